@@ -1,0 +1,122 @@
+/**
+ * Processes of the host: identity that survives pid reuse, signals, and the wrapper through which
+ * children of the shim start (death with the parent, cgroup, network namespace).
+ */
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** A process by pid and start time (clock ticks since boot), which together are never reused. */
+export interface ProcessRef {
+  readonly pid: number;
+  readonly startTime: string;
+}
+
+export interface ProcessStat {
+  /** One letter as in proc(5): R, S, D, Z, T, X, ... */
+  readonly state: string;
+  readonly ppid: number;
+  readonly startTime: string;
+}
+
+/** Parses `/proc/<pid>/stat`; the command name may hold spaces and brackets. */
+export function parseProcessStat(text: string): ProcessStat | undefined {
+  const end = text.lastIndexOf(')');
+  if (end < 0) return undefined;
+  const fields = text.slice(end + 2).split(' ');
+  const [state, ppid] = fields;
+  const startTime = fields[19];
+  if (!state || !ppid || !startTime || !/^\d+$/.test(startTime)) return undefined;
+  return { state, ppid: Number(ppid), startTime };
+}
+
+function readStat(pid: number): ProcessStat | undefined {
+  if (!Number.isInteger(pid) || pid <= 0) return undefined;
+  try {
+    return parseProcessStat(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return undefined; // ENOENT before, ESRCH while it is read: gone either way
+  }
+}
+
+/** The identity of a process, or undefined when there is none with this pid (a zombie still has one). */
+export function processRef(pid: number): ProcessRef | undefined {
+  const stat = readStat(pid);
+  return stat && { pid, startTime: stat.startTime };
+}
+
+/** True while the very process runs; a zombie does not run any more. */
+export function isAlive(ref: ProcessRef): boolean {
+  const stat = readStat(ref.pid);
+  return stat !== undefined && stat.startTime === ref.startTime && stat.state !== 'Z' && stat.state !== 'X';
+}
+
+/** Sends a signal if the very process still runs. Returns whether it was sent; EPERM is thrown. */
+export function killRef(ref: ProcessRef, signal: NodeJS.Signals = 'SIGKILL'): boolean {
+  if (!isAlive(ref)) return false;
+  try {
+    process.kill(ref.pid, signal);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+    throw error;
+  }
+}
+
+/**
+ * Waits until a process that need not be our child is gone. There is no event for that without a pidfd,
+ * so this looks again in growing steps of 1 to 20 ms. Returns false at the limit.
+ */
+export async function waitGone(ref: ProcessRef, limits: { timeoutMs: number }): Promise<boolean> {
+  const end = performance.now() + limits.timeoutMs;
+  for (let step = 1; isAlive(ref); step = Math.min(step * 2, 20)) {
+    if (performance.now() >= end) return false;
+    await sleep(step);
+  }
+  return true;
+}
+
+/** Where and how a child of the shim starts. */
+export interface WrapOptions {
+  /** `cgroup.procs` files that the child writes itself into before it becomes the program. */
+  readonly procsFiles?: readonly string[];
+  /** Network namespace to enter. */
+  readonly netnsPath?: string;
+  /** The process whose death kills the child; the spawning one. */
+  readonly parentPid?: number;
+}
+
+/** Exit code of the wrapper when it could not prepare the child; its stderr says why. */
+export const WRAP_FAILED = 125;
+
+// $1 parent pid, $2 number of cgroup files, then the files, then the program. The parent is compared after
+// setpriv has armed the death signal: had the parent died in between, the signal would never come.
+const WRAP_SCRIPT = [
+  '[ "$PPID" = "$1" ] || { echo "the parent process is gone" >&2; exit 125; }',
+  'n=$2; shift 2',
+  'while [ "$n" -gt 0 ]; do',
+  'echo 0 >"$1" || { echo "cannot join the cgroup by $1" >&2; exit 125; }',
+  'shift; n=$((n-1))',
+  'done',
+  'exec "$@"',
+].join('\n');
+
+/**
+ * Argv that becomes `program` by a chain of exec (no extra process stays): the kernel kills it when the
+ * parent dies, it is in its cgroups before the program's first instruction, and in its network namespace.
+ */
+export function wrapArgv(program: readonly string[], options: WrapOptions = {}): [string, ...string[]] {
+  const files = options.procsFiles ?? [];
+  const parent = String(options.parentPid ?? process.pid);
+  const chain = ['setpriv', '--pdeathsig', 'KILL', '--', 'sh', '-c', WRAP_SCRIPT, 'sh', parent];
+  chain.push(String(files.length), ...files);
+  if (options.netnsPath !== undefined) chain.push('nsenter', `--net=${options.netnsPath}`, '--');
+  chain.push(...program);
+  const [first, ...rest] = chain;
+  return [first ?? 'setpriv', ...rest];
+}
+
+/** The environment of every child: nothing of ours (NODE_*, containerd's, credentials) goes through. */
+export function childEnv(): Record<string, string> {
+  const path = process.env.PATH || '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+  return { PATH: path, LC_ALL: 'C' };
+}

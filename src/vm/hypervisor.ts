@@ -1,0 +1,152 @@
+/**
+ * What the rest of the shim knows of a virtual machine monitor: a spec (before boot) and a running VM
+ * (after it) are different types, so that nothing can be asked of a VM that does not run.
+ */
+import type { Duplex } from 'node:stream';
+import type { Cgroup } from '../host/cgroup.ts';
+import type { ProcessRef } from '../host/process.ts';
+
+/** The folder that the host shares with the guest over virtio-fs. */
+export interface SharedFolder {
+  /** Absolute path of the exported folder; mounts made below it later are seen by the guest. */
+  readonly dir: string;
+  /** virtiofsd binary: QEMU's C daemon (7.2) or the Rust one (1.8+); told apart by the implementation. */
+  readonly daemonPath: string;
+  readonly cache: 'auto' | 'always' | 'never';
+  /** Further arguments for the daemon, after ours, so that they win. */
+  readonly extraArgs: readonly string[];
+}
+
+/** A block device of the host, given to the guest as virtio-blk. */
+export interface DiskSpec {
+  /** At most 20 bytes of [A-Za-z0-9_-]; the guest finds the disk by it (`/sys/block/X/serial`). */
+  readonly serial: string;
+  /** Regular file or block device with raw content. */
+  readonly path: string;
+  readonly readOnly: boolean;
+}
+
+/** A network card of the guest: a tap that exists already in the VMM's network namespace. */
+export interface NicSpec {
+  /** Unique in this VM, [a-z0-9-]. */
+  readonly id: string;
+  readonly tap: string;
+  readonly mac: string;
+}
+
+/** Everything that must be known before a VM starts. Sizes are whole units, paths are absolute. */
+export interface VmSpec {
+  readonly id: string;
+  /** Existing folder, mode 0700, for this VM's own files. */
+  readonly dir: string;
+  readonly vcpus: number;
+  readonly memoryMib: number;
+  /** Uncompressed ELF kernel (or a bzImage). */
+  readonly kernel: string;
+  /** Raw root file system image, attached read-only as the first disk. */
+  readonly image: string;
+  /** Appended to the kernel command line that the hypervisor needs, so that it wins. */
+  readonly kernelParams: string;
+  readonly accelerator: 'auto' | 'kvm' | 'tcg';
+  readonly hypervisorPath: string;
+  /** All processes of the VM join it before they exec. */
+  readonly cgroup?: Cgroup;
+  /** Network namespace of the VMM; absent: the caller's own. */
+  readonly netnsPath?: string;
+  readonly shared?: SharedFolder;
+  /** Devices that are there at boot; others can be added to a running VM. */
+  readonly disks?: readonly DiskSpec[];
+  readonly nics?: readonly NicSpec[];
+}
+
+/** How a VM ended. */
+export interface VmExit {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly cause: VmExitCause;
+  /** For people: the cause, with the end of the VMM's stderr or of the console where that says more. */
+  readonly reason: string;
+}
+
+export type VmExitCause =
+  | 'killed'
+  | 'guest-panicked'
+  | 'guest-reset'
+  | 'guest-powered-off'
+  | 'virtiofsd-died'
+  | 'vmm-exited';
+
+export interface VmProcess extends ProcessRef {
+  readonly name: string;
+}
+
+/** Devices that come and go while the VM runs. Each call is bounded in time and rejects with VmError. */
+export interface HotPlug {
+  /** Resolves when the device is attached; the guest sees it some 100 ms later, by uevent. */
+  addDisk(disk: DiskSpec): Promise<void>;
+  /** Resolves when the guest has let go of the device; unknown serials are fine. */
+  removeDisk(serial: string): Promise<void>;
+  addNic(nic: NicSpec): Promise<void>;
+  removeNic(id: string): Promise<void>;
+}
+
+/** A VM that runs. */
+export interface Vm {
+  /** The VMM: a live process of the host until `exited`. */
+  readonly pid: number;
+  readonly processes: readonly VmProcess[];
+  /** Byte channel to the agent in the guest; what is written before the guest listens is held, not lost. */
+  readonly agent: Duplex;
+  /** Settles once, when every process of the VM is gone; never rejects. */
+  readonly exited: Promise<VmExit>;
+  readonly devices: HotPlug;
+  /** The end of the guest's console, sanitized, at most 64 KiB. */
+  console(): string;
+  /** The end of the VMM's and the daemon's stderr, sanitized. */
+  stderr(): string;
+  /** SIGKILL to all; idempotent; resolves with the exit, in bounded time. */
+  kill(): Promise<VmExit>;
+  /** Stops and continues the virtual CPUs. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+}
+
+export interface Hypervisor {
+  /**
+   * Resolves when the VMM runs the guest, not when the agent answers.
+   * @throws VmError with nothing left behind (processes, sockets, files); also when `signal` aborts.
+   */
+  start(spec: VmSpec, signal: AbortSignal): Promise<Vm>;
+}
+
+/** Where in the life of a VM an error came up. */
+export type VmStage = 'check' | 'virtiofsd' | 'vmm' | 'boot' | 'hot-plug' | 'run';
+
+export interface VmErrorDetail {
+  /** What the operator can do about it. */
+  readonly hint?: string;
+  readonly console?: string;
+  readonly stderr?: string;
+  readonly cause?: unknown;
+}
+
+/** An error of a VM: `message` says what, where and what to do, and ends with the last output there is. */
+export class VmError extends Error {
+  readonly stage: VmStage;
+  readonly hint: string | undefined;
+  readonly console: string;
+  readonly stderr: string;
+
+  constructor(stage: VmStage, what: string, detail: VmErrorDetail = {}) {
+    const parts = [what];
+    if (detail.hint) parts.push(detail.hint);
+    if (detail.stderr?.trim()) parts.push(`stderr: ${detail.stderr.trim()}`);
+    if (detail.console?.trim()) parts.push(`console: ${detail.console.trim()}`);
+    super(parts.join('; '), detail.cause === undefined ? undefined : { cause: detail.cause });
+    this.name = 'VmError';
+    this.stage = stage;
+    this.hint = detail.hint;
+    this.console = detail.console ?? '';
+    this.stderr = detail.stderr ?? '';
+  }
+}
