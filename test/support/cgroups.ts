@@ -1,0 +1,22 @@
+// Removes the cgroup folders that a test's namespace left; they are outside its scratch folder.
+import { readdirSync, rmdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+
+const root = '/sys/fs/cgroup';
+
+/** Removes a cgroup folder (`/name`) in every hierarchy, children first. What still has processes stays. */
+export function removeCgroups(name: string): void {
+  const hierarchies = ['', ...readdirSync(root).filter((entry) => statSync(join(root, entry)).isDirectory())];
+  for (const hierarchy of hierarchies) removeBelow(join(root, hierarchy, name));
+}
+
+function removeBelow(dir: string): void {
+  try {
+    for (const entry of readdirSync(dir, { withFileTypes: true })) {
+      if (entry.isDirectory()) removeBelow(join(dir, entry.name));
+    }
+    rmdirSync(dir);
+  } catch {
+    // Not there, or in use.
+  }
+}

@@ -1,0 +1,95 @@
+// Runs a command with a time limit and keeps its output as bytes; nothing here can wait for ever.
+import { spawn } from 'node:child_process';
+
+export interface RunOptions {
+  /** SIGKILL to the command's process group after this long; 60 s unless told. */
+  readonly timeoutMs?: number;
+  readonly input?: string | Uint8Array;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly cwd?: string;
+}
+
+export interface RunResult {
+  /** Exit code; 128+n is not computed here: see `signal`. null when a signal ended it. */
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly timedOut: boolean;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly stdoutBytes: Buffer;
+  readonly ms: number;
+}
+
+/** Runs to the end; a non-zero exit is a result, not an error. Rejects only when the program cannot be started. */
+export function run(file: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+  return new Promise((resolve, reject) => {
+    const started = performance.now();
+    const stdio = [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] as const;
+    const { cwd, env = process.env } = options;
+    const child = spawn(file, args, {
+      env,
+      ...(cwd === undefined ? {} : { cwd }),
+      stdio: [...stdio],
+      detached: true,
+    });
+    const out: Buffer[] = [];
+    const err: Buffer[] = [];
+    let timedOut = false;
+    const timer = setTimeout(() => {
+      timedOut = true;
+      killGroup(child.pid);
+      // A descendant outside the group may hold the pipes: do not wait for their end.
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+    }, options.timeoutMs ?? 60_000);
+    child.stdout?.on('data', (chunk: Buffer) => out.push(chunk));
+    child.stderr?.on('data', (chunk: Buffer) => err.push(chunk));
+    child.stdin?.on('error', () => undefined);
+    child.stdin?.end(options.input);
+    child.on('error', (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      const stdoutBytes = Buffer.concat(out);
+      const stderr = Buffer.concat(err).toString();
+      resolve({
+        code,
+        signal,
+        timedOut,
+        stdoutBytes,
+        stdout: stdoutBytes.toString(),
+        stderr,
+        ms: performance.now() - started,
+      });
+    });
+  });
+}
+
+/** As `run`, but any end other than exit 0 is an error that carries the command and its output. */
+export async function mustRun(
+  file: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<RunResult> {
+  const result = await run(file, args, options);
+  if (result.code !== 0) throw new Error(`${[file, ...args].join(' ')}: ${describe(result)}`);
+  return result;
+}
+
+/** The end of a command in words, for failure messages. */
+export function describe(result: RunResult): string {
+  const end = result.timedOut
+    ? `timed out after ${Math.round(result.ms)} ms`
+    : `exit ${result.code ?? result.signal}`;
+  return `${end}\n--- stdout\n${result.stdout.slice(-4000)}\n--- stderr\n${result.stderr.slice(-4000)}`;
+}
+
+function killGroup(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch {
+    // Already gone.
+  }
+}

@@ -1,0 +1,112 @@
+// The test image: busybox from Debian's busybox-static, as an OCI archive made by node alone, or as a plain folder.
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chmod, chown, lchown, mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { packTar, type TarEntry } from './tar.ts';
+
+/** The name under which `ctr images import` files the image. */
+export const imageName = 'bulkhead.test/busybox:latest';
+
+/** PATH of the image's configuration. */
+export const imagePath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+const passwd = 'root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000:app:/home/app:/bin/sh\n';
+const group = 'root:x:0:\napp:x:1000:\nextra:x:2000:app\n';
+
+/**
+ * The files of the image. `busybox` must be the static one; another is refused, since it could not run alone.
+ */
+export async function imageTree(busybox = '/bin/busybox'): Promise<TarEntry[]> {
+  const binary = await readFile(busybox).catch((cause: unknown) => {
+    throw new Error(`no busybox at ${busybox}: apt-get install busybox-static`, { cause });
+  });
+  if (binary.includes('/lib64/ld-linux') || binary.includes('/lib/ld-linux')) {
+    throw new Error(`${busybox} is not static: apt-get install busybox-static`);
+  }
+  const { stdout } = await promisify(execFile)(busybox, ['--list'], { timeout: 10_000 });
+  const applets = stdout.split('\n').filter((name) => name !== '' && name !== 'busybox');
+  const dirs = ['bin', 'dev', 'etc', 'home', 'mnt', 'proc', 'root', 'run', 'sys', 'usr', 'var'];
+  return [
+    ...dirs.map((path): TarEntry => ({ path, type: 'dir', mode: 0o755 })),
+    { path: 'home/app', type: 'dir', mode: 0o755, uid: 1000, gid: 1000 },
+    { path: 'tmp', type: 'dir', mode: 0o1777 },
+    { path: 'bin/busybox', type: 'file', mode: 0o755, data: binary },
+    ...applets
+      .sort()
+      .map((name): TarEntry => ({ path: `bin/${name}`, type: 'symlink', mode: 0o777, target: 'busybox' })),
+    { path: 'etc/passwd', type: 'file', mode: 0o644, data: Buffer.from(passwd) },
+    { path: 'etc/group', type: 'file', mode: 0o644, data: Buffer.from(group) },
+  ];
+}
+
+/** Writes the image as an OCI archive to `file` (atomically); gives the manifest's digest. Same busybox, same bytes. */
+export async function writeImage(file: string, busybox?: string): Promise<string> {
+  const blobs: TarEntry[] = [];
+  const add = (bytes: Buffer, mediaType: string): { mediaType: string; digest: string; size: number } => {
+    const hex = createHash('sha256').update(bytes).digest('hex');
+    blobs.push({ path: `blobs/sha256/${hex}`, type: 'file', mode: 0o644, data: bytes });
+    return { mediaType, digest: `sha256:${hex}`, size: bytes.length };
+  };
+  const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
+  const platform = { architecture: goArch(), os: 'linux' };
+  const layer = add(packTar(await imageTree(busybox)), 'application/vnd.oci.image.layer.v1.tar');
+  const config = add(
+    json({
+      ...platform,
+      created: '1970-01-01T00:00:00Z',
+      config: { Env: [imagePath], Cmd: ['sh'] },
+      rootfs: { type: 'layers', diff_ids: [layer.digest] },
+    }),
+    'application/vnd.oci.image.config.v1+json',
+  );
+  const manifestType = 'application/vnd.oci.image.manifest.v1+json';
+  const manifest = add(
+    json({ schemaVersion: 2, mediaType: manifestType, config, layers: [layer] }),
+    manifestType,
+  );
+  const annotations = {
+    'io.containerd.image.name': imageName,
+    'org.opencontainers.image.ref.name': 'latest',
+  };
+  const index = { schemaVersion: 2, manifests: [{ ...manifest, platform, annotations }] };
+  const archive = packTar([
+    { path: 'oci-layout', type: 'file', mode: 0o644, data: json({ imageLayoutVersion: '1.0.0' }) },
+    { path: 'index.json', type: 'file', mode: 0o644, data: json(index) },
+    { path: 'blobs', type: 'dir', mode: 0o755 },
+    { path: 'blobs/sha256', type: 'dir', mode: 0o755 },
+    ...blobs,
+  ]);
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(`${file}.${process.pid}`, archive);
+  await rename(`${file}.${process.pid}`, file);
+  return manifest.digest;
+}
+
+/** Unpacks the image into an existing folder, for bundles made without containerd. Needs root for the owners. */
+export async function writeRootfs(dir: string, busybox?: string): Promise<void> {
+  for (const entry of await imageTree(busybox)) {
+    const path = join(dir, entry.path);
+    if (entry.type === 'dir') await mkdir(path, { recursive: true });
+    else if (entry.type === 'file') await writeFile(path, entry.data ?? '');
+    else await symlink(entry.target ?? '', path);
+    if (entry.type === 'symlink') {
+      await lchown(path, entry.uid ?? 0, entry.gid ?? 0);
+      continue;
+    }
+    await chown(path, entry.uid ?? 0, entry.gid ?? 0);
+    await chmod(path, entry.mode);
+  }
+}
+
+function goArch(): string {
+  return process.arch === 'x64' ? 'amd64' : process.arch;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const file = process.argv[2];
+  if (file === undefined) throw new Error('usage: image.ts <file.tar>');
+  console.log(`${imageName} ${await writeImage(file)} ${file}`);
+}

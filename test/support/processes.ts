@@ -1,0 +1,107 @@
+// Reads /proc: which processes belong to a test, by an environment mark that children inherit, or by the paths they use.
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+
+export interface Process {
+  readonly pid: number;
+  readonly ppid: number;
+  /** One letter of /proc/PID/stat; zombies (Z) hold nothing but their number. */
+  readonly state: string;
+  readonly name: string;
+  readonly command: string;
+}
+
+/** Environment variable whose value marks every process that a test's containerd starts. */
+export const markVariable = 'BULKHEAD_TEST';
+
+/**
+ * The living processes that carry the mark or that name `dir` in their arguments or working folder. The second catches
+ * those with a scrubbed environment. Zombies are left out.
+ */
+export function markedProcesses(mark: string, dir: string): Process[] {
+  const found: Process[] = [];
+  const wanted = `${markVariable}=${mark}`;
+  for (const pid of pids()) {
+    const process_ = readProcess(pid);
+    if (process_ === undefined || process_.state === 'Z') continue;
+    const environment = read(`/proc/${pid}/environ`).split('\0');
+    if (
+      environment.includes(wanted) ||
+      process_.command.includes(dir) ||
+      link(`/proc/${pid}/cwd`).startsWith(dir)
+    ) {
+      found.push(process_);
+    }
+  }
+  return found.filter((one) => one.pid !== process.pid);
+}
+
+/** One process, or undefined when it is gone. */
+export function readProcess(pid: number): Process | undefined {
+  const stat = read(`/proc/${pid}/stat`);
+  const end = stat.lastIndexOf(')');
+  if (end < 0) return undefined;
+  const fields = stat.slice(end + 2).split(' ');
+  const name = stat.slice(stat.indexOf('(') + 1, end);
+  const command = read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim();
+  return { pid, ppid: Number(fields[1]), state: fields[0] ?? '?', name, command };
+}
+
+/** True while the process exists and is no zombie. */
+export function isRunning(pid: number): boolean {
+  const state = readProcess(pid)?.state;
+  return state !== undefined && state !== 'Z' && state !== 'X';
+}
+
+/** The process and all its descendants of this moment, parents first. */
+export function processTree(root: number): Process[] {
+  const all = pids().flatMap((pid) => readProcess(pid) ?? []);
+  const tree = all.filter((one) => one.pid === root);
+  for (const parent of tree) tree.push(...all.filter((one) => one.ppid === parent.pid));
+  return tree;
+}
+
+/** What the process's descriptors point at, by number. Empty when it is gone. */
+export function openFiles(pid: number): Map<number, string> {
+  const files = new Map<number, string>();
+  for (const fd of entries(`/proc/${pid}/fd`)) {
+    const target = link(`/proc/${pid}/fd/${fd}`);
+    if (target !== '') files.set(Number(fd), target);
+  }
+  return files;
+}
+
+/** Memory of one process from smaps_rollup, in KiB. */
+export function memoryKib(pid: number): { rss: number; pss: number; privateDirty: number } {
+  const text = read(`/proc/${pid}/smaps_rollup`);
+  const field = (name: string): number =>
+    Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1] ?? Number.NaN);
+  return { rss: field('Rss'), pss: field('Pss'), privateDirty: field('Private_Dirty') };
+}
+
+function pids(): number[] {
+  return entries('/proc').flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : []));
+}
+
+function entries(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return '';
+  }
+}
+
+function link(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return '';
+  }
+}
