@@ -1,0 +1,142 @@
+/**
+ * The write-ahead record of a sandbox, `<state root>/<namespace>/<sandbox id>/state.json`: what exists outside the
+ * shim's memory, written before it is made, so that `delete` and `bulkhead` can undo it when the shim was killed.
+ *
+ * Mounts need no entry: every mount we make lies below the sandbox's folder and is found in mountinfo.
+ */
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { rm, rmdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { openCgroup } from '../host/cgroup.ts';
+import { isMountedBelow, unmountTree } from '../host/mounts.ts';
+import { isAlive, killRef, type ProcessRef } from '../host/process.ts';
+import { messageOf, ShimError } from './errors.ts';
+
+/** A process of the sandbox, found again by pid and start time (a pid alone may have been reused). */
+export interface RecordedProcess extends ProcessRef {
+  readonly name: string;
+}
+
+/** The content of state.json. */
+export interface SandboxRecord {
+  readonly version: 1;
+  readonly namespace: string;
+  readonly id: string;
+  /** ISO 8601. */
+  readonly createdAt: string;
+  readonly bundle: string;
+  /** Path of the shim's ttrpc socket. */
+  readonly socket: string;
+  readonly shim: ProcessRef;
+  readonly processes: readonly RecordedProcess[];
+  /** The cgroup path, relative to the hierarchy's root, of VMM and virtiofsd. */
+  readonly cgroup?: string;
+  /** The size of the VM, for operators. */
+  readonly vcpus?: number;
+  readonly memoryMib?: number;
+}
+
+/** Root of all sandboxes' folders. */
+export function stateRoot(): string {
+  return process.env.BULKHEAD_STATE || '/run/bulkhead';
+}
+
+/** The folder of one sandbox. */
+export function sandboxDir(namespace: string, id: string): string {
+  return join(stateRoot(), namespace, id);
+}
+
+/** The record of a sandbox that this process owns. */
+export class SandboxState {
+  readonly dir: string;
+  #record: SandboxRecord;
+
+  private constructor(dir: string, record: SandboxRecord) {
+    this.dir = dir;
+    this.#record = record;
+  }
+
+  /**
+   * Makes the sandbox's folder and its first record.
+   * @throws ShimError when the folder cannot be written or belongs to a sandbox that still exists.
+   */
+  static create(record: SandboxRecord): SandboxState {
+    const dir = sandboxDir(record.namespace, record.id);
+    try {
+      mkdirSync(dirname(dir), { recursive: true, mode: 0o700 });
+      mkdirSync(dir, { mode: 0o700 });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
+        throw new ShimError('already-exists', `sandbox ${record.id} already has the folder ${dir}; run its delete first`);
+      }
+      throw new ShimError(
+        'failed-precondition',
+        `cannot make the state folder ${dir}: ${messageOf(error)}; the shim must be able to write ${stateRoot()}`,
+        { cause: error },
+      );
+    }
+    const state = new SandboxState(dir, record);
+    try {
+      state.#write();
+    } catch (error) {
+      rmSync(dir, { recursive: true, force: true });
+      throw new ShimError('failed-precondition', `cannot write ${dir}/state.json: ${messageOf(error)}`, { cause: error });
+    }
+    return state;
+  }
+
+  get record(): SandboxRecord {
+    return this.#record;
+  }
+
+  update(change: Partial<SandboxRecord>): void {
+    this.#record = { ...this.#record, ...change };
+    this.#write();
+  }
+
+  /** Written beside and renamed, so a reader never sees half of it. */
+  #write(): void {
+    const path = join(this.dir, 'state.json');
+    writeFileSync(`${path}.new`, `${JSON.stringify(this.#record, null, 2)}\n`, { mode: 0o600 });
+    renameSync(`${path}.new`, path);
+  }
+}
+
+/** Reads a sandbox's record; undefined when there is none or it is unreadable. */
+export function readRecord(dir: string): SandboxRecord | undefined {
+  try {
+    return JSON.parse(readFileSync(join(dir, 'state.json'), 'utf8')) as SandboxRecord;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Undoes all that a sandbox left behind: its shim (unless that is this process), VMM and virtiofsd, cgroup, mounts,
+ * socket and folder. Works on any half of it, twice and in parallel.
+ * @throws Error when something still stands, saying what.
+ */
+export async function reapSandbox(namespace: string, id: string): Promise<void> {
+  const dir = sandboxDir(namespace, id);
+  const record = readRecord(dir);
+  if (record !== undefined) {
+    if (record.shim.pid !== process.pid && isAlive(record.shim)) await killRef(record.shim, 'SIGKILL');
+    if (record.cgroup !== undefined) {
+      const cgroup = openCgroup(record.cgroup);
+      await cgroup.kill();
+      await cgroup.remove();
+    }
+    await Promise.all(record.processes.map((ref) => killRef(ref, 'SIGKILL')));
+    if (record.shim.pid !== process.pid) rmSync(record.socket, { force: true });
+  }
+  await removeSandboxDir(dir);
+}
+
+/** Unmounts everything below a sandbox's folder, then removes it; never follows a mount into somebody's data. */
+export async function removeSandboxDir(dir: string): Promise<void> {
+  await unmountTree(dir);
+  if (isMountedBelow(dir)) throw new Error(`cannot remove ${dir}: something is still mounted below it`);
+  await rm(dir, { recursive: true, force: true });
+  // The namespace's folder goes with its last sandbox.
+  await rmdir(dirname(dir)).catch(() => undefined);
+}

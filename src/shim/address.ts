@@ -1,0 +1,42 @@
+/**
+ * Where a sandbox's shim listens. Every container of a pod must find the same socket from its annotations alone,
+ * so the path is a hash of what they share: containerd's address, the namespace and the sandbox id.
+ * Convention of containerd's own shims: /run/containerd/s/<sha256 hex>, folder 0700, socket 0600.
+ */
+import { createHash } from 'node:crypto';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+
+const SOCKET_DIR = '/run/containerd/s';
+/** sun_path holds 108 bytes, one of them the final NUL. */
+const MAX_SOCKET_PATH = 107;
+
+/**
+ * The socket path of a sandbox's shim.
+ * @throws Error when BULKHEAD_SOCKET_DIR makes it longer than a unix socket path may be.
+ */
+export function socketPath(containerdAddress: string, namespace: string, sandboxId: string): string {
+  const dir = process.env.BULKHEAD_SOCKET_DIR || SOCKET_DIR;
+  const hash = createHash('sha256').update(join(containerdAddress, namespace, sandboxId)).digest('hex');
+  const path = join(dir, hash);
+  const length = Buffer.byteLength(path);
+  if (length > MAX_SOCKET_PATH) {
+    throw new Error(
+      `socket path ${path} has ${length} bytes, but a unix socket path may have ${MAX_SOCKET_PATH}: ` +
+        'set BULKHEAD_SOCKET_DIR to a shorter folder',
+    );
+  }
+  return path;
+}
+
+/** Does somebody listen there? A socket file without a listener counts as no. */
+export function canConnect(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}

@@ -1,0 +1,67 @@
+/**
+ * The command line that containerd and CRI-O use: Go flags (one or two dashes, `-flag value` or `-flag=value`)
+ * followed by the action. node:util's parseArgs would split `-namespace` into letters.
+ */
+
+/** Flags of a shim invocation (containerd runtime v2 contract). Absent flags are empty. */
+export interface ShimArgs {
+  readonly namespace: string;
+  readonly id: string;
+  /** containerd's gRPC socket; empty under CRI-O. */
+  readonly address: string;
+  readonly publishBinary: string;
+  readonly bundle: string;
+  readonly debug: boolean;
+  readonly action: 'start' | 'delete' | 'serve' | 'info' | 'version' | 'help';
+}
+
+const VALUE_FLAGS = new Map<string, 'namespace' | 'id' | 'address' | 'publishBinary' | 'bundle'>([
+  ['namespace', 'namespace'],
+  ['id', 'id'],
+  ['address', 'address'],
+  ['publish-binary', 'publishBinary'],
+  ['bundle', 'bundle'],
+]);
+
+/**
+ * @param argv the words after the program's name.
+ * @throws Error that names the word that was not understood.
+ */
+export function parseArgs(argv: readonly string[]): ShimArgs {
+  const values = { namespace: '', id: '', address: '', publishBinary: '', bundle: '' };
+  let debug = false;
+  let action: ShimArgs['action'] | undefined;
+  for (let i = 0; i < argv.length; i++) {
+    const word = argv[i]!;
+    if (!word.startsWith('-')) {
+      if (word !== 'start' && word !== 'delete' && word !== 'serve') {
+        throw new Error(`unknown action ${JSON.stringify(word)}: expected start or delete`);
+      }
+      action = word;
+      continue;
+    }
+    const [name, inline] = splitFlag(word);
+    const key = VALUE_FLAGS.get(name);
+    if (key !== undefined) {
+      const value = inline ?? argv[++i];
+      if (value === undefined) throw new Error(`flag -${name} needs a value`);
+      values[key] = value;
+    } else if (name === 'debug') debug = inline === undefined || isTrue(inline);
+    else if (name === 'v' || name === 'version') action = 'version';
+    else if (name === 'info') action = 'info';
+    else if (name === 'h' || name === 'help') action = 'help';
+    else throw new Error(`unknown flag ${JSON.stringify(word)}`);
+  }
+  if (action === undefined) throw new Error('no action given: expected start or delete');
+  return { ...values, debug, action };
+}
+
+function splitFlag(word: string): [string, string | undefined] {
+  const bare = word.replace(/^--?/, '');
+  const at = bare.indexOf('=');
+  return at < 0 ? [bare, undefined] : [bare.slice(0, at), bare.slice(at + 1)];
+}
+
+function isTrue(value: string): boolean {
+  return ['1', 't', 'true', 'T', 'TRUE', 'True'].includes(value);
+}

@@ -1,0 +1,7 @@
+/** What the services of one shim share. */
+import type { SandboxContext } from '../sandbox/sandbox.ts';
+
+export interface ShimContext extends SandboxContext {
+  /** Ends the shim after the reply that is under way: events are flushed, the socket goes. */
+  exit(): void;
+}

@@ -1,0 +1,95 @@
+/** Create: reads the bundle's spec and options, places the container, boots its VM or adds it to the one that runs. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Config, loadConfig } from '../config/config.ts';
+import { Options } from '../gen/runtimeoptions.ts';
+import type { CreateTaskRequest } from '../gen/task.ts';
+import type { Any } from '../gen/google.ts';
+import { parseSpec, type Spec } from '../oci/spec.ts';
+import { messageOf, ShimError } from '../sandbox/errors.ts';
+import { place } from '../sandbox/placement.ts';
+import { type CreateContainer, Sandbox } from '../sandbox/sandbox.ts';
+import type { ShimContext } from './context.ts';
+import { openStdio } from './stdio/stdio.ts';
+
+/**
+ * @param sandbox the sandbox that this shim already serves.
+ * @returns the sandbox that has the container now.
+ * @throws with nothing of the container left, nor of a VM booted for it.
+ */
+export async function createSandboxOrContainer(
+  context: ShimContext,
+  sandbox: Sandbox | undefined,
+  request: CreateTaskRequest,
+  signal: AbortSignal,
+): Promise<Sandbox> {
+  const spec = await readSpec(request.bundle);
+  const container = containerOf(context, request, spec);
+  const placement = place(request.id, spec.annotations ?? {});
+  switch (placement.t) {
+    case 'reject':
+      throw new ShimError('invalid-argument', `container ${request.id} cannot be placed: ${placement.reasons.join('; ')}`);
+    case 'join':
+      if (sandbox === undefined || sandbox.id !== placement.sandboxId || sandbox.isGone) {
+        throw new ShimError(
+          'failed-precondition',
+          `container ${request.id} belongs to sandbox ${placement.sandboxId}, whose VM does not run here: ` +
+            placement.reasons.join('; '),
+        );
+      }
+      await sandbox.create(container);
+      return sandbox;
+    case 'boot':
+      if (sandbox !== undefined && !sandbox.isGone) {
+        throw new ShimError('failed-precondition', `this shim already serves sandbox ${sandbox.id}`);
+      }
+      return boot(context, container, await configOf(request.options), signal);
+  }
+}
+
+async function boot(context: ShimContext, container: CreateContainer, config: Config, signal: AbortSignal): Promise<Sandbox> {
+  const sandbox = await Sandbox.boot(context, container, config, signal);
+  try {
+    await sandbox.create(container);
+    return sandbox;
+  } catch (error) {
+    await sandbox.end(`its first container could not be created: ${messageOf(error)}`);
+    throw error;
+  }
+}
+
+async function readSpec(bundle: string): Promise<Spec> {
+  const path = join(bundle, 'config.json');
+  try {
+    return parseSpec(await readFile(path, 'utf8'));
+  } catch (error) {
+    throw new ShimError('invalid-argument', `cannot use the OCI spec ${path}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/**
+ * containerd passes the runtime's options as runtimeoptions.v1.Options; some versions put runc's options here
+ * although the runtime is another, which say nothing to us.
+ */
+async function configOf(options: Any | undefined): Promise<Config> {
+  const isOurs = options?.typeUrl.endsWith('runtimeoptions.v1.Options') === true;
+  const path = isOurs ? Options.decode(options.value).configPath : '';
+  try {
+    return await loadConfig(path === '' ? undefined : path);
+  } catch (error) {
+    throw new ShimError('invalid-argument', messageOf(error), { cause: error });
+  }
+}
+
+function containerOf(context: ShimContext, request: CreateTaskRequest, spec: Spec): CreateContainer {
+  const { id, bundle, stdin, stdout, stderr, terminal } = request;
+  const paths = { stdin, stdout, stderr, terminal };
+  return {
+    id,
+    bundle,
+    spec,
+    rootfs: request.rootfs,
+    paths,
+    openIo: () => openStdio({ id, namespace: context.namespace, ...paths }),
+  };
+}

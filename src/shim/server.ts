@@ -1,0 +1,68 @@
+/**
+ * The shim's server: one process per sandbox, on the socket that `start` bound and passed as fd 3. It is kept lean,
+ * because its start and its memory are paid per pod: logging and configuration are loaded when first needed.
+ */
+import { rmSync } from 'node:fs';
+import { Server } from 'ttrpc-ts';
+import { TaskV2, TaskV3 } from '../gen/task.ts';
+import { socketPath } from './address.ts';
+import { parseArgs } from './args.ts';
+import type { ShimContext } from './context.ts';
+import { EventPublisher } from './events.ts';
+import { createLog } from './log.ts';
+import { wireEvent } from './publish.ts';
+import { TaskService, taskHandlers } from './task-service.ts';
+
+/** A shim that nobody gives a task is the rest of an interrupted Create: it ends itself. */
+const UNUSED_MS = 60_000;
+/** How long a planned end waits for events to reach containerd. */
+const FLUSH_MS = 3_000;
+
+async function serve(): Promise<void> {
+  const args = parseArgs(process.argv.slice(2));
+  const log = createLog({ debug: args.debug, fields: { ns: args.namespace, sandbox: args.id } });
+  const publisher = new EventPublisher({ address: process.env.TTRPC_ADDRESS ?? '', namespace: args.namespace });
+  const socket = socketPath(args.address, args.namespace, args.id);
+  const server = new Server();
+  let ending: Promise<void> | undefined;
+
+  async function end(reason: string): Promise<void> {
+    log('debug', 'shim ends', { reason });
+    await service.end(reason);
+    rmSync(socket, { force: true });
+    await server.shutdown({ timeoutMs: 500 });
+    await publisher.flush({ timeoutMs: FLUSH_MS });
+    process.exit(0);
+  }
+  const exit = (reason: string) => {
+    ending ??= end(reason);
+  };
+
+  const context: ShimContext = {
+    namespace: args.namespace,
+    socket,
+    log,
+    emit: (event) => {
+      const { topic, type, value } = wireEvent(event);
+      publisher.publish(topic, type, value);
+    },
+    exit: () => exit('containerd asked for it'),
+  };
+  const service = new TaskService(context);
+  const handlers = taskHandlers(service);
+  server.add(TaskV2, handlers);
+  server.add(TaskV3, handlers);
+
+  process.on('SIGTERM', () => exit('SIGTERM'));
+  process.on('SIGINT', () => exit('SIGINT'));
+  process.on('uncaughtException', (error) => {
+    log('error', 'bug in the shim', { error: error.stack ?? error.message });
+  });
+  setTimeout(() => {
+    if (service.isIdle) exit('no task was created');
+  }, UNUSED_MS).unref();
+  await server.listen({ fd: 3 });
+  log('debug', 'shim serves', { ms: Math.round(performance.now()) });
+}
+
+void serve();

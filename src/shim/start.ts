@@ -1,0 +1,130 @@
+/**
+ * `start`: answers with the address of the shim that serves this container. A plain container and a pod's sandbox
+ * get a shim of their own; a container of a pod gets the address of its sandbox's shim, and nothing is started.
+ *
+ * This process binds the socket and hands it to the server as fd 3, so the address is good before the server runs
+ * and containerd's first connection waits in the kernel's backlog.
+ */
+import { spawn } from 'node:child_process';
+import { closeSync, constants, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { dirname, join } from 'node:path';
+import { place } from '../sandbox/placement.ts';
+import { canConnect, socketPath } from './address.ts';
+import type { ShimArgs } from './args.ts';
+
+/** Small heap growth steps (memory is paid per pod); SIGUSR1 must not open Node's inspector. */
+const SERVER_FLAGS = ['--max-semi-space-size=1', '--disable-sigusr1', '--no-warnings'];
+
+/**
+ * @param bundle the container's bundle folder (containerd: the working directory).
+ * @returns the address to print: `unix://<path>`, the one form that every containerd and CRI-O understands.
+ * @throws Error when the bundle cannot be read, placement rejects the container, or its sandbox is gone.
+ */
+export async function start(args: ShimArgs, bundle: string): Promise<string> {
+  requireFlags(args);
+  const placement = place(args.id, readAnnotations(bundle));
+  if (placement.t === 'reject') {
+    throw new Error(`container ${args.id} cannot be placed: ${placement.reasons.join('; ')}`);
+  }
+  const path = socketPath(args.address, args.namespace, placement.sandboxId);
+  const running = await canConnect(path);
+  if (placement.t === 'join' && !running) {
+    throw new Error(
+      `container ${args.id} belongs to sandbox ${placement.sandboxId}, but no shim answers at ${path}: ` +
+        `the sandbox is gone or was never started (${placement.reasons.join('; ')})`,
+    );
+  }
+  if (!running) await startServer(args, bundle, path);
+  const address = `unix://${path}`;
+  // containerd 1.6/1.7 and CRI-O find the shim again by this file after their restart.
+  writeFileSync(join(bundle, 'address'), address, { mode: 0o600 });
+  return address;
+}
+
+function requireFlags(args: ShimArgs): void {
+  if (args.id === '') throw new Error('flag -id is missing: the shim is started by containerd or CRI-O');
+  if (args.namespace === '') throw new Error('flag -namespace is missing: the shim is started by containerd or CRI-O');
+}
+
+function readAnnotations(bundle: string): Record<string, string> {
+  const path = join(bundle, 'config.json');
+  let spec: unknown;
+  try {
+    spec = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new Error(`cannot read the OCI spec ${path}: ${(error as Error).message}`);
+  }
+  const annotations = (spec as { annotations?: unknown } | null)?.annotations ?? {};
+  if (typeof annotations !== 'object') throw new Error(`${path}: annotations must be an object`);
+  return annotations as Record<string, string>;
+}
+
+async function startServer(args: ShimArgs, bundle: string, path: string): Promise<void> {
+  const listener = await bind(path);
+  // A crash of the server must be seen somewhere: its stderr is the bundle's log FIFO, which containerd copies into
+  // its own log. O_RDWR neither blocks nor fails when nobody reads.
+  const log = openLog(bundle);
+  try {
+    const child = spawn(process.execPath, [...SERVER_FLAGS, join(dirname(process.argv[1]!), 'server.cjs'), ...serverArgs(args)], {
+      cwd: bundle,
+      env: serverEnv(),
+      detached: true,
+      stdio: ['ignore', 'ignore', log ?? 'ignore', listenerFd(listener)],
+    });
+    await new Promise<void>((resolve, reject) => {
+      child.once('spawn', resolve);
+      child.once('error', reject);
+    });
+    child.unref();
+  } catch (error) {
+    rmSync(path, { force: true });
+    throw new Error(`cannot start the shim's server: ${(error as Error).message}`);
+  } finally {
+    if (log !== undefined) closeSync(log);
+  }
+}
+
+async function bind(path: string): Promise<Server> {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    rmSync(path, { force: true });
+    const umask = process.umask(0o177);
+    const listener = createServer();
+    await new Promise<void>((resolve, reject) => {
+      listener.once('error', reject);
+      listener.listen(path, resolve);
+    });
+    process.umask(umask);
+    return listener;
+  } catch (error) {
+    throw new Error(`cannot listen at ${path}: ${(error as Error).message}`);
+  }
+}
+
+/** The descriptor of a listening server; Node has no public accessor for it. */
+function listenerFd(listener: Server): number {
+  const fd = (listener as unknown as { _handle?: { fd?: number } })._handle?.fd;
+  if (fd === undefined || fd < 0) throw new Error('this Node does not expose the descriptor of a listening socket');
+  return fd;
+}
+
+function openLog(bundle: string): number | undefined {
+  try {
+    return openSync(join(bundle, 'log'), constants.O_RDWR | constants.O_NONBLOCK);
+  } catch {
+    return undefined; // started by hand, without a container manager
+  }
+}
+
+function serverArgs(args: ShimArgs): string[] {
+  const flags = ['-namespace', args.namespace, '-id', args.id, '-address', args.address];
+  flags.push('-publish-binary', args.publishBinary);
+  if (args.debug) flags.push('-debug');
+  return [...flags, 'serve'];
+}
+
+/** containerd's environment without what would change our Node. */
+function serverEnv(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('NODE_')));
+}

@@ -1,0 +1,237 @@
+/**
+ * containerd's task service (containerd.task.v2.Task and v3, the same messages): one short method per call, which
+ * checks the request, finds the container and asks the sandbox. Errors become a status in `guarded`.
+ */
+import type { Any } from '../gen/google.ts';
+import type * as task from '../gen/task.ts';
+import { Status } from '../gen/task.ts';
+import type { Container } from '../sandbox/container.ts';
+import { ShimError } from '../sandbox/errors.ts';
+import type { Process, StdioPaths } from '../sandbox/process.ts';
+import type { Sandbox } from '../sandbox/sandbox.ts';
+import { createSandboxOrContainer } from './create.ts';
+import { toStatus } from './errors.ts';
+import type { ShimContext } from './context.ts';
+import { openStdio } from './stdio/stdio.ts';
+import { statsAny } from './stats.ts';
+import { timestamp } from './timestamp.ts';
+
+/** What a call brings besides its request. */
+export interface CallContext {
+  readonly signal: AbortSignal;
+}
+
+const EMPTY = {};
+
+export class TaskService {
+  readonly #context: ShimContext;
+  #sandbox: Sandbox | undefined;
+  /** Ids of containers that are being created, so that a second Create of the same id is refused at once. */
+  readonly #creating = new Set<string>();
+
+  constructor(context: ShimContext) {
+    this.#context = context;
+  }
+
+  /** No task exists and none is being made. */
+  get isIdle(): boolean {
+    return this.#creating.size === 0 && (this.#sandbox?.containers.length ?? 0) === 0;
+  }
+
+  /** Takes the VM down; for the end of the shim. */
+  async end(reason: string): Promise<void> {
+    await this.#sandbox?.end(reason);
+  }
+
+  async create(request: task.CreateTaskRequest, call: CallContext): Promise<task.CreateTaskResponse> {
+    if (this.#creating.has(request.id) || this.#sandbox?.find(request.id) !== undefined) {
+      throw new ShimError('already-exists', `container ${request.id} exists already in this sandbox`);
+    }
+    if (request.checkpoint !== '') {
+      throw new ShimError('unimplemented', 'a container in a VM cannot be restored from a checkpoint');
+    }
+    this.#creating.add(request.id);
+    try {
+      this.#sandbox = await createSandboxOrContainer(this.#context, this.#sandbox, request, call.signal);
+      return { pid: this.#sandbox.pid };
+    } finally {
+      this.#creating.delete(request.id);
+    }
+  }
+
+  async start(request: task.StartRequest): Promise<task.StartResponse> {
+    await this.#container(request.id).start(request.execId);
+    return { pid: this.#pid() };
+  }
+
+  async delete(request: task.DeleteRequest): Promise<task.DeleteResponse> {
+    const container = this.#container(request.id);
+    const pid = this.#pid();
+    const exit =
+      request.execId === '' ? await this.#sandbox!.delete(container) : await container.deleteExec(request.execId);
+    return { pid, exitStatus: exit.status, exitedAt: timestamp(exit.at) };
+  }
+
+  state(request: task.StateRequest): task.StateResponse {
+    const container = this.#container(request.id);
+    const process = container.process(request.execId);
+    return {
+      id: request.id,
+      execId: request.execId,
+      bundle: container.bundle,
+      pid: this.#pid(),
+      status: statusOf(container, process),
+      ...process.paths,
+      exitStatus: process.exit?.status ?? 0,
+      exitedAt: process.exit === undefined ? undefined : timestamp(process.exit.at),
+    };
+  }
+
+  /** Never empty while the container lives: containerd 1.7 and later take an empty list for a leaked shim. */
+  pids(request: task.PidsRequest): task.PidsResponse {
+    const container = this.#container(request.id);
+    return { processes: container.init.isOver ? [] : [{ pid: this.#pid(), info: undefined }] };
+  }
+
+  async pause(request: task.PauseRequest): Promise<object> {
+    await this.#container(request.id).pause();
+    return EMPTY;
+  }
+
+  async resume(request: task.ResumeRequest): Promise<object> {
+    await this.#container(request.id).resume();
+    return EMPTY;
+  }
+
+  checkpoint(): never {
+    throw new ShimError('unimplemented', 'a container in a VM cannot be checkpointed');
+  }
+
+  async kill(request: task.KillRequest): Promise<object> {
+    if (request.signal > 64) throw new ShimError('invalid-argument', `signal ${request.signal} does not exist (0 to 64)`);
+    await this.#container(request.id).kill(request.execId, request.signal, request.all);
+    return EMPTY;
+  }
+
+  async exec(request: task.ExecProcessRequest): Promise<object> {
+    const container = this.#container(request.id);
+    const spec = jsonOf(request.spec, 'the exec request carries no process spec');
+    const paths = stdioPaths(request);
+    const open = () => openStdio({ id: request.id, namespace: this.#context.namespace, ...paths });
+    await container.exec(request.execId, spec, paths, open);
+    return EMPTY;
+  }
+
+  async resizePty(request: task.ResizePtyRequest): Promise<object> {
+    const { width, height } = request;
+    await this.#container(request.id).resize(request.execId, { width, height });
+    return EMPTY;
+  }
+
+  closeIO(request: task.CloseIORequest): object {
+    if (request.stdin) this.#container(request.id).closeStdin(request.execId);
+    return EMPTY;
+  }
+
+  async update(request: task.UpdateTaskRequest): Promise<object> {
+    const resources = jsonOf(request.resources, 'the update request carries no resources');
+    await this.#container(request.id).update(resources);
+    return EMPTY;
+  }
+
+  async wait(request: task.WaitRequest): Promise<task.WaitResponse> {
+    const exit = await this.#container(request.id).process(request.execId).exited;
+    return { exitStatus: exit.status, exitedAt: timestamp(exit.at) };
+  }
+
+  async stats(request: task.StatsRequest): Promise<task.StatsResponse> {
+    const container = this.#container(request.id);
+    if (container.init.isOver) {
+      throw new ShimError('not-found', `container ${request.id} has no statistics, it is ${container.init.state.t}: not found`);
+    }
+    return { stats: await statsAny(this.#sandbox!.agent, request.id) };
+  }
+
+  /** Answers for any id: containerd asks before Create, and for sandboxes that have no task. */
+  connect(_request: task.ConnectRequest): task.ConnectResponse {
+    return { shimPid: process.pid, taskPid: this.#sandbox === undefined ? 0 : this.#pid(), version: '' };
+  }
+
+  /** Ends the shim, unless it still has something to serve. */
+  shutdown(): object {
+    if (this.isIdle) this.#context.exit();
+    return EMPTY;
+  }
+
+  #container(id: string): Container {
+    const container = this.#sandbox?.find(id);
+    if (container === undefined) throw new ShimError('not-found', `container ${id}: not found`);
+    return container;
+  }
+
+  #pid(): number {
+    return this.#sandbox!.pid;
+  }
+}
+
+/** The service's methods as ttrpc handlers, with every error turned into a status. */
+export function taskHandlers(service: TaskService) {
+  return {
+    create: guarded(service, service.create),
+    start: guarded(service, service.start),
+    delete: guarded(service, service.delete),
+    state: guarded(service, service.state),
+    pids: guarded(service, service.pids),
+    pause: guarded(service, service.pause),
+    resume: guarded(service, service.resume),
+    checkpoint: guarded(service, service.checkpoint),
+    kill: guarded(service, service.kill),
+    exec: guarded(service, service.exec),
+    resizePty: guarded(service, service.resizePty),
+    closeIO: guarded(service, service.closeIO),
+    update: guarded(service, service.update),
+    wait: guarded(service, service.wait),
+    stats: guarded(service, service.stats),
+    connect: guarded(service, service.connect),
+    shutdown: guarded(service, service.shutdown),
+  };
+}
+
+function guarded<Req, Res>(
+  service: TaskService,
+  method: (this: TaskService, request: Req, call: CallContext) => Res | Promise<Res>,
+): (request: Req, call: CallContext) => Promise<Res> {
+  return async (request, call) => {
+    try {
+      return await method.call(service, request, call);
+    } catch (error) {
+      throw toStatus(error);
+    }
+  };
+}
+
+function statusOf(container: Container, process: Process): Status {
+  switch (process.state.t) {
+    case 'created':
+    case 'starting':
+    case 'failed':
+      return Status.CREATED;
+    case 'running':
+      return container.isPaused ? Status.PAUSED : Status.RUNNING;
+    case 'exited':
+    case 'deleted':
+      return Status.STOPPED;
+  }
+}
+
+/** The stdio part of a Create or Exec request. */
+export function stdioPaths(request: StdioPaths): StdioPaths {
+  const { stdin, stdout, stderr, terminal } = request;
+  return { stdin, stdout, stderr, terminal };
+}
+
+/** Registered Go structs travel as JSON inside an Any. */
+function jsonOf(any: Any | undefined, missing: string): Uint8Array {
+  if (any === undefined || any.value.length === 0) throw new ShimError('invalid-argument', missing);
+  return any.value;
+}
