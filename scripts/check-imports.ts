@@ -1,0 +1,66 @@
+/**
+ * Holds the one way that imports go (docs/architecture.md), which keeps the parts readable one by one and the shim's
+ * server lean. Type-only imports count too: they are knowledge just the same. Exits 1 with a line per violation.
+ */
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+
+const root = join(import.meta.dirname, '..');
+
+/** What each part may import besides itself, node's own modules and the packages in `packages`. */
+const allowed: Record<string, readonly string[]> = {
+  gen: ['ttrpc-ts'],
+  oci: ['gen'],
+  host: [],
+  config: ['host'],
+  vm: ['host', 'config'],
+  agent: ['ttrpc-ts', 'host', 'gen', 'oci'],
+  sandbox: ['vm', 'agent', 'oci', 'host', 'config', 'gen'],
+  shim: ['sandbox', 'ttrpc-ts', 'gen', 'oci', 'host', 'config', 'agent', 'vm'],
+  cli: ['host', 'config', 'agent', 'sandbox', 'gen', 'oci', 'vm', 'shim/version.ts'],
+};
+
+/** Packages that a part may load; execa and grpc-js cost more than the whole shim, so they stay out of it. */
+const packages: Record<string, readonly string[]> = {
+  gen: ['protobufjs/minimal.js'],
+  config: ['smol-toml'],
+  shim: ['pino'],
+  cli: ['execa', '@grpc/grpc-js', 'pino'],
+};
+
+const importPattern = /(?:from|import)\s*\(?\s*'([^']+)'/g;
+const violations: string[] = [];
+
+for (const file of globSync('src/**/*.ts', { cwd: root })) {
+  if (file.endsWith('.test.ts')) continue;
+  const part = file.split('/')[1]!;
+  for (const [, specifier] of readFileSync(join(root, file), 'utf8').matchAll(importPattern)) {
+    const problem = judge(part, file, specifier!);
+    if (problem !== undefined) violations.push(`${file}: imports ${specifier}: ${problem}`);
+  }
+}
+for (const file of globSync('packages/ttrpc-ts/src/**/*.ts', { cwd: root })) {
+  if (file.endsWith('.test.ts')) continue;
+  for (const [, specifier] of readFileSync(join(root, file), 'utf8').matchAll(importPattern)) {
+    if (!specifier!.startsWith('node:') && !specifier!.startsWith('./')) {
+      violations.push(`${file}: imports ${specifier}: ttrpc-ts depends on nothing`);
+    }
+  }
+}
+
+function judge(part: string, file: string, specifier: string): string | undefined {
+  const may = allowed[part];
+  if (may === undefined) return `src/${part} has no rule in scripts/check-imports.ts`;
+  if (specifier.startsWith('node:')) return undefined;
+  if (!specifier.startsWith('.')) {
+    if (may.includes(specifier) || packages[part]?.includes(specifier)) return undefined;
+    return `src/${part} may not load this package`;
+  }
+  const target = relative('src', join(dirname(file), specifier));
+  const targetPart = target.split('/')[0]!;
+  if (targetPart === part || may.includes(targetPart) || may.includes(target)) return undefined;
+  return `src/${part} may import only ${may.join(', ') || 'node modules'}`;
+}
+
+for (const violation of violations) console.error(violation);
+if (violations.length > 0) process.exit(1);
