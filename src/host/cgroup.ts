@@ -1,4 +1,8 @@
 /** Control groups of the host, version 1, 2 and hybrid: one folder per hierarchy for the VM's processes. */
+import { existsSync, mkdirSync, readFileSync, rmdirSync, watch, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type MountInfo, readMountinfo } from './mountinfo.ts';
 
 /** A control group: the same path in every mounted hierarchy. */
 export interface Cgroup {
@@ -11,7 +15,259 @@ export interface Cgroup {
   /** Pids in it now, each once. */
   procs(): number[];
   /** SIGKILL to all that is in it, until it is empty; throws at the limit. Nothing there is fine. */
-  kill(limits: { timeoutMs: number }): Promise<void>;
+  kill(limits?: { timeoutMs: number }): Promise<void>;
   /** Removes the folders, waits for dying processes; throws at the limit. Nothing there is fine. */
-  remove(limits: { timeoutMs: number }): Promise<void>;
+  remove(limits?: { timeoutMs: number }): Promise<void>;
+}
+
+/** One mounted cgroup hierarchy. */
+export interface Hierarchy {
+  readonly mountPoint: string;
+  readonly version: 1 | 2;
+}
+
+const DEFAULT_LIMIT = { timeoutMs: 3000 };
+
+/** The hierarchies below `/sys/fs/cgroup`: all of version 1 (named ones too) and version 2, each once. */
+export function hierarchiesFrom(mounts: readonly MountInfo[]): Hierarchy[] {
+  const found = new Map<string, Hierarchy>();
+  for (const mount of mounts) {
+    const version = mount.type === 'cgroup2' ? 2 : mount.type === 'cgroup' ? 1 : undefined;
+    if (!version || mount.root !== '/' || !mount.mountPoint.startsWith('/sys/fs/cgroup')) continue;
+    if (!found.has(mount.device)) found.set(mount.device, { mountPoint: mount.mountPoint, version });
+  }
+  return [...found.values()];
+}
+
+/** `a-b.slice` lies in `a.slice` (systemd.slice(5)): gives `/a.slice/a-b.slice`. `-.slice` is the root. */
+export function expandSlice(slice: string): string {
+  if (slice === '' || slice === '-.slice') return '';
+  if (!slice.endsWith('.slice') || slice.includes('/')) throw new Error(`not a slice: ${slice}`);
+  const parts = slice.slice(0, -'.slice'.length).split('-');
+  if (parts.some((p) => p === '')) throw new Error(`not a slice: ${slice}`);
+  return parts.map((_, i) => `/${parts.slice(0, i + 1).join('-')}.slice`).join('');
+}
+
+/**
+ * The parent folder that a `linux.cgroupsPath` names, as a path below the hierarchies' mounts: `/a/b` gives
+ * `/a`, `slice:prefix:name` the expanded slice, an empty path nothing.
+ * @throws Error when it would leave the mount or is malformed.
+ */
+export function parentOf(cgroupsPath: string): string | undefined {
+  if (cgroupsPath === '') return undefined;
+  const parts = cgroupsPath.split(':');
+  if (parts.length === 3 && !cgroupsPath.startsWith('/'))
+    return expandSlice(parts[0] || 'system.slice') || '/';
+  const path = checkedPath(cgroupsPath);
+  return path === '/' ? '/' : dirname(path);
+}
+
+/** Our folder for sandboxes whose spec names no parent that is there. */
+const OWN_PARENT = '/bulkhead';
+
+/**
+ * Where the VM's processes go: beside the container that the spec speaks of, so below the pod's limits; in a
+ * folder of our own when nobody made that parent (then it limits nothing, and we would have to clean it up).
+ * @param name unique on the host, e.g. `<namespace>-<sandbox id>`.
+ */
+export function vmCgroupPath(cgroupsPath: string, name: string): string {
+  const parent = parentOf(cgroupsPath);
+  const used = parent !== undefined && parent !== '/' && parentExists(parent) ? parent : OWN_PARENT;
+  return checkedPath(`${used}/bulkhead-${name}`);
+}
+
+function parentExists(parent: string): boolean {
+  const hierarchies = hierarchiesFrom(readMountinfo());
+  return hierarchies.some((h) => existsSync(join(h.mountPoint, parent)));
+}
+
+/** A normalized path that begins with `/`, without `..` and without characters that no cgroup has. */
+function checkedPath(path: string): string {
+  const names = path.split('/').filter((n) => n !== '' && n !== '.');
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
+  if (names.includes('..') || /[\u0000-\u001f]/.test(path))
+    throw new Error(`bad cgroup path ${JSON.stringify(path)}`);
+  return `/${names.join('/')}`;
+}
+
+/**
+ * The control group at a path, whether it exists or not; for cleaning up.
+ * @throws Error when the path leaves the mount.
+ */
+export function openCgroup(path: string): Cgroup {
+  return new HostCgroup(checkedPath(path), hierarchiesFrom(readMountinfo()));
+}
+
+/**
+ * Makes the control group in every hierarchy; one that exists is taken as it is.
+ * @throws Error when a folder cannot be made; what was made is then removed.
+ */
+export async function createCgroup(path: string): Promise<Cgroup> {
+  const hierarchies = hierarchiesFrom(readMountinfo());
+  if (hierarchies.length === 0) throw new Error('no cgroup hierarchy is mounted below /sys/fs/cgroup');
+  const cgroup = new HostCgroup(checkedPath(path), hierarchies);
+  if (cgroup.path === '/') throw new Error('the root control group cannot be used for a VM');
+  try {
+    for (const hierarchy of hierarchies) makeFolder(hierarchy, cgroup.path);
+  } catch (error) {
+    await cgroup.remove().catch(() => undefined);
+    throw new Error(`cannot make the control group ${cgroup.path}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  return cgroup;
+}
+
+/** Makes each level; a parallel removal of an empty parent of ours is why it may take more than one attempt. */
+function makeFolder(hierarchy: Hierarchy, path: string): void {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      let folder = hierarchy.mountPoint;
+      for (const name of path.slice(1).split('/')) {
+        if (hierarchy.version === 2) enableControllers(folder);
+        folder = join(folder, name);
+        makeLevel(folder);
+        if (hierarchy.version === 1) inheritCpuset(folder);
+      }
+      return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || attempt >= 4) throw error;
+    }
+  }
+}
+
+function makeLevel(folder: string): void {
+  try {
+    mkdirSync(folder, 0o755);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+}
+
+/** So that the leaf has statistics; a folder that cannot (it has processes of its own) keeps what it has. */
+function enableControllers(folder: string): void {
+  try {
+    const wanted = readFileSync(join(folder, 'cgroup.controllers'), 'utf8').trim().split(' ');
+    const on = new Set(readFileSync(join(folder, 'cgroup.subtree_control'), 'utf8').trim().split(' '));
+    const missing = wanted.filter((c) => ['cpu', 'memory', 'pids', 'io'].includes(c) && !on.has(c));
+    if (missing.length > 0) {
+      writeFileSync(join(folder, 'cgroup.subtree_control'), missing.map((c) => `+${c}`).join(' '));
+    }
+  } catch {
+    // Limits are the pod's; without statistics of our own the VM still runs.
+  }
+}
+
+/** A fresh cpuset of version 1 has neither CPUs nor memory nodes, and nobody can join it. */
+function inheritCpuset(folder: string): void {
+  for (const file of ['cpuset.cpus', 'cpuset.mems']) {
+    const path = join(folder, file);
+    if (!existsSync(path)) return;
+    if (readFileSync(path, 'utf8').trim() !== '') continue;
+    writeFileSync(path, readFileSync(join(dirname(folder), file), 'utf8').trim());
+  }
+}
+
+class HostCgroup implements Cgroup {
+  readonly path: string;
+  readonly folders: readonly string[];
+  readonly procsFiles: readonly string[];
+  readonly #unified: string | undefined;
+
+  constructor(path: string, hierarchies: readonly Hierarchy[]) {
+    this.path = path;
+    this.folders = hierarchies.map((h) => join(h.mountPoint, path));
+    this.procsFiles = this.folders.map((f) => join(f, 'cgroup.procs'));
+    const v2 = hierarchies.find((h) => h.version === 2);
+    this.#unified = v2 && join(v2.mountPoint, path);
+  }
+
+  procs(): number[] {
+    const pids = new Set<number>();
+    for (const file of this.procsFiles) for (const pid of readPids(file)) pids.add(pid);
+    return [...pids];
+  }
+
+  async kill(limits = DEFAULT_LIMIT): Promise<void> {
+    const end = performance.now() + limits.timeoutMs;
+    for (let step = 1; ; step = Math.min(step * 2, 50)) {
+      const pids = this.procs();
+      if (pids.length === 0) return;
+      const left = end - performance.now();
+      if (left <= 0)
+        throw new Error(`processes ${pids.join(', ')} in the control group ${this.path} do not end`);
+      // Version 2 kills all at once, also what forks meanwhile; version 1 needs another look.
+      if (!this.#killAtOnce()) for (const pid of pids) killPid(pid);
+      await this.#changed(Math.min(left, this.#unified ? 100 : step));
+    }
+  }
+
+  async remove(limits = DEFAULT_LIMIT): Promise<void> {
+    const end = performance.now() + limits.timeoutMs;
+    for (let step = 1; ; step = Math.min(step * 2, 50)) {
+      const errors = this.folders.map(removeFolder).filter((e) => e !== undefined);
+      const [first] = errors;
+      if (!first) break;
+      if (performance.now() >= end)
+        throw new Error(`cannot remove ${this.path}: ${first.message}`, { cause: first });
+      await sleep(step);
+    }
+    if (dirname(this.path) === OWN_PARENT) for (const folder of this.folders) removeFolder(dirname(folder));
+  }
+
+  #killAtOnce(): boolean {
+    if (!this.#unified) return false;
+    try {
+      writeFileSync(join(this.#unified, 'cgroup.kill'), '1', { flag: 'r+' });
+      return true;
+    } catch {
+      return false; // before Linux 5.14, or the folder is gone
+    }
+  }
+
+  /** Resolves when version 2 reports a change, and after `waitMs` in any case. */
+  async #changed(waitMs: number): Promise<void> {
+    const stop = new AbortController();
+    const timer = sleep(waitMs, undefined, { signal: stop.signal }).catch(() => undefined);
+    let watcher: ReturnType<typeof watch> | undefined;
+    try {
+      if (this.#unified) {
+        watcher = watch(join(this.#unified, 'cgroup.events'), () => stop.abort());
+        watcher.on('error', () => undefined);
+        if (this.procs().length === 0) return;
+      }
+      await timer;
+    } catch {
+      await timer; // the folder is gone: nothing to watch
+    } finally {
+      watcher?.close();
+      stop.abort();
+    }
+  }
+}
+
+function readPids(file: string): number[] {
+  try {
+    return readFileSync(file, 'utf8').split('\n').filter(Boolean).map(Number);
+  } catch {
+    return []; // not there any more
+  }
+}
+
+function killPid(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // gone meanwhile
+  }
+}
+
+/** rmdir(2); gone already is fine. A folder with processes or subfolders is an error for the caller to weigh. */
+function removeFolder(folder: string): Error | undefined {
+  try {
+    rmdirSync(folder);
+    return undefined;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? undefined : (error as Error);
+  }
 }

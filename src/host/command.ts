@@ -1,0 +1,82 @@
+/** One-shot programs of the host (mount, umount): bounded in time and output, with a clean environment. */
+import { spawn } from 'node:child_process';
+import { childEnv } from './process.ts';
+
+export interface CommandResult {
+  /** Null when a signal ended it. */
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface CommandOptions {
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly cwd?: string | undefined;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+const MAX_OUTPUT_BYTES = 64 * 1024;
+
+/** A child that SIGKILL cannot end (uninterruptible I/O) is given up this long after it. */
+const ABANDON_MS = 500;
+
+/**
+ * Runs a program to its end and gives its output (first 64 KiB each). Any exit code is a result.
+ * @throws Error when it cannot start, exceeds its time or is aborted; it is then killed.
+ */
+export function runCommand(
+  argv: readonly [string, ...string[]],
+  options: CommandOptions,
+): Promise<CommandResult> {
+  const [file, ...args] = argv;
+  return new Promise((resolve, reject) => {
+    options.signal?.throwIfAborted();
+    const child = spawn(file, args, {
+      cwd: options.cwd,
+      env: { ...childEnv(), ...options.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let failure: Error | undefined;
+    let abandon: NodeJS.Timeout | undefined;
+    const stop = (error: Error) => {
+      if (failure) return;
+      failure = error;
+      child.kill('SIGKILL');
+      abandon = setTimeout(finish, ABANDON_MS);
+    };
+    const timer = setTimeout(() => {
+      stop(new Error(`${file} took longer than ${options.timeoutMs} ms`));
+    }, options.timeoutMs);
+    const onAbort = () => stop(new Error(`${file} was aborted`, { cause: options.signal?.reason }));
+    options.signal?.addEventListener('abort', onAbort, { once: true });
+
+    const stdout = collect(child.stdout);
+    const stderr = collect(child.stderr);
+    const finish = (code: number | null = null) => {
+      clearTimeout(timer);
+      clearTimeout(abandon);
+      options.signal?.removeEventListener('abort', onAbort);
+      child.stdout.destroy();
+      child.stderr.destroy();
+      child.unref();
+      if (failure) reject(failure);
+      else resolve({ code, stdout: stdout(), stderr: stderr() });
+    };
+    child.once('error', (error) => {
+      failure ??= new Error(`cannot run ${file}: ${error.message}`, { cause: error });
+      finish();
+    });
+    child.once('close', finish);
+  });
+}
+
+function collect(stream: NodeJS.ReadableStream): () => string {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  stream.on('data', (chunk: Buffer) => {
+    if (size < MAX_OUTPUT_BYTES) chunks.push(chunk.subarray(0, MAX_OUTPUT_BYTES - size));
+    size += chunk.length;
+  });
+  return () => Buffer.concat(chunks).toString('utf8');
+}

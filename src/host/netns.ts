@@ -1,0 +1,41 @@
+/** Network namespaces of the host: is a path one, and is it the host's own. */
+import { readlinkSync, statSync } from 'node:fs';
+import { readMountinfo } from './mountinfo.ts';
+
+export type NetnsKind = 'own' | 'host' | 'missing' | 'other-file';
+
+function linkTarget(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+function identity(path: string): string | undefined {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat && `${stat.dev}:${stat.ino}`;
+}
+
+/** Whether the path leads to a network namespace: `/proc/<pid>/ns/net`, or a bind mount of one. */
+export function isNetns(path: string): boolean {
+  if (linkTarget(path)?.startsWith('net:[')) return true;
+  return readMountinfo().some(
+    (m) => m.mountPoint === path && m.type === 'nsfs' && m.root.startsWith('net:['),
+  );
+}
+
+/**
+ * What a `linux.namespaces` path of type network is: a namespace of its own, the host's (a VM cannot have
+ * that one), not there, or something else.
+ */
+export function netnsKind(path: string): NetnsKind {
+  try {
+    const id = identity(path);
+    if (id === undefined) return 'missing';
+    if (!isNetns(path)) return 'other-file';
+    return id === identity('/proc/1/ns/net') || id === identity('/proc/self/ns/net') ? 'host' : 'own';
+  } catch {
+    return 'missing'; // not readable, or the process behind the path is gone
+  }
+}
