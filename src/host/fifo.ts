@@ -1,0 +1,286 @@
+// Named pipes without blocking: opening, writing with back-pressure, reading with a held writer, private pairs.
+//
+// A blocking open or write of a FIFO would occupy a thread of libuv's small pool for as long as the other side
+// likes; four of them stop every file operation of the process. So every descriptor here is O_NONBLOCK and waits in
+// epoll (through net.Socket), never in a thread.
+
+import { execFile } from 'node:child_process';
+import fs from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+
+const { O_RDONLY, O_WRONLY, O_RDWR, O_NONBLOCK } = fs.constants;
+
+/** Linux' PIPE_BUF: a write of this size is accepted whole or not at all, so it doubles as "wait for room". */
+const PIPE_BUF_BYTES = 4096;
+const LINGER_STEP_MS = 50;
+
+/** True when `file` is a named pipe; throws the stat error (ENOENT, EACCES, ...) when it cannot be looked at. */
+export function isFifo(file: string): boolean {
+  return fs.statSync(file).isFIFO();
+}
+
+function errnoCode(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException | undefined)?.code;
+}
+
+/** Opens the write end of a FIFO without waiting; undefined when nobody has it open for reading. */
+function tryOpenWriteEnd(file: string): number | undefined {
+  try {
+    return fs.openSync(file, O_WRONLY | O_NONBLOCK);
+  } catch (error) {
+    if (errnoCode(error) === 'ENXIO') return undefined;
+    throw error;
+  }
+}
+
+/** Rejects a pending or later `write()` after `close()`. */
+export class FifoClosedError extends Error {
+  constructor(name: string) {
+    super(`${name}: closed while writing`);
+    this.name = 'FifoClosedError';
+  }
+}
+
+/**
+ * The write end of a pipe. Bytes go straight to the kernel while there is room; a full pipe is waited for in epoll.
+ *
+ * Opened by path it also holds a read end, so that a reader that goes away neither breaks the writer (EPIPE) nor ends
+ * the stream: data waits in the pipe for the next reader.
+ */
+export class FifoWriter {
+  readonly name: string;
+  readonly #fd: number;
+  #holder: number | undefined;
+  #socket: net.Socket | undefined;
+  #rejectWait: ((error: Error) => void) | undefined;
+  #written = 0;
+  #closed = false;
+
+  private constructor(name: string, fd: number, holder: number | undefined) {
+    this.name = name;
+    this.#fd = fd;
+    this.#holder = holder;
+  }
+
+  /** Opens a FIFO by path. Never blocks, whether or not there is a reader. Throws the errno error of open(2). */
+  static open(file: string): FifoWriter {
+    const holder = fs.openSync(file, O_RDONLY | O_NONBLOCK);
+    try {
+      return new FifoWriter(file, fs.openSync(file, O_WRONLY | O_NONBLOCK), holder);
+    } catch (error) {
+      fs.closeSync(holder);
+      throw error;
+    }
+  }
+
+  /** Takes over the write end of a pipe that another process reads; EPIPE is reported when that process goes. */
+  static fromFd(fd: number, name: string): FifoWriter {
+    return new FifoWriter(name, fd, undefined);
+  }
+
+  /** Bytes that the kernel has accepted so far. */
+  get written(): number {
+    return this.#written;
+  }
+
+  /**
+   * Resolves when the kernel has accepted all of `data`; the buffer must not change before that. One write at a time.
+   * Rejects with FifoClosedError after `close()`, with the errno error when the pipe is broken.
+   */
+  async write(data: Uint8Array): Promise<void> {
+    let offset = 0;
+    while (offset < data.length) {
+      if (this.#closed) throw new FifoClosedError(this.name);
+      const accepted = this.#writeNow(data, offset);
+      offset += accepted;
+      this.#written += accepted;
+      if (offset === data.length) return;
+      const piece = data.subarray(offset, Math.min(offset + PIPE_BUF_BYTES, data.length));
+      await this.#writeWhenRoom(piece);
+      offset += piece.length;
+      this.#written += piece.length;
+    }
+  }
+
+  /**
+   * Ends the stream: readers get EOF after what is in the pipe. Without any reader the write end stays open until one
+   * comes, for at most `lingerMs`: closing the last descriptor would throw the data away, and a client that opens the
+   * FIFO after that would wait for ever. Resolves when the descriptors are closed.
+   */
+  async end(lingerMs: number): Promise<void> {
+    this.#closeHolder();
+    const until = performance.now() + lingerMs;
+    while (!this.#closed && !this.#hasReader() && performance.now() < until) {
+      await new Promise<void>((resolve) => setTimeout(resolve, LINGER_STEP_MS));
+    }
+    this.close();
+  }
+
+  /** Closes at once; a pending write rejects. Idempotent. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#closeHolder();
+    this.#rejectWait?.(new FifoClosedError(this.name));
+    if (this.#socket === undefined) fs.closeSync(this.#fd);
+    else this.#socket.destroy();
+  }
+
+  #writeNow(data: Uint8Array, offset: number): number {
+    try {
+      return fs.writeSync(this.#fd, data, offset, data.length - offset);
+    } catch (error) {
+      if (errnoCode(error) === 'EAGAIN') return 0;
+      throw error;
+    }
+  }
+
+  #writeWhenRoom(piece: Uint8Array): Promise<void> {
+    this.#socket ??= this.#createSocket();
+    const socket = this.#socket;
+    return new Promise((resolve, reject) => {
+      this.#rejectWait = reject;
+      socket.write(piece, (error) => {
+        this.#rejectWait = undefined;
+        if (error) reject(error);
+        else resolve();
+      });
+    });
+  }
+
+  /** Made on the first full pipe only: most streams never need one, and it costs memory per container. */
+  #createSocket(): net.Socket {
+    const socket = new net.Socket({ fd: this.#fd, readable: false, writable: true });
+    socket.on('error', (error) => this.#rejectWait?.(error));
+    return socket;
+  }
+
+  #hasReader(): boolean {
+    try {
+      const probe = tryOpenWriteEnd(this.name);
+      if (probe === undefined) return false;
+      fs.closeSync(probe);
+    } catch {
+      // The path is gone: nobody can come any more.
+    }
+    return true;
+  }
+
+  #closeHolder(): void {
+    if (this.#holder === undefined) return;
+    fs.closeSync(this.#holder);
+    this.#holder = undefined;
+  }
+}
+
+/**
+ * The read end of a FIFO that holds a writer of its own, so that a client that detaches is not the end of the stream.
+ * EOF comes only after `releaseWriter()`, once every other writer is gone too.
+ */
+export class FifoReader {
+  readonly #socket: net.Socket;
+  #holder: number | undefined;
+
+  private constructor(fd: number, holder: number | undefined) {
+    this.#socket = new net.Socket({
+      fd,
+      readable: true,
+      writable: false,
+      manualStart: true,
+    } as net.SocketConstructorOpts);
+    this.#socket.on('error', () => {});
+    this.#holder = holder;
+  }
+
+  /** Opens a FIFO by path. Never blocks. Throws the errno error of open(2). */
+  static open(file: string): FifoReader {
+    const fd = fs.openSync(file, O_RDONLY | O_NONBLOCK);
+    let holder: number | undefined;
+    try {
+      holder = fs.openSync(file, O_WRONLY | O_NONBLOCK);
+      return new FifoReader(fd, holder);
+    } catch (error) {
+      fs.closeSync(fd);
+      if (holder !== undefined) fs.closeSync(holder);
+      throw error;
+    }
+  }
+
+  /** Takes over the read end of a pipe (already non-blocking or not). */
+  static fromFd(fd: number): FifoReader {
+    return new FifoReader(fd, undefined);
+  }
+
+  /** Chunks as they come, with back-pressure: at most one buffer is read ahead. Ends at EOF, error or `close()`. */
+  async *chunks(): AsyncGenerator<Buffer, void, void> {
+    try {
+      for await (const chunk of this.#socket) yield chunk as Buffer;
+    } catch {
+      // A read error or a close from our side both mean that nothing more comes.
+    }
+  }
+
+  /** Lets go of our own writer; idempotent. */
+  releaseWriter(): void {
+    if (this.#holder === undefined) return;
+    fs.closeSync(this.#holder);
+    this.#holder = undefined;
+  }
+
+  /** Closes both ends; a loop over `chunks()` ends. Idempotent. */
+  close(): void {
+    this.releaseWriter();
+    this.#socket.destroy();
+  }
+}
+
+/** One pipe between us and a child: our end non-blocking, the child's end blocking as programs expect. */
+export interface PrivatePipe {
+  readonly ours: number;
+  readonly child: number;
+}
+
+/**
+ * Makes pipes to hand to a child process, one per direction asked for ('in' = we read, 'out' = we write). Node offers
+ * only socket pairs, which a child cannot reopen through /dev/fd; so FIFOs are made in a fresh directory and unlinked
+ * at once. Nothing stays on disk; on an error nothing stays open.
+ */
+export async function createPrivatePipes(directions: readonly ('in' | 'out')[]): Promise<PrivatePipe[]> {
+  const dir = await fs.promises.mkdtemp(path.join(os.tmpdir(), 'bulkhead-pipe-'));
+  const open: number[] = [];
+  try {
+    const files = directions.map((_, index) => path.join(dir, String(index)));
+    await promisify(execFile)('mkfifo', ['-m', '0600', '--', ...files]);
+    return directions.map((direction, index) => {
+      const file = files[index] as string;
+      const keep = (fd: number): number => {
+        open.push(fd);
+        return fd;
+      };
+      // With a read-write descriptor open, neither of the two following opens can wait.
+      const both = fs.openSync(file, O_RDWR | O_NONBLOCK);
+      try {
+        if (direction === 'in') {
+          return {
+            ours: keep(fs.openSync(file, O_RDONLY | O_NONBLOCK)),
+            child: keep(fs.openSync(file, O_WRONLY)),
+          };
+        }
+        return {
+          ours: keep(fs.openSync(file, O_WRONLY | O_NONBLOCK)),
+          child: keep(fs.openSync(file, O_RDONLY)),
+        };
+      } finally {
+        fs.closeSync(both);
+      }
+    });
+  } catch (error) {
+    for (const fd of open) fs.closeSync(fd);
+    throw error;
+  } finally {
+    await fs.promises.rm(dir, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,139 @@
+// Where a process' output goes: a FIFO, a file, a logger's pipe, or nowhere.
+
+import fs from 'node:fs';
+import path from 'node:path';
+import { FifoWriter, isFifo } from '../../host/fifo.ts';
+import { errnoText, StdioError } from './stdio-error.ts';
+
+/** How long a FIFO without any reader is kept open after the process' end, for a client that is still coming. */
+const LINGER_MS = 5_000;
+
+/** A destination of output. `write` is called with one chunk at a time. */
+export interface Sink {
+  /** Resolves when the chunk is accepted; rejects when the destination is broken for good or closed. */
+  write(data: Uint8Array): Promise<void>;
+  /** Bytes accepted so far, also of a chunk that is under way. */
+  readonly written: number;
+  /** The process has no more output: readers get EOF. Returns at once; `closed` tells when nothing is open. */
+  end(): void;
+  /** Lets go of everything at once; a pending write rejects. Idempotent. */
+  close(): Promise<void>;
+}
+
+type OutputStream = 'stdout' | 'stderr';
+
+/** Output to a FIFO made by the client. */
+class FifoSink implements Sink {
+  readonly #writer: FifoWriter;
+  readonly #lingerMs: number;
+
+  constructor(writer: FifoWriter, lingerMs: number) {
+    this.#writer = writer;
+    this.#lingerMs = lingerMs;
+  }
+
+  get written(): number {
+    return this.#writer.written;
+  }
+
+  write(data: Uint8Array): Promise<void> {
+    return this.#writer.write(data);
+  }
+
+  end(): void {
+    void this.#writer.end(this.#lingerMs);
+  }
+
+  async close(): Promise<void> {
+    this.#writer.close();
+  }
+}
+
+/** Output appended to a file; a slow disk occupies one thread of the pool for one chunk, never the event loop. */
+class FileSink implements Sink {
+  readonly #handle: fs.promises.FileHandle;
+  #written = 0;
+  #closing: Promise<void> | undefined;
+  #idle: Promise<unknown> = Promise.resolve();
+
+  constructor(handle: fs.promises.FileHandle) {
+    this.#handle = handle;
+  }
+
+  get written(): number {
+    return this.#written;
+  }
+
+  write(data: Uint8Array): Promise<void> {
+    const done = this.#append(data);
+    this.#idle = done.catch(() => {});
+    return done;
+  }
+
+  end(): void {
+    void this.close();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#idle.then(() => this.#handle.close()).catch(() => {});
+    return this.#closing;
+  }
+
+  async #append(data: Uint8Array): Promise<void> {
+    let offset = 0;
+    while (offset < data.length) {
+      const { bytesWritten } = await this.#handle.write(data, offset, data.length - offset);
+      offset += bytesWritten;
+      this.#written += bytesWritten;
+    }
+  }
+}
+
+/** Output that nobody asked for: read from the guest, so that the process does not block, and dropped. */
+export class DiscardSink implements Sink {
+  #written = 0;
+
+  get written(): number {
+    return this.#written;
+  }
+
+  async write(data: Uint8Array): Promise<void> {
+    this.#written += data.length;
+  }
+
+  end(): void {}
+
+  async close(): Promise<void> {}
+}
+
+/** Output to a pipe whose reader is our own child (a logger). */
+export function createPipeSink(fd: number, name: string): Sink {
+  return new FifoSink(FifoWriter.fromFd(fd, name), 0);
+}
+
+/**
+ * Opens a path without a scheme: normally a FIFO; a file or a character device is appended to, as runc's shim does.
+ * @throws StdioError when there is nothing at the path or it cannot be opened.
+ */
+export async function openPathSink(stream: OutputStream, file: string, lingerMs = LINGER_MS): Promise<Sink> {
+  try {
+    if (isFifo(file)) return new FifoSink(FifoWriter.open(file), lingerMs);
+    return new FileSink(await fs.promises.open(file, fs.constants.O_WRONLY | fs.constants.O_APPEND));
+  } catch (error) {
+    throw new StdioError(stream, file, `cannot be opened: ${errnoText(error)}`, error);
+  }
+}
+
+/**
+ * Opens `file:///path`, with its folders, for appending.
+ * @throws StdioError
+ */
+export async function openFileSink(stream: OutputStream, uri: URL): Promise<Sink> {
+  const file = decodeURIComponent(uri.pathname);
+  try {
+    await fs.promises.mkdir(path.dirname(file), { recursive: true, mode: 0o755 });
+    return new FileSink(await fs.promises.open(file, 'a', 0o644));
+  } catch (error) {
+    throw new StdioError(stream, uri.href, `cannot be opened: ${errnoText(error)}`, error);
+  }
+}

@@ -1,0 +1,209 @@
+// The stdio of one process: what containerd named in Create or Exec, connected to the guest's streams.
+
+import { type BinaryLogger, LOGGER_LIMITS, type LoggerLimits, startBinaryLogger } from './binary-logger.ts';
+import { Pump } from './pump.ts';
+import { DiscardSink, openFileSink, openPathSink, type Sink } from './sink.ts';
+import { Stdin } from './stdin.ts';
+import { StdioError } from './stdio-error.ts';
+
+/** The streams of a process in the guest. An empty read is EOF; a rejection is the end of the stream. */
+export interface GuestStreams {
+  readStdout(length: number): Promise<Uint8Array>;
+  readStderr(length: number): Promise<Uint8Array>;
+  /** Resolves with the number of bytes that the guest accepted. */
+  writeStdin(data: Uint8Array): Promise<number>;
+  closeStdin(): Promise<void>;
+}
+
+/** What Create or Exec names: a FIFO path, `file://`, `binary://`, or an empty string for an absent stream. */
+export interface StdioSpec {
+  /** The container's id, also for an exec. */
+  readonly id: string;
+  readonly namespace: string;
+  readonly stdin: string;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Only stdout carries output then; a stderr path is ignored. */
+  readonly terminal: boolean;
+}
+
+/** Optional knobs of `openStdio`. */
+export interface StdioOptions {
+  /** Told when a destination fails while the process runs (disk full, logger gone); its output is dropped from then on. */
+  readonly onBroken?: (stream: 'stdout' | 'stderr', error: unknown) => void;
+  /** How long a FIFO that no client has open stays open after the end of the process. Default 5 s. */
+  readonly lingerMs?: number;
+  readonly loggerLimits?: LoggerLimits;
+}
+
+interface Parts {
+  stdin: Stdin | undefined;
+  stdout: Sink | undefined;
+  /** Undefined with a terminal: there is nothing to read from the guest. */
+  stderr: Sink | undefined;
+  logger: BinaryLogger | undefined;
+}
+
+/** Parses the scheme; undefined means a plain path. */
+function parseUri(stream: 'stdin' | 'stdout' | 'stderr', value: string): URL | undefined {
+  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(value)) return undefined;
+  try {
+    return new URL(value);
+  } catch (error) {
+    throw new StdioError(stream, value, 'is not a valid URI', error);
+  }
+}
+
+async function openOutput(
+  stream: 'stdout' | 'stderr',
+  spec: StdioSpec,
+  parts: Parts,
+  options: StdioOptions,
+): Promise<Sink> {
+  const value = spec[stream];
+  if (value === '') return new DiscardSink();
+  const uri = parseUri(stream, value);
+  switch (uri?.protocol) {
+    case undefined:
+      return openPathSink(stream, value, options.lingerMs);
+    case 'fifo:':
+      return openPathSink(stream, decodeURIComponent((uri as URL).pathname), options.lingerMs);
+    case 'file:':
+      return openFileSink(stream, uri as URL);
+    case 'binary:':
+      // Both streams name the same program: it runs once, with a pipe for each.
+      parts.logger ??= await startBinaryLogger(
+        stream,
+        uri as URL,
+        spec,
+        options.loggerLimits ?? LOGGER_LIMITS,
+      );
+      return parts.logger[stream];
+    default:
+      throw new StdioError(
+        stream,
+        value,
+        `scheme ${(uri as URL).protocol}// is not supported: use a FIFO path, file:// or binary://`,
+      );
+  }
+}
+
+function openInput(value: string): Stdin | undefined {
+  if (value === '') return undefined;
+  const uri = parseUri('stdin', value);
+  if (uri === undefined) return Stdin.open(value);
+  if (uri.protocol === 'fifo:') return Stdin.open(decodeURIComponent(uri.pathname));
+  throw new StdioError('stdin', value, `scheme ${uri.protocol}// is not supported: use a FIFO path`);
+}
+
+async function closeParts(parts: Parts): Promise<void> {
+  parts.stdin?.close();
+  await Promise.all([parts.stdout?.close(), parts.stderr?.close()]);
+  await parts.logger?.stop();
+}
+
+/**
+ * Opens what `spec` names, without ever waiting for a client.
+ * @throws StdioError (missing FIFO, unknown scheme, logger that does not start); nothing is left open then.
+ */
+export async function openStdio(spec: StdioSpec, options: StdioOptions = {}): Promise<Stdio> {
+  const parts: Parts = { stdin: undefined, stdout: undefined, stderr: undefined, logger: undefined };
+  try {
+    parts.stdin = openInput(spec.stdin);
+    parts.stdout = await openOutput('stdout', spec, parts, options);
+    if (!spec.terminal) parts.stderr = await openOutput('stderr', spec, parts, options);
+    return new Stdio(parts, options);
+  } catch (error) {
+    await closeParts(parts);
+    throw error;
+  }
+}
+
+/** The open stdio of one process. Made by `openStdio`. */
+export class Stdio {
+  readonly #parts: Parts;
+  readonly #options: StdioOptions;
+  #pumps: Pump[] = [];
+  #finished: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(parts: Parts, options: StdioOptions) {
+    this.#parts = parts;
+    this.#options = options;
+  }
+
+  /** Begins copying. Call once, when the process exists in the guest. */
+  start(streams: GuestStreams): void {
+    if (this.#closing !== undefined) return;
+    const { stdin, stdout, stderr } = this.#parts;
+    void stdin?.run(streams);
+    const running = [
+      this.#startPump('stdout', stdout, (length) => streams.readStdout(length)),
+      this.#startPump('stderr', stderr, (length) => streams.readStderr(length)),
+    ];
+    this.#finished = Promise.all(running).then(() => {
+      this.#parts.stdin?.close();
+      void this.#parts.logger?.stop();
+    });
+  }
+
+  /** CloseIO: what the client has written is delivered, then the guest's stdin is closed. Remembered when early. */
+  closeStdin(): void {
+    this.#parts.stdin?.requestClose();
+  }
+
+  /**
+   * Waits until all output is delivered ('drained'), or nothing moved for `stalledMs`, or `limitMs` passed ('stalled':
+   * a reader that is slow or gone, or a descendant that keeps the output open). Copying goes on until `close()`.
+   */
+  drain({ stalledMs, limitMs }: { stalledMs: number; limitMs: number }): Promise<'drained' | 'stalled'> {
+    if (this.#finished === undefined || this.#pumps.every((pump) => pump.finished))
+      return Promise.resolve('drained');
+    const finished = this.#finished;
+    return new Promise((resolve) => {
+      const end = performance.now() + limitMs;
+      let seen = this.#progress();
+      let movedAt = performance.now();
+      const check = (): void => {
+        const now = performance.now();
+        const progress = this.#progress();
+        if (progress !== seen) {
+          seen = progress;
+          movedAt = now;
+        }
+        if (now - movedAt >= stalledMs || now >= end) finish('stalled');
+      };
+      const timer = setInterval(check, Math.max(5, Math.min(stalledMs / 4, limitMs / 4, 250)));
+      const finish = (result: 'drained' | 'stalled'): void => {
+        clearInterval(timer);
+        resolve(result);
+      };
+      void finished.then(() => finish('drained'));
+    });
+  }
+
+  /**
+   * Lets go of every descriptor at once (undelivered output is lost) and ends a logger, which may take up to 14 s.
+   * Idempotent.
+   */
+  close(): Promise<void> {
+    for (const pump of this.#pumps) pump.stop();
+    this.#closing ??= closeParts(this.#parts);
+    return this.#closing;
+  }
+
+  #progress(): number {
+    return this.#pumps.reduce((sum, pump) => sum + pump.progress, 0);
+  }
+
+  #startPump(
+    stream: 'stdout' | 'stderr',
+    sink: Sink | undefined,
+    read: (length: number) => Promise<Uint8Array>,
+  ): Promise<void> {
+    if (sink === undefined) return Promise.resolve();
+    const pump = new Pump(sink, (error) => this.#options.onBroken?.(stream, error));
+    this.#pumps.push(pump);
+    return pump.run(read);
+  }
+}
