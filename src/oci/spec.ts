@@ -1,0 +1,322 @@
+// The OCI runtime spec as far as we use it: its types, and reading config.json with errors that say what is wrong
+// and where. Fields that are not named here stay in the parsed object and travel to the guest unchanged.
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { Checker } from './check.ts';
+import { JsonSyntaxError, parseJson } from './json.ts';
+
+/** A 64-bit integer of the spec: a bigint when a number cannot hold it. */
+export type Integer = number | bigint;
+
+export interface Spec {
+  readonly ociVersion?: string;
+  readonly process?: Process;
+  readonly root?: Root;
+  readonly hostname?: string;
+  readonly domainname?: string;
+  readonly mounts?: readonly Mount[];
+  readonly hooks?: Readonly<Record<string, unknown>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly linux?: Linux;
+}
+
+/** The spec of a container that can be run: all that is needed is there. */
+export interface RunnableSpec extends Spec {
+  readonly process: Process;
+  readonly root: Root;
+}
+
+export interface Process {
+  readonly terminal?: boolean;
+  readonly consoleSize?: { readonly height: number; readonly width: number };
+  readonly user?: User;
+  readonly args: readonly string[];
+  readonly env?: readonly string[];
+  readonly cwd: string;
+  readonly capabilities?: Capabilities;
+  readonly rlimits?: readonly Rlimit[];
+  readonly noNewPrivileges?: boolean;
+  readonly apparmorProfile?: string;
+  readonly oomScoreAdj?: number;
+  readonly selinuxLabel?: string;
+}
+
+export interface User {
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly umask?: number;
+  readonly additionalGids?: readonly number[];
+  readonly username?: string;
+}
+
+export interface Capabilities {
+  readonly bounding?: readonly string[];
+  readonly effective?: readonly string[];
+  readonly inheritable?: readonly string[];
+  readonly permitted?: readonly string[];
+  readonly ambient?: readonly string[];
+}
+
+export interface Rlimit {
+  readonly type: string;
+  readonly hard: Integer;
+  readonly soft: Integer;
+}
+
+export interface Root {
+  readonly path: string;
+  readonly readonly?: boolean;
+}
+
+export interface Mount {
+  readonly destination: string;
+  readonly type?: string;
+  readonly source?: string;
+  readonly options?: readonly string[];
+}
+
+export interface Linux {
+  readonly namespaces?: readonly Namespace[];
+  readonly uidMappings?: readonly IdMapping[];
+  readonly gidMappings?: readonly IdMapping[];
+  readonly sysctl?: Readonly<Record<string, string>>;
+  readonly resources?: Resources;
+  readonly cgroupsPath?: string;
+  readonly devices?: readonly Device[];
+  readonly seccomp?: Seccomp;
+  readonly rootfsPropagation?: string;
+  readonly maskedPaths?: readonly string[];
+  readonly readonlyPaths?: readonly string[];
+}
+
+export interface Namespace {
+  readonly type: string;
+  readonly path?: string;
+}
+
+export interface IdMapping {
+  readonly hostID: number;
+  readonly containerID: number;
+  readonly size: number;
+}
+
+export interface Device {
+  readonly path: string;
+  readonly type: string;
+  readonly major?: number;
+  readonly minor?: number;
+  readonly fileMode?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
+export interface Resources {
+  readonly devices?: readonly DeviceRule[];
+  readonly memory?: Memory;
+  readonly cpu?: Cpu;
+  readonly pids?: { readonly limit?: Integer };
+  readonly hugepageLimits?: readonly { readonly pageSize: string; readonly limit: Integer }[];
+  readonly unified?: Readonly<Record<string, string>>;
+}
+
+export interface DeviceRule {
+  readonly allow: boolean;
+  readonly type?: string;
+  readonly major?: number;
+  readonly minor?: number;
+  readonly access?: string;
+}
+
+export interface Memory {
+  readonly limit?: Integer;
+  readonly reservation?: Integer;
+  readonly swap?: Integer;
+  readonly checkBeforeUpdate?: boolean;
+}
+
+export interface Cpu {
+  readonly shares?: Integer;
+  readonly quota?: Integer;
+  readonly burst?: Integer;
+  readonly period?: Integer;
+  readonly cpus?: string;
+  readonly mems?: string;
+  readonly idle?: Integer;
+}
+
+export interface Seccomp {
+  readonly defaultAction: string;
+  readonly defaultErrnoRet?: number;
+  readonly architectures?: readonly string[];
+  readonly flags?: readonly string[];
+  readonly syscalls?: readonly SeccompSyscall[];
+}
+
+export interface SeccompSyscall {
+  readonly names: readonly string[];
+  readonly action: string;
+  readonly errnoRet?: number;
+  readonly args?: readonly SeccompArg[];
+}
+
+export interface SeccompArg {
+  readonly index: number;
+  readonly value: Integer;
+  readonly valueTwo?: Integer;
+  readonly op: string;
+}
+
+/** A spec, process or resources that the caller gave us is wrong: containerd is answered InvalidArgument. */
+export class SpecError extends Error {
+  override readonly name = 'SpecError';
+}
+
+/** A spec of more than this is no spec; it would have to travel to the guest in one message of at most 4 MiB. */
+const maxSpecBytes = 3 * 1024 * 1024;
+
+/**
+ * Reads and checks `<bundle>/config.json`.
+ * @throws SpecError
+ */
+export function readSpec(bundle: string): Spec {
+  const file = join(bundle, 'config.json');
+  let text: string;
+  try {
+    const { size } = statSync(file);
+    if (size > maxSpecBytes)
+      throw new SpecError(`${file} has ${size} bytes; at most ${maxSpecBytes} are possible`);
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    if (error instanceof SpecError) throw error;
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    const reason = code === 'ENOENT' ? 'it does not exist' : `it cannot be read (${code})`;
+    throw new SpecError(`no OCI spec at ${file}: ${reason}`, { cause: error });
+  }
+  return parseSpec(text, file);
+}
+
+/**
+ * Parses and checks an OCI spec. What a container needs to run is checked by `requireRunnable`.
+ * @param name what to call the text in errors.
+ * @throws SpecError
+ */
+export function parseSpec(text: string, name = 'config.json'): Spec {
+  const root = Checker.root(name, parse(text, name), SpecError);
+  root.optionalString('ociVersion', 'hostname', 'domainname');
+  const process = root.optionalObject('process');
+  if (process !== undefined) checkProcess(process);
+  root.optionalObject('root')?.string('path');
+  for (const mount of root.objects('mounts')) checkMount(mount);
+  root.stringMap('annotations');
+  const linux = root.optionalObject('linux');
+  if (linux !== undefined) checkLinux(linux);
+  return root.value as Spec;
+}
+
+/**
+ * Checks that a container can be run from this spec.
+ * @throws SpecError
+ */
+export function requireRunnable(spec: Spec, name = 'config.json'): RunnableSpec {
+  const { process, root } = spec;
+  if (process === undefined) throw new SpecError(`${name}: process is missing: there is nothing to run`);
+  if (root === undefined) throw new SpecError(`${name}: root is missing: there is no root file system`);
+  return { ...spec, process, root };
+}
+
+/**
+ * Parses an OCI process, the payload of an Exec request.
+ * @throws SpecError
+ */
+export function parseProcess(json: Uint8Array, name = 'process of the exec'): Process {
+  const process = Checker.root(name, parse(decode(json), name), SpecError);
+  checkProcess(process);
+  return process.value as unknown as Process;
+}
+
+/**
+ * Parses OCI Linux resources, the payload of an Update request.
+ * @throws SpecError
+ */
+export function parseResources(json: Uint8Array, name = 'resources of the update'): Resources {
+  const resources = Checker.root(name, parse(decode(json), name), SpecError);
+  checkResources(resources);
+  return resources.value as Resources;
+}
+
+function decode(json: Uint8Array): string {
+  return Buffer.from(json.buffer, json.byteOffset, json.byteLength).toString('utf8');
+}
+
+function parse(text: string, name: string): unknown {
+  try {
+    return parseJson(text);
+  } catch (error) {
+    if (!(error instanceof JsonSyntaxError)) throw error;
+    throw new SpecError(`${name} is not valid JSON: ${error.message}`, { cause: error });
+  }
+}
+
+function checkProcess(process: Checker): void {
+  process.strings('args');
+  if (!Array.isArray(process.value['args']) || process.value['args'].length === 0) {
+    process.fail('args', 'must have the command to run');
+  }
+  process.strings('env');
+  process.absolutePath('cwd');
+  process.optionalBoolean('terminal', 'noNewPrivileges');
+  process.optionalInteger('oomScoreAdj');
+  const user = process.optionalObject('user');
+  user?.optionalInteger('uid', 'gid', 'umask');
+  user?.integers('additionalGids');
+  process
+    .optionalObject('capabilities')
+    ?.strings('bounding', 'effective', 'inheritable', 'permitted', 'ambient');
+  for (const rlimit of process.objects('rlimits')) {
+    rlimit.string('type');
+    rlimit.integer('hard', 'soft');
+  }
+}
+
+function checkMount(mount: Checker): void {
+  mount.absolutePath('destination');
+  mount.optionalString('type', 'source');
+  mount.strings('options');
+}
+
+function checkLinux(linux: Checker): void {
+  for (const namespace of linux.objects('namespaces')) {
+    namespace.string('type');
+    namespace.optionalString('path');
+  }
+  linux.optionalString('cgroupsPath', 'rootfsPropagation');
+  linux.stringMap('sysctl');
+  linux.strings('maskedPaths', 'readonlyPaths');
+  for (const device of linux.objects('devices')) {
+    device.absolutePath('path');
+    device.string('type');
+    device.optionalInteger('major', 'minor', 'fileMode', 'uid', 'gid');
+  }
+  const resources = linux.optionalObject('resources');
+  if (resources !== undefined) checkResources(resources);
+  const seccomp = linux.optionalObject('seccomp');
+  seccomp?.string('defaultAction');
+  for (const syscall of seccomp?.objects('syscalls') ?? []) {
+    syscall.strings('names');
+    syscall.string('action');
+  }
+}
+
+function checkResources(resources: Checker): void {
+  resources.optionalObject('memory')?.optionalInteger('limit', 'reservation', 'swap');
+  const cpu = resources.optionalObject('cpu');
+  cpu?.optionalInteger('shares', 'quota', 'burst', 'period', 'idle');
+  cpu?.optionalString('cpus', 'mems');
+  resources.optionalObject('pids')?.optionalInteger('limit');
+  for (const limit of resources.objects('hugepageLimits')) {
+    limit.string('pageSize');
+    limit.integer('limit');
+  }
+  for (const rule of resources.objects('devices')) rule.optionalInteger('major', 'minor');
+  resources.stringMap('unified');
+}
