@@ -245,7 +245,7 @@ export interface PrivatePipe {
 
 /**
  * Makes pipes to hand to a child process, one per direction asked for ('in' = we read, 'out' = we write). Node offers
- * only socket pairs, which a child cannot reopen through /dev/fd; so FIFOs are made in a fresh directory and unlinked
+ * only socket pairs, which are not the pipes that the contract names (no /dev/fd, no splice); so FIFOs are made in a fresh directory and unlinked
  * at once. Nothing stays on disk; on an error nothing stays open.
  */
 export async function createPrivatePipes(directions: readonly ('in' | 'out')[]): Promise<PrivatePipe[]> {

@@ -224,7 +224,7 @@ test('binary:// gets arguments, environment and both pipes, and ends by itself',
   const before = openFds();
   const result = path.join(dir, 'binary-result');
   const script = makeScript(
-    `exec >${result}; echo "$@"; /usr/bin/env | /bin/grep CONTAINER | /usr/bin/sort; echo r >&5; exec 5>&-; /bin/cat /dev/fd/3; /bin/cat <&4; echo end`,
+    `exec >${result}; echo "$@"; /usr/bin/env | /bin/grep CONTAINER | /usr/bin/sort; echo r >&5; exec 5>&-; /bin/cat <&3; /bin/cat <&4; echo end`,
   );
   const uri = `binary://${script}?key=value&flag=&key=second`;
   const stdio = await openStdio({ ...base, stdout: uri, stderr: uri });
