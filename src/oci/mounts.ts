@@ -1,0 +1,211 @@
+// Sorts the mounts of a spec by what has to happen to them so that they exist in a VM. Pure: the caller brings the
+// mount table and what lies at each source.
+import { posix } from 'node:path';
+import type { Mount } from './spec.ts';
+
+/**
+ * What becomes of a mount:
+ * - `guest`: the guest makes it itself (proc, sysfs, tmpfs, ...)
+ * - `shm`: the sandbox's shared memory, one tmpfs in the guest for all containers of the pod
+ * - `file-bind`, `dir-bind`: shared from the host
+ * - `ephemeral`: memory-backed emptyDir, one tmpfs in the guest for the pod
+ * - `local`: disk-backed emptyDir, a folder on the guest's own disk
+ * - `hugetlb`: emptyDir of huge pages, made in the guest
+ * - `block-device`: given to the VM as a disk
+ * - `device`: a character device that the guest has of its own
+ * - `refused`: there is no way; the container cannot be created
+ */
+export type MountKind =
+  | 'guest'
+  | 'shm'
+  | 'file-bind'
+  | 'dir-bind'
+  | 'ephemeral'
+  | 'local'
+  | 'hugetlb'
+  | 'block-device'
+  | 'device'
+  | 'refused';
+
+export interface ClassifiedMount {
+  /** Position in the spec's list. */
+  readonly index: number;
+  readonly mount: Mount;
+  readonly kind: MountKind;
+  readonly readOnly: boolean;
+  /** Size limit of the tmpfs or hugetlbfs on the host; undefined: none found. */
+  readonly sizeBytes?: number | undefined;
+  /** Page size of a hugetlbfs. */
+  readonly pageSizeBytes?: number | undefined;
+  /** Why this kind: for the log, and for the error when refused. */
+  readonly reason: string;
+}
+
+/** A line of the mount table; what src/host's parseMountinfo yields fits. */
+export interface MountTableEntry {
+  readonly mountPoint: string;
+  readonly type: string;
+  readonly superOptions: readonly string[];
+}
+
+export type FileKind = 'file' | 'dir' | 'block' | 'char' | 'fifo' | 'socket';
+
+/** What the classification must know of the host. */
+export interface HostView {
+  readonly mountTable: readonly MountTableEntry[];
+  /** What lies at a path, after following links; undefined: nothing. */
+  fileKind(path: string): FileKind | undefined;
+  /** Whether disk-backed emptyDirs are shared from the host or live on the guest's disk. */
+  readonly diskEmptyDir: 'share' | 'local';
+}
+
+type Verdict = Pick<ClassifiedMount, 'kind' | 'reason' | 'sizeBytes' | 'pageSizeBytes'>;
+
+/** File systems without a source on the host: the guest's kernel makes them. */
+const guestTypes = new Set([
+  'proc',
+  'sysfs',
+  'tmpfs',
+  'devpts',
+  'mqueue',
+  'cgroup',
+  'cgroup2',
+  'bpf',
+  'debugfs',
+  'tracefs',
+  'securityfs',
+  'configfs',
+  'hugetlbfs',
+  'binfmt_misc',
+]);
+
+/** Character devices that every Linux guest has, with the same meaning as on the host. */
+const guestDevices = new Set([
+  '/dev/null',
+  '/dev/zero',
+  '/dev/full',
+  '/dev/random',
+  '/dev/urandom',
+  '/dev/tty',
+  '/dev/ptmx',
+  '/dev/fuse',
+  '/dev/net/tun',
+]);
+
+const emptyDirParent = 'kubernetes.io~empty-dir';
+
+/** Classifies every mount of a spec, in its order. */
+export function classifyMounts(mounts: readonly Mount[], host: HostView): ClassifiedMount[] {
+  return mounts.map((mount, index) => ({
+    index,
+    mount,
+    readOnly: isReadOnly(mount.options ?? []),
+    ...classifyMount(mount, host),
+  }));
+}
+
+/** Whether the options make the mount read-only: the last of ro, rro and rw counts. */
+export function isReadOnly(options: readonly string[]): boolean {
+  const last = options.findLast((option) => option === 'ro' || option === 'rro' || option === 'rw');
+  return last === 'ro' || last === 'rro';
+}
+
+function classifyMount(mount: Mount, host: HostView): Verdict {
+  const { type = '', source = '', options = [] } = mount;
+  const isBind = type === 'bind' || options.includes('bind') || options.includes('rbind');
+  if (!isBind) {
+    if (guestTypes.has(type)) return { kind: 'guest', reason: `${type} is made in the guest` };
+    return refuse(mount, `a file system of type ${JSON.stringify(type)} cannot be mounted in the guest`);
+  }
+  if (source === '') return refuse(mount, 'a bind mount needs a source');
+  if (!source.startsWith('/'))
+    return refuse(mount, `its source ${JSON.stringify(source)} is not an absolute path`);
+  return classifyBind(mount, posix.normalize(source), host);
+}
+
+function classifyBind(mount: Mount, source: string, host: HostView): Verdict {
+  for (const top of ['/proc', '/sys']) {
+    if (source === top || source.startsWith(`${top}/`)) {
+      return { kind: 'guest', reason: `${source} is bound from the guest's own ${top}` };
+    }
+  }
+  const file = host.fileKind(source);
+  switch (file) {
+    case undefined:
+      return refuse(mount, `its source ${source} does not exist on the host`);
+    case 'block':
+      return { kind: 'block-device', reason: `${source} is a block device` };
+    case 'char':
+      if (guestDevices.has(source))
+        return { kind: 'device', reason: `${source} is bound from the guest's own /dev` };
+      return refuse(
+        mount,
+        `its source ${source} is a character device of the host, which the guest does not have`,
+      );
+    case 'dir':
+      return classifyDir(mount, source, host);
+    case 'file':
+      return { kind: 'file-bind', reason: `${source} is a file` };
+    case 'fifo':
+    case 'socket':
+      return {
+        kind: 'file-bind',
+        reason: `${source} is a ${file}: it is shared, but does not connect host and guest`,
+      };
+  }
+}
+
+function classifyDir(mount: Mount, source: string, host: HostView): Verdict {
+  // A mount point can be covered by another mount: the last line counts.
+  const mounted = host.mountTable.findLast((entry) => entry.mountPoint === trimSlash(source));
+  if (posix.normalize(mount.destination) === '/dev/shm' && mounted?.type === 'tmpfs') {
+    return { kind: 'shm', reason: `${source} is the sandbox's shared memory`, sizeBytes: sizeOf(mounted) };
+  }
+  if (source === '/dev' || source.startsWith('/dev/')) {
+    if (mounted?.type === 'tmpfs') return { kind: 'dir-bind', reason: `${source} is a tmpfs of the host` };
+    return { kind: 'guest', reason: `${source} is bound from the guest's own /dev` };
+  }
+  if (posix.basename(posix.dirname(source)) === emptyDirParent)
+    return classifyEmptyDir(source, mounted, host);
+  return { kind: 'dir-bind', reason: `${source} is a folder` };
+}
+
+function classifyEmptyDir(source: string, mounted: MountTableEntry | undefined, host: HostView): Verdict {
+  if (mounted?.type === 'tmpfs') {
+    return { kind: 'ephemeral', reason: `${source} is a memory-backed emptyDir`, sizeBytes: sizeOf(mounted) };
+  }
+  if (mounted?.type === 'hugetlbfs') {
+    return {
+      kind: 'hugetlb',
+      reason: `${source} is an emptyDir of huge pages`,
+      sizeBytes: sizeOf(mounted),
+      pageSizeBytes: optionBytes(mounted, 'pagesize'),
+    };
+  }
+  if (host.diskEmptyDir === 'local') return { kind: 'local', reason: `${source} is a disk-backed emptyDir` };
+  return {
+    kind: 'dir-bind',
+    reason: `${source} is a disk-backed emptyDir, shared from the host by configuration`,
+  };
+}
+
+function refuse(mount: Mount, problem: string): Verdict {
+  return { kind: 'refused', reason: `mount at ${mount.destination}: ${problem}` };
+}
+
+function trimSlash(path: string): string {
+  return path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
+}
+
+function sizeOf(entry: MountTableEntry): number | undefined {
+  return optionBytes(entry, 'size');
+}
+
+/** A size among the options of a file system: digits with k, m or g; a percentage counts as none. */
+function optionBytes(entry: MountTableEntry, name: string): number | undefined {
+  const value = entry.superOptions.find((option) => option.startsWith(`${name}=`))?.slice(name.length + 1);
+  const match = /^(\d+)([kmg]?)$/i.exec(value ?? '');
+  if (match === null) return undefined;
+  const unit = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 }[match[2]?.toLowerCase() ?? ''] ?? 1;
+  return Number(match[1]) * unit;
+}

@@ -1,0 +1,171 @@
+// Turns the spec that containerd wrote for this host into the one that is true in the guest. Pure.
+import type {
+  Cpu,
+  Device,
+  Linux,
+  Memory,
+  Mount,
+  Namespace,
+  Process,
+  Resources,
+  RunnableSpec,
+} from './spec.ts';
+
+/** What the guest spec needs beside the host's. */
+export interface GuestPlan {
+  readonly containerId: string;
+  /** Root file system, as a path of the guest. */
+  readonly rootfs: string;
+  /** Position in the spec's mounts -> the mount in the guest; undefined drops it. Others stay as they are. */
+  readonly mounts: ReadonlyMap<number, Mount | undefined>;
+}
+
+export interface GuestSpec {
+  readonly spec: RunnableSpec;
+  /** What was left out and why, for the log. */
+  readonly notes: readonly string[];
+}
+
+type Notes = string[];
+
+/** Namespaces that are made anew in the guest when the spec names them. pid and cgroup are always made. */
+const keptNamespaces = new Set(['ipc', 'uts', 'mount', 'user']);
+
+/** Raw cgroup v2 keys that mean the same in the guest: no devices, CPU numbers or NUMA nodes of the host. */
+const keptUnified = new Set([
+  'cpu.max',
+  'cpu.max.burst',
+  'cpu.weight',
+  'cpu.idle',
+  'memory.high',
+  'memory.low',
+  'memory.min',
+  'memory.max',
+  'memory.oom.group',
+  'pids.max',
+]);
+
+/** Device nodes that mean the same in any Linux guest, as major:minor. */
+const guestCharDevices = new Set([
+  '1:3', // null
+  '1:5', // zero
+  '1:7', // full
+  '1:8', // random
+  '1:9', // urandom
+  '5:0', // tty
+  '5:1', // console
+  '5:2', // ptmx
+  '10:200', // net/tun
+  '10:229', // fuse
+]);
+
+/** Converts a spec; fields that are not mentioned here reach the guest unchanged. */
+export function toGuestSpec(spec: RunnableSpec, plan: GuestPlan): GuestSpec {
+  const notes: Notes = [];
+  const { hooks, mounts = [], linux, annotations, ...rest } = spec;
+  if (hooks !== undefined && Object.keys(hooks).length > 0)
+    notes.push('hooks are programs of the host: left out');
+  const guestLinux = toGuestLinux(linux ?? {}, plan, notes);
+  const hasUts = guestLinux.namespaces?.some((namespace) => namespace.type === 'uts') === true;
+  const guest: RunnableSpec = {
+    ...rest,
+    process: toGuestProcess(spec.process),
+    root: { ...spec.root, path: plan.rootfs },
+    mounts: mounts.flatMap((mount, index) =>
+      plan.mounts.has(index) ? (plan.mounts.get(index) ?? []) : mount,
+    ),
+    linux: guestLinux,
+  };
+  if (annotations !== undefined)
+    Object.assign(guest, { annotations: toGuestAnnotations(annotations, notes) });
+  // Without a uts namespace of its own the container has the guest's name, which is the sandbox's.
+  return { spec: hasUts ? guest : without(guest, ['hostname', 'domainname']), notes };
+}
+
+/** Converts the process of a container or an exec: labels of the host's security modules mean nothing in the guest. */
+export function toGuestProcess(process: Process): Process {
+  return without(process, ['apparmorProfile', 'selinuxLabel', 'execCPUAffinity']);
+}
+
+/** Converts resources, of a spec or of an Update request, to what the guest can enforce. */
+export function toGuestResources(resources: Resources, notes: string[] = []): Resources {
+  const { cpu, memory, hugepageLimits, unified, ...rest } = resources;
+  const dropped = ['blockIO', 'network', 'rdma', 'intelRdt'].filter((key) => key in rest);
+  if (dropped.length > 0) notes.push(`resources ${dropped.join(', ')} name devices of the host: left out`);
+  const guest: Record<string, unknown> = without(rest, ['blockIO', 'network', 'rdma', 'intelRdt']);
+  if (cpu !== undefined) guest.cpu = toGuestCpu(cpu, notes);
+  if (memory !== undefined) guest.memory = toGuestMemory(memory);
+  // kubelet writes a limit of 0 for every page size of the host; the guest has no huge pages unless asked.
+  const pages = (hugepageLimits ?? []).filter(({ limit }) => Number(limit) > 0);
+  if (pages.length > 0) guest.hugepageLimits = pages;
+  if (unified !== undefined) guest.unified = toGuestUnified(unified, notes);
+  return guest as Resources;
+}
+
+function toGuestLinux(linux: Linux, plan: GuestPlan, notes: Notes): Linux {
+  const dropped = ['intelRdt', 'mountLabel', 'timeOffsets', 'memoryPolicy', 'netDevices'];
+  const { namespaces = [], resources, devices, seccomp, ...rest } = without(linux, dropped);
+  const guest: Record<string, unknown> = {
+    ...rest,
+    namespaces: toGuestNamespaces(namespaces, notes),
+    cgroupsPath: `/${plan.containerId}`,
+    devices: toGuestDevices(devices ?? [], notes),
+  };
+  if (resources !== undefined) guest.resources = toGuestResources(resources, notes);
+  if (seccomp !== undefined) guest.seccomp = without(seccomp, ['listenerPath', 'listenerMetadata']);
+  return guest as Linux;
+}
+
+function toGuestNamespaces(namespaces: readonly Namespace[], notes: Notes): Namespace[] {
+  const types = new Set(namespaces.map((namespace) => namespace.type));
+  // The agent is process 1 of the guest: no container may see, let alone signal, the guest's own processes.
+  if (!types.has('pid')) notes.push('the host pid namespace is out of reach: the container gets its own');
+  const kept = [...types].filter((type) => keptNamespaces.has(type));
+  return ['pid', 'cgroup', ...kept].map((type) => ({ type }));
+}
+
+function toGuestCpu(cpu: Cpu, notes: Notes): Cpu {
+  if (cpu.cpus || cpu.mems) notes.push('cpuset names CPUs of the host: left out');
+  return without(cpu, ['cpus', 'mems', 'realtimeRuntime', 'realtimePeriod']);
+}
+
+/** The guest has no swap and only cgroup v2, where the other memory settings are errors. */
+function toGuestMemory(memory: Memory): Memory {
+  return without(memory, ['swap', 'swappiness', 'kernel', 'kernelTCP', 'disableOOMKiller', 'useHierarchy']);
+}
+
+function toGuestUnified(unified: Readonly<Record<string, string>>, notes: Notes): Record<string, string> {
+  const entries = Object.entries(unified);
+  const kept = entries.filter(([key]) => keptUnified.has(key));
+  const dropped = entries.filter(([key]) => !keptUnified.has(key)).map(([key]) => key);
+  if (dropped.length > 0) notes.push(`cgroup keys that mean nothing in the guest: ${dropped.join(', ')}`);
+  return Object.fromEntries(kept);
+}
+
+function toGuestDevices(devices: readonly Device[], notes: Notes): Device[] {
+  const isGuests = ({ type, major, minor }: Device) =>
+    type === 'p' || ((type === 'c' || type === 'u') && guestCharDevices.has(`${major}:${minor}`));
+  const dropped = devices.filter((device) => !isGuests(device));
+  if (dropped.length > 0) {
+    const some = dropped.slice(0, 5).map((device) => device.path);
+    notes.push(
+      `${dropped.length} devices of the host are not in the guest: ${some.join(', ')}${dropped.length > 5 ? ', ...' : ''}`,
+    );
+  }
+  return devices.filter(isGuests);
+}
+
+/** Annotations that steer crun itself are for the one who runs crun, not for a pod. */
+function toGuestAnnotations(
+  annotations: Readonly<Record<string, string>>,
+  notes: Notes,
+): Record<string, string> {
+  const entries = Object.entries(annotations);
+  const kept = entries.filter(([key]) => !key.startsWith('run.oci.') && !key.startsWith('org.criu.'));
+  if (kept.length < entries.length) notes.push('annotations run.oci.* and org.criu.* are left out');
+  return Object.fromEntries(kept);
+}
+
+function without<T extends object>(value: T, keys: readonly string[]): T {
+  return Object.fromEntries(Object.entries(value).filter(([key]) => !keys.includes(key))) as T;
+}
