@@ -1,0 +1,190 @@
+// The shim's log: few lines at info, through the bundle's log FIFO into containerd's own log; a flight recorder of
+// what was too detailed to write, written after all when something fails. Never blocks and never throws.
+
+import fs from 'node:fs';
+import type { Logger as Pino } from 'pino';
+import { formatLine, textOf } from './log-line.ts';
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error';
+type Fields = Readonly<Record<string, unknown>>;
+
+/** A function that logs, with what is needed to steer it. */
+export interface Log {
+  (level: LogLevel, message: string, fields?: Fields): void;
+  /** From now on lines below `level` are only remembered. `-debug` of containerd stays the more detailed one. */
+  setLevel(level: LogLevel): void;
+  /** The last lines of every level, oldest first. */
+  recent(): string[];
+  /** Resolves when all lines so far are written. */
+  flush(): Promise<void>;
+}
+
+/** What `createLog` needs to know. */
+export interface LogOptions {
+  /** containerd's -debug flag. */
+  readonly debug: boolean;
+  /** Fields of every line. */
+  readonly fields: Fields;
+  /** Where lines go; it must be non-blocking when it is a pipe. Default: 2, which `start` made the log FIFO. */
+  readonly fd?: number;
+}
+
+interface Line {
+  readonly time: number;
+  readonly level: LogLevel;
+  readonly message: string;
+  readonly fields: Fields;
+  written: boolean;
+}
+
+const RANK: Record<LogLevel, number> = { trace: 10, debug: 20, info: 30, warn: 40, error: 50 };
+const RING_LINES = 200;
+/** Of the remembered lines, how many are written when an error happens. */
+const REPLAY_LINES = 30;
+/** A message or field of the guest's making must not fill the ring's memory. */
+const MAX_TEXT = 4096;
+
+/** Writes whole lines to a pipe; when it is full the line is dropped and counted, never waited for. */
+function createOutput(fd: number): (line: string) => void {
+  let dropped = 0;
+  return (line) => {
+    try {
+      if (dropped > 0) {
+        fs.writeSync(
+          fd,
+          `${formatLine(new Date().toISOString(), 'warn', 'log lines were dropped', { dropped })}\n`,
+        );
+        dropped = 0;
+      }
+      fs.writeSync(fd, `${line}\n`);
+    } catch {
+      dropped++;
+    }
+  };
+}
+
+/** pino's records come as JSON lines; containerd's log is logrus text. */
+function createDestination(output: (line: string) => void): { write(json: string): void } {
+  return {
+    write(json) {
+      const { time, level, msg, ...fields } = JSON.parse(json) as Record<string, unknown>;
+      output(formatLine(String(time), String(level), String(msg ?? ''), fields));
+    },
+  };
+}
+
+/** Loaded when the first line is to be written: it costs about 10 ms, which `start` and the first reply must not pay. */
+async function loadPino(output: (line: string) => void, fields: Fields): Promise<Pino> {
+  const { pino } = await import('pino');
+  return pino(
+    { base: fields, level: 'trace', timestamp: false, formatters: { level: (level) => ({ level }) } },
+    createDestination(output),
+  );
+}
+
+function clip(value: unknown): unknown {
+  if (typeof value === 'number' || typeof value === 'boolean' || value === undefined) return value;
+  const text = textOf(value);
+  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}...` : text;
+}
+
+class Recorder {
+  readonly #options: LogOptions;
+  readonly #output: (line: string) => void;
+  readonly #ring: Line[] = [];
+  readonly #pending: Line[] = [];
+  #threshold: number;
+  #pino: Pino | undefined;
+  #loading: Promise<void> | undefined;
+
+  constructor(options: LogOptions) {
+    this.#options = options;
+    this.#output = createOutput(options.fd ?? 2);
+    this.#threshold = options.debug ? RANK.debug : RANK.info;
+    // An exit before pino is there must not swallow the reason for it.
+    process.once('exit', () => this.#writePlain());
+  }
+
+  log(level: LogLevel, message: string, fields: Fields = {}): void {
+    const clipped = Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, clip(value)]));
+    const line: Line = {
+      time: Date.now(),
+      level,
+      message: String(clip(message)),
+      fields: clipped,
+      written: false,
+    };
+    this.#ring.push(line);
+    if (this.#ring.length > RING_LINES) this.#ring.shift();
+    if (RANK[level] < this.#threshold) return;
+    if (level === 'error') this.#replay();
+    this.#emit(line);
+  }
+
+  setLevel(level: LogLevel): void {
+    this.#threshold = Math.min(RANK[level], this.#options.debug ? RANK.debug : RANK.error);
+  }
+
+  recent(): string[] {
+    return this.#ring.map((line) => this.#format(line));
+  }
+
+  async flush(): Promise<void> {
+    await this.#loading;
+  }
+
+  /** Writes what led to an error, if it was too detailed to be written at the time. */
+  #replay(): void {
+    const unwritten = this.#ring.slice(0, -1).filter((line) => !line.written);
+    for (const line of unwritten) line.written = true;
+    for (const line of unwritten.slice(-REPLAY_LINES)) this.#emit(line);
+  }
+
+  #emit(line: Line): void {
+    line.written = true;
+    if (this.#pino !== undefined) {
+      this.#writePino(this.#pino, line);
+      return;
+    }
+    this.#pending.push(line);
+    if (this.#pending.length > RING_LINES) this.#pending.shift();
+    this.#loading ??= loadPino(this.#output, this.#options.fields).then(
+      (pino) => {
+        this.#pino = pino;
+        for (const one of this.#pending.splice(0)) this.#writePino(pino, one);
+      },
+      () => this.#writePlain(),
+    );
+  }
+
+  #writePino(pino: Pino, line: Line): void {
+    try {
+      pino[line.level]({ time: new Date(line.time).toISOString(), ...line.fields }, line.message);
+    } catch {
+      // A field that cannot be serialized is no reason to fail a container.
+      this.#output(this.#format({ ...line, fields: {} }));
+    }
+  }
+
+  #writePlain(): void {
+    for (const line of this.#pending.splice(0)) this.#output(this.#format(line));
+    this.#loading = undefined;
+  }
+
+  #format(line: Line): string {
+    const fields = { ...this.#options.fields, ...line.fields };
+    return formatLine(new Date(line.time).toISOString(), line.level, line.message, fields);
+  }
+}
+
+/** Makes the log of this process. */
+export function createLog(options: LogOptions): Log {
+  const recorder = new Recorder(options);
+  const log = (level: LogLevel, message: string, fields?: Fields): void =>
+    recorder.log(level, message, fields);
+  return Object.assign(log, {
+    setLevel: (level: LogLevel) => recorder.setLevel(level),
+    recent: () => recorder.recent(),
+    flush: () => recorder.flush(),
+  });
+}
