@@ -9,7 +9,7 @@ const root = path.resolve(import.meta.dirname, '..');
 const protoDir = path.join(root, 'proto');
 const outDir = path.join(root, 'src/gen');
 
-/** Which .proto files make which module; `prefixes` keeps apart messages of one name from two packages. */
+/** Which .proto files make which module. */
 export const modules: readonly ModulePlan[] = [
   {
     name: 'google',
@@ -24,11 +24,8 @@ export const modules: readonly ModulePlan[] = [
   },
   { name: 'events', files: ['events.proto', 'events_forward.proto'] },
   { name: 'sandbox', files: ['sandbox.proto'] },
-  {
-    name: 'metrics',
-    files: ['cgroups_v1.proto', 'cgroups_v2.proto'],
-    prefixes: { 'io.containerd.cgroups.v1': 'V1', 'io.containerd.cgroups.v2': 'V2' },
-  },
+  { name: 'cgroups-v1', files: ['cgroups_v1.proto'] },
+  { name: 'cgroups-v2', files: ['cgroups_v2.proto'] },
   { name: 'runtimeoptions', files: ['runtimeoptions.proto'] },
   { name: 'runtimeinfo', files: ['runtime_info.proto'] },
   { name: 'bootstrap', files: ['bootstrap.proto'] },

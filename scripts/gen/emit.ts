@@ -11,8 +11,6 @@ export interface ModulePlan {
   readonly files: readonly string[];
   /** Full names of messages of google.protobuf that it holds. */
   readonly messages?: readonly string[];
-  /** Package -> prefix of the exported names. */
-  readonly prefixes?: Readonly<Record<string, string>>;
   /** Full name of a service -> name of its export; `<Name>` or `<Name>Service` without an entry. */
   readonly services?: Readonly<Record<string, string>>;
 }
@@ -35,7 +33,7 @@ export class Names {
     const full = fullName(definition);
     const owner = this.owners.get(full);
     if (owner === undefined) throw new Error(`${full} belongs to no generated module`);
-    const name = exportName(definition, owner);
+    const name = exportName(definition);
     if (owner !== this.module) {
       const names = this.imports.get(owner.name) ?? new Set();
       this.imports.set(owner.name, names.add(name));
@@ -48,15 +46,14 @@ function fullName(object: protobuf.ReflectionObject): string {
   return object.fullName.replace(/^\./, '');
 }
 
-function exportName(definition: protobuf.ReflectionObject, owner: ModulePlan): string {
+function exportName(definition: protobuf.ReflectionObject): string {
   const outer: string[] = [];
   let parent = definition.parent;
   while (parent instanceof protobuf.Type) {
     outer.unshift(parent.name);
     parent = parent.parent;
   }
-  const prefix = parent === null ? '' : (owner.prefixes?.[fullName(parent)] ?? '');
-  return prefix + outer.join('') + definition.name;
+  return outer.join('') + definition.name;
 }
 
 /** `CloseIO` -> `closeIO`, `OCI` -> `oci`, `UIDMappings` -> `uidMappings`, `exec_id` -> `execId`. */

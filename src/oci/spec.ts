@@ -259,7 +259,7 @@ function parse(text: string, name: string): unknown {
 
 function checkProcess(process: Checker): void {
   process.strings('args');
-  if (!Array.isArray(process.value['args']) || process.value['args'].length === 0) {
+  if (!Array.isArray(process.value.args) || process.value.args.length === 0) {
     process.fail('args', 'must have the command to run');
   }
   process.strings('env');
