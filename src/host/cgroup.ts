@@ -84,8 +84,7 @@ function parentExists(parent: string): boolean {
 /** A normalized path that begins with `/`, without `..` and without characters that no cgroup has. */
 function checkedPath(path: string): string {
   const names = path.split('/').filter((n) => n !== '' && n !== '.');
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
-  if (names.includes('..') || /[\u0000-\u001f]/.test(path))
+  if (names.includes('..') || /\p{Cc}/u.test(path))
     throw new Error(`bad cgroup path ${JSON.stringify(path)}`);
   return `/${names.join('/')}`;
 }

@@ -1,0 +1,63 @@
+/** The end of an output that nobody trusts: bounded in memory, free of control characters when read. */
+
+const DEFAULT_BYTES = 64 * 1024;
+
+// CSI and OSC sequences, then two-byte escapes; what is left of C0, DEL and C1 goes one by one.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
+const ESCAPES = /\u001b\[[0-?]*[ -/]*[@-~]|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|\u001b[ -/]*[0-~]?/g;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
+const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+
+/** Text of unknown origin, made safe for logs and terminals: only line feeds and tabs stay of the controls. */
+export function sanitizeText(text: string): string {
+  return text.replace(/\r\n?/g, '\n').replace(ESCAPES, '').replace(CONTROLS, '');
+}
+
+/** Keeps the last bytes of what is pushed. */
+export class ConsoleRing {
+  readonly #limit: number;
+  readonly #chunks: Buffer[] = [];
+  #size = 0;
+
+  constructor(limitBytes = DEFAULT_BYTES) {
+    this.#limit = limitBytes;
+  }
+
+  push(data: Uint8Array): void {
+    if (data.length === 0) return;
+    // A copy: the pushed one may be a view of a far larger buffer, which would then stay in memory.
+    const chunk = Buffer.from(data.subarray(Math.max(0, data.length - this.#limit)));
+    const last = this.#chunks.at(-1);
+    // A guest that writes byte by byte must not cost an object per byte.
+    if (last && last.length + chunk.length <= 1024)
+      this.#chunks[this.#chunks.length - 1] = Buffer.concat([last, chunk]);
+    else this.#chunks.push(chunk);
+    this.#size += chunk.length;
+    this.#trim();
+  }
+
+  #trim(): void {
+    while (this.#size > this.#limit) {
+      const first = this.#chunks[0];
+      if (!first) return;
+      const excess = this.#size - this.#limit;
+      if (first.length <= excess) this.#chunks.shift();
+      else this.#chunks[0] = first.subarray(excess);
+      this.#size -= Math.min(first.length, excess);
+    }
+  }
+
+  /** All that is kept, sanitized. */
+  text(): string {
+    return sanitizeText(Buffer.concat(this.#chunks).toString('utf8'));
+  }
+
+  /** The last lines that are not empty. */
+  lastLines(count: number): string {
+    const lines = this.text().split('\n');
+    return lines
+      .filter((l) => l.trim() !== '')
+      .slice(-count)
+      .join('\n');
+  }
+}

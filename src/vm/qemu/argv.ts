@@ -1,0 +1,161 @@
+/** From a VM spec to QEMU's command line (pure). */
+import type { DiskSpec, NicSpec, VmSpec } from '../hypervisor.ts';
+import { FS_SOCKET } from '../virtiofsd.ts';
+
+/** What the command line needs besides the spec. */
+export interface ArgvFacts {
+  readonly accelerator: 'kvm' | 'tcg';
+}
+
+/** The descriptors that QEMU inherits, in the order of its channels. */
+export const CHANNEL_FD = { qmp: 3, agent: 4, console: 5 } as const;
+
+/** Name of the guest's virtio-serial port. */
+export const AGENT_PORT = 'org.bulkhead.agent.0';
+
+/** Tag of the shared folder in the guest. */
+export const SHARE_TAG = 'kataShared';
+
+/** Root ports kept free for devices that come later: `hp0`, `hp1`, ... */
+export const HOT_PLUG_PORTS = 8;
+
+/**
+ * panic=-1 resets at once, and -no-reboot makes the end of the VM of it. no_timer_check keeps a guest from
+ * giving up on a slow host ("IO-APIC + timer doesn't work"); cryptomgr.notests saves a distribution's kernel
+ * its self-tests. Nothing here is about the sandbox: that arrives by RPC, so that VMs can be cloned.
+ */
+const KERNEL_PARAMS = [
+  'console=ttyS0 quiet panic=-1 reboot=t',
+  'root=/dev/vda ro rootfstype=erofs',
+  'no_timer_check cryptomgr.notests',
+].join(' ');
+
+/** The guest kernel's command line; the configured parameters come last and so win. */
+export function kernelCommandLine(spec: VmSpec): string {
+  return [KERNEL_PARAMS, spec.kernelParams].filter((p) => p !== '').join(' ');
+}
+
+/** QEMU reads JSON where a comma in a path would otherwise part options. */
+function json(option: string, value: Readonly<Record<string, unknown>>): string[] {
+  return [option, JSON.stringify(value)];
+}
+
+/** The block node of a disk. `locking` off: many VMs read one image, and a lock file dies with nobody. */
+export function blockNode(name: string, path: string, readOnly: boolean, kind: 'file' | 'host_device') {
+  const file = { driver: kind, filename: path, 'read-only': readOnly, locking: readOnly ? 'off' : 'auto' };
+  return { driver: 'raw', 'node-name': name, 'read-only': readOnly, 'auto-read-only': false, file };
+}
+
+/** A virtio-blk device; modern virtio only, which spares QEMU and the guest the port I/O of the old one. */
+export function diskDevice(id: string, node: string, serial: string, bus?: string) {
+  return {
+    driver: 'virtio-blk-pci',
+    id,
+    drive: node,
+    serial,
+    'disable-legacy': 'on',
+    ...(bus === undefined ? {} : { bus }),
+  };
+}
+
+/** The network device for a tap. Without an option ROM: nobody boots from the network. */
+export function nicDevice(nic: NicSpec, bus?: string) {
+  return {
+    driver: 'virtio-net-pci',
+    id: `nic-${nic.id}`,
+    netdev: `net-${nic.id}`,
+    mac: nic.mac,
+    romfile: '',
+    'disable-legacy': 'on',
+    ...(bus === undefined ? {} : { bus }),
+  };
+}
+
+function machineArgs(spec: VmSpec, facts: ArgvFacts): string[] {
+  const machine = [
+    `q35,accel=${facts.accelerator},memory-backend=ram`,
+    'usb=off,vmport=off,sata=off,smbus=off,hpet=off,dump-guest-core=off',
+  ].join(',');
+  return [
+    ...['-name', `guest=bulkhead-${spec.id.replace(/[^A-Za-z0-9_.-]/g, '_')},debug-threads=on`],
+    ...['-machine', machine],
+    ...['-cpu', facts.accelerator === 'kvm' ? 'host' : 'max'],
+    ...['-smp', `cpus=${spec.vcpus},sockets=1,cores=${spec.vcpus},threads=1`],
+    ...['-m', `${spec.memoryMib}M`],
+    // Shared, or the file system daemon could not reach the guest's buffers.
+    ...['-object', `memory-backend-memfd,id=ram,size=${spec.memoryMib}M,share=${spec.shared ? 'on' : 'off'}`],
+  ];
+}
+
+function bootArgs(spec: VmSpec): string[] {
+  return [
+    ...['-kernel', spec.kernel, '-append', kernelCommandLine(spec)],
+    ...json('-blockdev', blockNode('image', spec.image, true, 'file')),
+    ...json('-device', diskDevice('disk-image', 'image', 'bulkhead-image')),
+  ];
+}
+
+function channelArgs(): string[] {
+  return [
+    ...['-chardev', `socket,id=qmp,fd=${CHANNEL_FD.qmp}`, '-mon', 'chardev=qmp,mode=control'],
+    ...['-chardev', `socket,id=agent,fd=${CHANNEL_FD.agent}`],
+    ...['-device', 'virtio-serial-pci,id=serial,max_ports=4,disable-legacy=on'],
+    ...['-device', `virtserialport,bus=serial.0,chardev=agent,name=${AGENT_PORT}`],
+    ...['-chardev', `socket,id=console,fd=${CHANNEL_FD.console}`, '-serial', 'chardev:console'],
+  ];
+}
+
+function shareArgs(): string[] {
+  // The path counts from QEMU's working folder, so it is never too long for a socket.
+  return [
+    ...['-chardev', `socket,id=fs,path=${FS_SOCKET}`],
+    ...['-device', `vhost-user-fs-pci,chardev=fs,tag=${SHARE_TAG},queue-size=1024`],
+  ];
+}
+
+function diskArgs(disk: DiskSpec, kind: 'file' | 'host_device'): string[] {
+  return [
+    ...json('-blockdev', blockNode(`node-${disk.serial}`, disk.path, disk.readOnly, kind)),
+    ...json('-device', diskDevice(`disk-${disk.serial}`, `node-${disk.serial}`, disk.serial)),
+  ];
+}
+
+function nicArgs(nic: NicSpec): string[] {
+  const netdev = { type: 'tap', id: `net-${nic.id}`, ifname: nic.tap, script: 'no', downscript: 'no' };
+  return [...json('-netdev', netdev), ...json('-device', nicDevice(nic))];
+}
+
+/** Root ports in slots of eight functions; the first of a slot says that there are more. */
+function portArgs(): string[] {
+  return Array.from({ length: HOT_PLUG_PORTS }, (_, i) => {
+    const slot = 0x10 + Math.floor(i / 8);
+    const many = i % 8 === 0 ? ',multifunction=on' : '';
+    const address = `addr=0x${slot.toString(16)}.0x${i % 8}${many}`;
+    return ['-device', `pcie-root-port,id=hp${i},chassis=${i + 1},slot=${i},${address}`];
+  }).flat();
+}
+
+/**
+ * The whole command line. Devices at boot sit on the root bus (fastest to find); what comes later goes behind
+ * the root ports.
+ * @param kindOf whether a disk's path is a file or a block device.
+ */
+export function qemuArgv(
+  spec: VmSpec,
+  facts: ArgvFacts,
+  kindOf: (path: string) => 'file' | 'host_device' = () => 'file',
+): string[] {
+  return [
+    spec.hypervisorPath,
+    ...['-no-user-config', '-nodefaults', '-display', 'none', '-no-reboot'],
+    ...['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
+    ...machineArgs(spec, facts),
+    ...bootArgs(spec),
+    ...channelArgs(),
+    ...['-device', 'virtio-rng-pci,disable-legacy=on', '-device', 'pvpanic'],
+    ...(spec.shared ? shareArgs() : []),
+    ...(spec.disks ?? []).flatMap((disk) => diskArgs(disk, kindOf(disk.path))),
+    ...(spec.nics ?? []).flatMap(nicArgs),
+    ...portArgs(),
+  ];
+}

@@ -1,0 +1,130 @@
+/** Devices that come and go while a QEMU VM runs. */
+import { statSync } from 'node:fs';
+import { type DiskSpec, type HotPlug, type NicSpec, VmError } from '../hypervisor.ts';
+import { blockNode, diskDevice, HOT_PLUG_PORTS, nicDevice } from './argv.ts';
+import { type QmpClient, QmpError } from './qmp.ts';
+
+/** A guest that does not let go of a device within this time is not going to. */
+const UNPLUG_MS = 10_000;
+
+/** @throws VmError */
+export function createHotPlug(qmp: QmpClient): HotPlug {
+  /** Device id -> port. */
+  const used = new Map<string, string>();
+
+  const takePort = (device: string): string => {
+    const taken = new Set(used.values());
+    const port = Array.from({ length: HOT_PLUG_PORTS }, (_, i) => `hp${i}`).find((p) => !taken.has(p));
+    if (!port)
+      throw new VmError(
+        'hot-plug',
+        `no free port for ${device}: a VM takes ${HOT_PLUG_PORTS} hot-plugged devices`,
+      );
+    if (used.has(device)) throw new VmError('hot-plug', `the device ${device} is there already`);
+    used.set(device, port);
+    return port;
+  };
+
+  const plug = async (device: string, steps: Step[]): Promise<void> => {
+    const done: Step[] = [];
+    try {
+      for (const step of steps) {
+        await qmp.execute(step.command, step.args);
+        done.unshift(step);
+      }
+    } catch (error) {
+      for (const { undo } of done)
+        if (undo) await qmp.execute(undo.command, undo.args).catch(() => undefined);
+      used.delete(device);
+      throw new VmError('hot-plug', `cannot add ${device}: ${(error as Error).message}`, { cause: error });
+    }
+  };
+
+  const unplug = async (device: string, last: Command): Promise<void> => {
+    if (!used.has(device)) return;
+    try {
+      await removeDevice(qmp, device);
+      await qmp.execute(last.command, last.args);
+    } catch (error) {
+      throw new VmError('hot-plug', `cannot remove ${device}: ${(error as Error).message}`, { cause: error });
+    }
+    used.delete(device);
+  };
+
+  return {
+    async addDisk(disk: DiskSpec) {
+      const device = `disk-${disk.serial}`;
+      const node = `node-${disk.serial}`;
+      const kind = diskKind(disk);
+      const bus = takePort(device);
+      await plug(device, [
+        {
+          command: 'blockdev-add',
+          args: blockNode(node, disk.path, disk.readOnly, kind),
+          undo: { command: 'blockdev-del', args: { 'node-name': node } },
+        },
+        { command: 'device_add', args: diskDevice(device, node, disk.serial, bus) },
+      ]);
+    },
+    removeDisk: (serial) =>
+      unplug(`disk-${serial}`, { command: 'blockdev-del', args: { 'node-name': `node-${serial}` } }),
+    async addNic(nic: NicSpec) {
+      const device = `nic-${nic.id}`;
+      const id = `net-${nic.id}`;
+      const bus = takePort(device);
+      await plug(device, [
+        {
+          command: 'netdev_add',
+          args: { type: 'tap', id, ifname: nic.tap, script: 'no', downscript: 'no' },
+          undo: { command: 'netdev_del', args: { id } },
+        },
+        { command: 'device_add', args: nicDevice(nic, bus) },
+      ]);
+    },
+    removeNic: (id) => unplug(`nic-${id}`, { command: 'netdev_del', args: { id: `net-${id}` } }),
+  };
+}
+
+interface Command {
+  readonly command: string;
+  readonly args: Readonly<Record<string, unknown>>;
+}
+
+interface Step extends Command {
+  readonly undo?: Command;
+}
+
+function diskKind(disk: DiskSpec): 'file' | 'host_device' {
+  if (!/^[A-Za-z0-9_-]{1,20}$/.test(disk.serial)) {
+    throw new VmError('hot-plug', `bad disk serial ${JSON.stringify(disk.serial)}`);
+  }
+  const stat = statSync(disk.path, { throwIfNoEntry: false });
+  if (!stat) throw new VmError('hot-plug', `the disk ${disk.path} does not exist`);
+  return stat.isBlockDevice() ? 'host_device' : 'file';
+}
+
+/** Asks the guest for the device and waits for QEMU's word that it is gone; one that is gone is fine. */
+async function removeDevice(qmp: QmpClient, device: string): Promise<void> {
+  const gone = Promise.withResolvers<void>();
+  const off = qmp.onEvent(({ event, data }) => {
+    if (event === 'DEVICE_DELETED' && data.device === device) gone.resolve();
+  });
+  const timer = setTimeout(() => {
+    gone.reject(
+      new QmpError('device_del', 'Timeout', `the guest did not let go of it within ${UNPLUG_MS} ms`),
+    );
+  }, UNPLUG_MS);
+  gone.promise.catch(() => undefined);
+  try {
+    await qmp.execute('device_del', { id: device });
+    await Promise.race([
+      gone.promise,
+      qmp.closed.then((why) => Promise.reject(new QmpError('device_del', 'Closed', why))),
+    ]);
+  } catch (error) {
+    if (!(error instanceof QmpError) || error.className !== 'DeviceNotFound') throw error;
+  } finally {
+    clearTimeout(timer);
+    off();
+  }
+}

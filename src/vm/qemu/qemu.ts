@@ -1,0 +1,123 @@
+/** Starts a VM under QEMU: checks, processes, machine protocol; all or nothing. */
+import { rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Hypervisor, type Vm, VmError, type VmSpec } from '../hypervisor.ts';
+import { checkSpec } from '../preflight.ts';
+import { FS_SOCKET, startVirtiofsd, virtiofsdFlavour } from '../virtiofsd.ts';
+import { describeExit, VmChild } from '../vm-child.ts';
+import { qemuArgv } from './argv.ts';
+import { QmpClient } from './qmp.ts';
+import { QemuVm } from './running-vm.ts';
+
+export interface QemuOptions {
+  /** From the start of QEMU to its first word; 20 s unless told, for hosts under heavy load. */
+  readonly startMs?: number;
+}
+
+/** The hypervisor that runs VMs under QEMU. */
+export function createQemuHypervisor(options: QemuOptions = {}): Hypervisor {
+  return { start: (spec, signal) => startQemu(spec, signal, options) };
+}
+
+const DEFAULT_START_MS = 20_000;
+
+/**
+ * Starts a VM; see `Hypervisor.start`.
+ * @throws VmError
+ */
+export async function startQemu(spec: VmSpec, signal: AbortSignal, options: QemuOptions = {}): Promise<Vm> {
+  throwIfAborted(signal);
+  const { accelerator } = checkSpec(spec);
+  const argv = qemuArgv(spec, { accelerator }, (path) =>
+    statSync(path).isBlockDevice() ? 'host_device' : 'file',
+  );
+  const started: VmChild[] = [];
+  try {
+    const virtiofsd = await startShare(spec, signal);
+    if (virtiofsd) started.push(virtiofsd);
+    throwIfAborted(signal);
+    const { cgroup, netnsPath } = spec;
+    const qemu = await startStage('vmm', spec.hypervisorPath, () =>
+      VmChild.start({ name: 'qemu', argv, cwd: spec.dir, cgroup, netnsPath, channels: 3 }),
+    );
+    started.push(qemu);
+    return await connect(spec, qemu, virtiofsd, signal, options.startMs ?? DEFAULT_START_MS);
+  } catch (error) {
+    for (const child of started) child.kill();
+    await Promise.all(started.map((child) => child.exited));
+    throw error;
+  } finally {
+    // QEMU has connected, or never will.
+    if (spec.shared) rmSync(join(spec.dir, FS_SOCKET), { force: true });
+  }
+}
+
+async function startShare(spec: VmSpec, signal: AbortSignal): Promise<VmChild | undefined> {
+  const { shared, dir, cgroup } = spec;
+  if (!shared) return undefined;
+  return startStage('virtiofsd', shared.daemonPath, async () => {
+    const flavour = await virtiofsdFlavour(shared.daemonPath, signal);
+    return startVirtiofsd({ shared, flavour, dir, cgroup });
+  });
+}
+
+async function startStage<T>(stage: 'vmm' | 'virtiofsd', path: string, start: () => Promise<T>): Promise<T> {
+  try {
+    return await start();
+  } catch (error) {
+    if (error instanceof VmError) throw error;
+    throw new VmError(stage, `cannot start ${path}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** Waits for QEMU's first word, for the death of either process, for the caller, and for the clock. */
+async function connect(
+  spec: VmSpec,
+  qemu: VmChild,
+  virtiofsd: VmChild | undefined,
+  signal: AbortSignal,
+  startMs: number,
+): Promise<Vm> {
+  const [qmpChannel, agent, console] = qemu.channels;
+  if (!qmpChannel || !agent || !console) throw new VmError('vmm', 'the channels to QEMU could not be made');
+  const qmp = new QmpClient(qmpChannel);
+  const vm = new QemuVm({ qemu, virtiofsd, qmp, agent, console, cgroup: spec.cgroup });
+  const failed = Promise.withResolvers<never>();
+  const onAbort = () => failed.reject(abortError(signal));
+  signal.addEventListener('abort', onAbort, { once: true });
+  // Subscribed before the wait: an exit at any moment is seen.
+  vm.exited.then((exit) => {
+    const virtiofsdDied = exit.cause === 'virtiofsd-died';
+    const error = new VmError(
+      virtiofsdDied ? 'virtiofsd' : 'vmm',
+      `the VM ended while it started: ${exit.reason}`,
+    );
+    failed.reject(error);
+  });
+  try {
+    await Promise.race([qmp.connect({ timeoutMs: startMs }), failed.promise]);
+    return vm;
+  } catch (error) {
+    throwIfAborted(signal);
+    // A closed protocol channel is how a dying QEMU looks first; its exit says why.
+    const exit = await Promise.race([vm.exited, vm.kill()]);
+    if (error instanceof VmError) throw error;
+    const state = qemu.exit ? `QEMU ended with ${describeExit(qemu.exit)}` : exit.reason;
+    throw new VmError('vmm', `QEMU did not come up: ${(error as Error).message}; ${state}`, {
+      stderr: vm.stderr(),
+      console: vm.console(),
+      cause: error,
+    });
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+function abortError(signal: AbortSignal): VmError {
+  const reason = signal.reason instanceof Error ? signal.reason.message : String(signal.reason);
+  return new VmError('vmm', `the start of the VM was aborted: ${reason}`, { cause: signal.reason });
+}
+
+function throwIfAborted(signal: AbortSignal): void {
+  if (signal.aborted) throw abortError(signal);
+}

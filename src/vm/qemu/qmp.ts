@@ -1,0 +1,170 @@
+/** Client of QEMU's machine protocol: greeting, commands with a time limit, events. One JSON object per line. */
+import type { Duplex } from 'node:stream';
+
+export interface QmpEvent {
+  readonly event: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** A command that QEMU refused (`className` is its error class), or that got no answer ('Closed', 'Timeout'). */
+export class QmpError extends Error {
+  readonly command: string;
+  readonly className: string;
+
+  constructor(command: string, className: string, description: string) {
+    super(`QMP ${command}: ${description}`);
+    this.name = 'QmpError';
+    this.command = command;
+    this.className = className;
+  }
+}
+
+interface Pending {
+  readonly command: string;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: QmpError) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+/** QEMU is only half trusted (the guest may have taken it over): it may not fill our memory. */
+const MAX_LINE_BYTES = 1024 * 1024;
+
+const DEFAULT_TIMEOUT_MS = 5000;
+
+export interface ExecuteOptions {
+  readonly timeoutMs?: number;
+}
+
+export class QmpClient {
+  /** Settles when the channel is closed, with the reason; never rejects. */
+  readonly closed: Promise<string>;
+  readonly channel: Duplex;
+  readonly #pending = new Map<number, Pending>();
+  readonly #listeners = new Set<(event: QmpEvent) => void>();
+  readonly #greeting = Promise.withResolvers<void>();
+  readonly #closing = Promise.withResolvers<string>();
+  #buffer: Buffer[] = [];
+  #buffered = 0;
+  #nextId = 1;
+  #closedBy: string | undefined;
+
+  constructor(channel: Duplex) {
+    this.channel = channel;
+    this.closed = this.#closing.promise;
+    this.#greeting.promise.catch(() => undefined); // whoever waits for it sees it
+    channel.on('data', (chunk: Buffer) => this.#receive(chunk));
+    channel.on('error', (error) => this.close(error.message));
+    channel.on('end', () => this.close('QEMU closed the channel'));
+    channel.on('close', () => this.close('the channel is closed'));
+  }
+
+  /** Waits for the greeting and leaves the negotiation mode: from then on commands work. */
+  async connect(options: ExecuteOptions = {}): Promise<void> {
+    const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    const timer = setTimeout(() => {
+      this.#greeting.reject(new QmpError('greeting', 'Timeout', `nothing came within ${timeoutMs} ms`));
+    }, timeoutMs);
+    try {
+      await this.#greeting.promise;
+    } finally {
+      clearTimeout(timer);
+    }
+    await this.execute('qmp_capabilities', undefined, options);
+  }
+
+  /**
+   * Runs one command and gives its return value.
+   * @throws QmpError
+   */
+  execute(
+    command: string,
+    args?: Readonly<Record<string, unknown>>,
+    options: ExecuteOptions = {},
+  ): Promise<unknown> {
+    if (this.#closedBy !== undefined) return Promise.reject(new QmpError(command, 'Closed', this.#closedBy));
+    const id = this.#nextId++;
+    const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#pending.delete(id);
+        reject(new QmpError(command, 'Timeout', `no answer within ${timeoutMs} ms`));
+      }, timeoutMs);
+      this.#pending.set(id, { command, resolve, reject, timer });
+      this.channel.write(`${JSON.stringify({ execute: command, arguments: args, id })}\n`);
+    });
+  }
+
+  /** Calls back for each event until the returned function is called. */
+  onEvent(listener: (event: QmpEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Ends the channel; what waits for an answer fails with the reason. */
+  close(reason = 'closed by us'): void {
+    if (this.#closedBy !== undefined) return;
+    this.#closedBy = reason;
+    this.channel.destroy();
+    this.#buffer = [];
+    this.#greeting.reject(new QmpError('greeting', 'Closed', reason));
+    for (const pending of this.#pending.values()) {
+      clearTimeout(pending.timer);
+      pending.reject(new QmpError(pending.command, 'Closed', reason));
+    }
+    this.#pending.clear();
+    this.#listeners.clear();
+    this.#closing.resolve(reason);
+  }
+
+  #receive(chunk: Buffer): void {
+    let rest = chunk;
+    for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10)) {
+      const line = Buffer.concat([...this.#buffer, rest.subarray(0, end)]).toString('utf8');
+      this.#buffer = [];
+      this.#buffered = 0;
+      rest = rest.subarray(end + 1);
+      this.#handle(line);
+      if (this.#closedBy !== undefined) return;
+    }
+    if (rest.length === 0) return;
+    this.#buffer.push(rest);
+    this.#buffered += rest.length;
+    if (this.#buffered > MAX_LINE_BYTES) this.close(`QEMU sent a line of more than ${MAX_LINE_BYTES} bytes`);
+  }
+
+  #handle(line: string): void {
+    if (line.trim() === '') return;
+    let message: unknown;
+    try {
+      message = JSON.parse(line);
+    } catch {
+      this.close('QEMU sent something that is not JSON');
+      return;
+    }
+    if (!isRecord(message)) return;
+    if ('QMP' in message) this.#greeting.resolve();
+    else if (typeof message.event === 'string') this.#emit(message.event, message.data);
+    else if (typeof message.id === 'number') this.#answer(message.id, message);
+  }
+
+  #emit(event: string, data: unknown): void {
+    for (const listener of this.#listeners) listener({ event, data: isRecord(data) ? data : {} });
+  }
+
+  #answer(id: number, message: Readonly<Record<string, unknown>>): void {
+    const pending = this.#pending.get(id);
+    if (!pending) return; // its time was over
+    this.#pending.delete(id);
+    clearTimeout(pending.timer);
+    if (!isRecord(message.error)) {
+      pending.resolve(message.return);
+      return;
+    }
+    const { class: className, desc } = message.error;
+    pending.reject(new QmpError(pending.command, String(className), String(desc)));
+  }
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,143 @@
+/** A VM under QEMU that runs: its console, its end and why, pause and resume. */
+import type { Socket } from 'node:net';
+import type { Cgroup } from '../../host/cgroup.ts';
+import { isAlive } from '../../host/process.ts';
+import { ConsoleRing } from '../console-ring.ts';
+import { type Vm, VmError, type VmExit, type VmExitCause, type VmProcess } from '../hypervisor.ts';
+import { type ChildExit, describeExit, ended, type VmChild } from '../vm-child.ts';
+import { createHotPlug } from './hot-plug.ts';
+import type { QmpClient, QmpEvent } from './qmp.ts';
+
+export interface QemuParts {
+  readonly qemu: VmChild;
+  readonly virtiofsd: VmChild | undefined;
+  readonly qmp: QmpClient;
+  readonly agent: Socket;
+  readonly console: Socket;
+  readonly cgroup: Cgroup | undefined;
+}
+
+/** How long the other process of a VM may take to die after SIGKILL before the cgroup is cleared. */
+const DEATH_MS = 3000;
+
+const TAIL_LINES = 20;
+
+export class QemuVm implements Vm {
+  readonly pid: number;
+  readonly processes: readonly VmProcess[];
+  readonly agent: Socket;
+  readonly exited: Promise<VmExit>;
+  readonly devices;
+  readonly #parts: QemuParts;
+  readonly #console = new ConsoleRing();
+  /** What QEMU said of the guest's end, before it ended itself. */
+  #guestEnd: VmExitCause | undefined;
+  #killed = false;
+
+  constructor(parts: QemuParts) {
+    const { qemu, virtiofsd, qmp, agent } = parts;
+    this.#parts = parts;
+    this.pid = qemu.ref.pid;
+    this.processes = [qemu, ...(virtiofsd ? [virtiofsd] : [])].map((c) => ({ name: c.name, ...c.ref }));
+    this.agent = agent;
+    this.devices = createHotPlug(qmp);
+    parts.console.on('data', (data: Buffer) => this.#console.push(data));
+    qmp.onEvent((event) => this.#note(event));
+    this.exited = this.#watch();
+  }
+
+  console(): string {
+    return this.#console.text();
+  }
+
+  stderr(): string {
+    const { qemu, virtiofsd } = this.#parts;
+    return [qemu, virtiofsd].map((c) => c?.stderr() ?? '').join('');
+  }
+
+  kill(): Promise<VmExit> {
+    if (!this.#parts.qemu.exit) this.#killed = true;
+    this.#parts.qemu.kill();
+    this.#parts.virtiofsd?.kill();
+    return this.exited;
+  }
+
+  async pause(): Promise<void> {
+    await this.#command('stop');
+  }
+
+  async resume(): Promise<void> {
+    await this.#command('cont');
+  }
+
+  async #command(name: string): Promise<void> {
+    try {
+      await this.#parts.qmp.execute(name);
+    } catch (error) {
+      throw new VmError('run', (error as Error).message, { stderr: this.stderr(), cause: error });
+    }
+  }
+
+  #note({ event, data }: QmpEvent): void {
+    if (event === 'GUEST_PANICKED') this.#guestEnd = 'guest-panicked';
+    if (event !== 'SHUTDOWN' || this.#guestEnd || data.guest !== true) return;
+    this.#guestEnd = data.reason === 'guest-shutdown' ? 'guest-powered-off' : 'guest-reset';
+  }
+
+  /** Either process's end is the end of the VM. */
+  async #watch(): Promise<VmExit> {
+    const { qemu, virtiofsd, qmp, console } = this.#parts;
+    const first = await Promise.race([
+      qemu.exited.then(() => 'qemu' as const),
+      ...(virtiofsd ? [virtiofsd.exited.then(() => 'virtiofsd' as const)] : []),
+    ]);
+    // virtiofsd ends by itself when QEMU dies, and its end may be reported first.
+    const shareDied = first === 'virtiofsd' && isAlive(qemu.ref) && !this.#killed;
+    qemu.kill();
+    virtiofsd?.kill();
+    const exit = await qemu.exited;
+    await virtiofsd?.exited;
+    await this.#clearCgroup();
+    await Promise.all([ended(console), ended(qmp.channel)]);
+    qmp.close('the VM has ended');
+    this.agent.destroy();
+    console.destroy();
+    return this.#describe(exit, shareDied);
+  }
+
+  /** virtiofsd's sandbox has a second process; it dies with the first, this makes sure. */
+  async #clearCgroup(): Promise<void> {
+    // What cannot be killed is for `delete` to report; the VM itself is gone.
+    await this.#parts.cgroup?.kill({ timeoutMs: DEATH_MS }).catch(() => undefined);
+  }
+
+  #describe(exit: ChildExit, shareDied: boolean): VmExit {
+    const { virtiofsd } = this.#parts;
+    const base = { code: exit.code, signal: exit.signal };
+    if (shareDied && virtiofsd) {
+      const how = virtiofsd.exit ? describeExit(virtiofsd.exit) : 'an unknown end';
+      return {
+        ...base,
+        cause: 'virtiofsd-died',
+        reason: withTail(`virtiofsd died with ${how}`, virtiofsd.stderr()),
+      };
+    }
+    if (this.#killed) return { ...base, cause: 'killed', reason: 'the VM was killed' };
+    const panicked = this.#guestEnd === 'guest-reset' && /Kernel panic|BUG:|Oops:/.test(this.console());
+    const cause = panicked ? 'guest-panicked' : (this.#guestEnd ?? 'vmm-exited');
+    return { ...base, cause, reason: this.#reason(cause, exit) };
+  }
+
+  #reason(cause: VmExitCause, exit: ChildExit): string {
+    const tail = this.#console.lastLines(TAIL_LINES);
+    if (cause === 'guest-panicked') return withTail('the guest panicked', tail);
+    if (cause === 'guest-reset') return withTail('the guest reset itself', tail);
+    if (cause === 'guest-powered-off') return 'the guest powered off';
+    return withTail(`the VMM exited with ${describeExit(exit)}`, this.#parts.qemu.stderr());
+  }
+}
+
+function withTail(what: string, tail: string): string {
+  const text = tail.trim();
+  return text === '' ? what : `${what}: ${text}`;
+}
