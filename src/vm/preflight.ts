@@ -34,17 +34,22 @@ export function checkProgram(what: string, path: string, hint: string): void {
   }
 }
 
-function readHead(path: string, length: number): Buffer {
-  const fd = openSync(path, 'r');
+const BZIMAGE_MAGIC_OFFSET = 0x202;
+const HEAD_BYTES = BZIMAGE_MAGIC_OFFSET + 4;
+
+function readHead(path: string, hint: string): Buffer {
   try {
-    const head = Buffer.alloc(length);
-    return head.subarray(0, readSync(fd, head, 0, length, 0));
-  } finally {
-    closeSync(fd);
+    const fd = openSync(path, 'r');
+    try {
+      const head = Buffer.alloc(HEAD_BYTES);
+      return head.subarray(0, readSync(fd, head, 0, HEAD_BYTES, 0));
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    return fail(`cannot read the guest kernel ${path}: ${(error as Error).message}`, hint, error);
   }
 }
-
-const BZIMAGE_MAGIC_OFFSET = 0x202;
 
 /** Whether a file begins like a kernel that QEMU can load: ELF, or a bzImage. */
 export function isKernel(head: Buffer): boolean {
@@ -56,12 +61,7 @@ export function isKernel(head: Buffer): boolean {
 export function checkKernel(path: string): void {
   const hint = "build it with 'make guest' or set vm.kernel in the configuration";
   if (!statOf('the guest kernel', path, hint).isFile()) fail(`the guest kernel ${path} is not a file`, hint);
-  let head: Buffer;
-  try {
-    head = readHead(path, BZIMAGE_MAGIC_OFFSET + 4);
-  } catch (error) {
-    return fail(`cannot read the guest kernel ${path}: ${(error as Error).message}`, hint, error);
-  }
+  const head = readHead(path, hint);
   if (head.length === 0) fail(`the guest kernel ${path} is empty`, hint);
   if (!isKernel(head)) fail(`the guest kernel ${path} is neither an ELF file nor a bzImage`, hint);
 }
