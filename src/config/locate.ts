@@ -1,0 +1,60 @@
+// What the configuration leaves empty: where the installation's own files, QEMU and virtiofsd are on this machine.
+
+import fs from 'node:fs';
+import path from 'node:path';
+import { arch } from 'node:process';
+
+/** Set by the bundler's CommonJS wrapper: `$PREFIX/lib/bulkhead`. */
+declare const __dirname: string | undefined;
+
+/** Where distributions put virtiofsd: the Rust one's package first, then QEMU's own. */
+const VIRTIOFSD = [
+  '/usr/libexec/virtiofsd',
+  '/usr/lib/qemu/virtiofsd',
+  '/usr/lib/virtiofsd',
+  '/usr/libexec/qemu/virtiofsd',
+];
+const QEMU_ELSEWHERE = ['/usr/libexec/qemu-kvm'];
+const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+function isExecutable(file: string): boolean {
+  try {
+    fs.accessSync(file, fs.constants.X_OK);
+    return fs.statSync(file).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/** The first executable of that name in $PATH (a container manager's may be short, so the usual folders follow). */
+export function findInPath(name: string): string | undefined {
+  return `${process.env.PATH ?? ''}:${SYSTEM_PATH}`
+    .split(':')
+    .filter((dir) => dir.startsWith('/'))
+    .map((dir) => path.join(dir, name))
+    .find(isExecutable);
+}
+
+/**
+ * The root of this installation: the tree with bin, lib and share. Found from the running bundle, so that `build/`
+ * runs in place and an installed tree may be moved. From source it is the clone's `build/`.
+ */
+export function installationPrefix(): string {
+  return typeof __dirname === 'string' ? path.resolve(__dirname, '../..') : path.resolve('build');
+}
+
+/** `$PREFIX/share/bulkhead`. */
+export function shareDir(): string {
+  return path.join(installationPrefix(), 'share/bulkhead');
+}
+
+/** QEMU for this machine's architecture; when there is none, the name that a later error will tell. */
+export function findQemu(): string {
+  const name = `qemu-system-${arch === 'arm64' ? 'aarch64' : 'x86_64'}`;
+  return findInPath(name) ?? QEMU_ELSEWHERE.find(isExecutable) ?? `/usr/bin/${name}`;
+}
+
+/** virtiofsd; when there is none, the path that a later error will tell. */
+export function findVirtiofsd(): string {
+  return VIRTIOFSD.find(isExecutable) ?? findInPath('virtiofsd') ?? (VIRTIOFSD[0] as string);
+}

@@ -1,0 +1,150 @@
+// Every key of the configuration: its type, limits and default. The one place that a new key is added to.
+
+/** The validated configuration; sizes and times carry their unit in the name. Frozen. */
+export interface Config {
+  readonly vm: {
+    readonly hypervisor: 'qemu';
+    /** Absolute path of the hypervisor's binary. */
+    readonly path: string;
+    readonly kernel: string;
+    readonly image: string;
+    readonly kernelParams: string;
+    readonly accelerator: 'auto' | 'kvm' | 'tcg';
+    readonly defaultVcpus: number;
+    readonly defaultMemoryMib: number;
+    readonly overheadVcpus: number;
+    readonly overheadMemoryMib: number;
+  };
+  readonly sharedFs: {
+    /** Absolute path of virtiofsd. */
+    readonly daemon: string;
+    readonly cache: 'auto' | 'always' | 'never';
+    readonly extraArgs: readonly string[];
+  };
+  readonly annotations: {
+    /** Keys (as in the file, `table.key`) that a pod may override by annotation. */
+    readonly allow: readonly string[];
+  };
+  readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' };
+  readonly timeouts: {
+    readonly bootMs: number;
+    readonly requestMs: number;
+    readonly drainMs: number;
+    readonly stopMs: number;
+  };
+}
+
+/** What a value may be. */
+export type Kind =
+  | { readonly t: 'choice'; readonly of: readonly string[] }
+  | { readonly t: 'integer'; readonly min: number; readonly max: number }
+  | { readonly t: 'number'; readonly min: number; readonly max: number }
+  | { readonly t: 'text' }
+  /** An absolute path; empty: found when the configuration is loaded. */
+  | { readonly t: 'path' }
+  | { readonly t: 'texts' }
+  /** Names of keys whose `annotation` is true. */
+  | { readonly t: 'keys' };
+
+export type Value = string | number | readonly string[];
+
+/** One key. */
+export interface Key {
+  /** Table and key as in the TOML file. */
+  readonly table: string;
+  readonly name: string;
+  readonly kind: Kind;
+  readonly fallback: Value;
+  /** May be put on the allow-list. Never for what runs a program on the host. */
+  readonly annotation: boolean;
+}
+
+const choice = (...of: string[]): Kind => ({ t: 'choice', of });
+const integer = (min: number, max: number): Kind => ({ t: 'integer', min, max });
+const path: Kind = { t: 'path' };
+const fixed = { annotation: false };
+const perPod = { annotation: true };
+
+/** All keys, in the order of the shipped file. */
+export const KEYS: readonly Key[] = [
+  { table: 'vm', name: 'hypervisor', kind: choice('qemu'), fallback: 'qemu', ...fixed },
+  { table: 'vm', name: 'path', kind: path, fallback: '', ...fixed },
+  { table: 'vm', name: 'kernel', kind: path, fallback: '', ...perPod },
+  { table: 'vm', name: 'image', kind: path, fallback: '', ...perPod },
+  { table: 'vm', name: 'kernel_params', kind: { t: 'text' }, fallback: '', ...perPod },
+  { table: 'vm', name: 'accelerator', kind: choice('auto', 'kvm', 'tcg'), fallback: 'auto', ...perPod },
+  { table: 'vm', name: 'default_vcpus', kind: integer(1, 240), fallback: 1, ...perPod },
+  { table: 'vm', name: 'default_memory_mib', kind: integer(64, 1_048_576), fallback: 1024, ...perPod },
+  { table: 'vm', name: 'overhead_vcpus', kind: { t: 'number', min: 0, max: 16 }, fallback: 0, ...perPod },
+  { table: 'vm', name: 'overhead_memory_mib', kind: integer(0, 65_536), fallback: 128, ...perPod },
+  { table: 'shared_fs', name: 'daemon', kind: path, fallback: '', ...fixed },
+  { table: 'shared_fs', name: 'cache', kind: choice('auto', 'always', 'never'), fallback: 'auto', ...perPod },
+  { table: 'shared_fs', name: 'extra_args', kind: { t: 'texts' }, fallback: [], ...fixed },
+  { table: 'annotations', name: 'allow', kind: { t: 'keys' }, fallback: [], ...fixed },
+  {
+    table: 'log',
+    name: 'level',
+    kind: choice('trace', 'debug', 'info', 'warn', 'error'),
+    fallback: 'info',
+    ...fixed,
+  },
+  { table: 'timeouts', name: 'boot_ms', kind: integer(100, 3_600_000), fallback: 60_000, ...perPod },
+  { table: 'timeouts', name: 'request_ms', kind: integer(100, 3_600_000), fallback: 30_000, ...perPod },
+  { table: 'timeouts', name: 'drain_ms', kind: integer(0, 3_600_000), fallback: 10_000, ...perPod },
+  { table: 'timeouts', name: 'stop_ms', kind: integer(100, 3_600_000), fallback: 10_000, ...perPod },
+];
+
+/** `table.key`, the name of a key in messages, in the allow-list and, after `io.bulkhead.`, as an annotation. */
+export function keyName(key: Key): string {
+  return `${key.table}.${key.name}`;
+}
+
+/** `shared_fs` -> `sharedFs`. */
+export function camelCase(name: string): string {
+  return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function rangeText(kind: { min: number; max: number }): string {
+  return `from ${kind.min} to ${kind.max}`;
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((one) => typeof one === 'string' && !one.includes('\0'));
+}
+
+/** What is wrong with a value for this kind; undefined when nothing is. */
+export function problemOf(kind: Kind, value: unknown): string | undefined {
+  switch (kind.t) {
+    case 'choice':
+      return kind.of.includes(value as string)
+        ? undefined
+        : `must be one of ${kind.of.map((one) => JSON.stringify(one)).join(', ')}, not ${JSON.stringify(value)}`;
+    case 'integer':
+      return Number.isInteger(value) && (value as number) >= kind.min && (value as number) <= kind.max
+        ? undefined
+        : `must be a whole number ${rangeText(kind)}, not ${JSON.stringify(value)}`;
+    case 'number':
+      return typeof value === 'number' && value >= kind.min && value <= kind.max
+        ? undefined
+        : `must be a number ${rangeText(kind)}, not ${JSON.stringify(value)}`;
+    case 'text':
+      return typeof value === 'string' && !value.includes('\0')
+        ? undefined
+        : `must be a string, not ${JSON.stringify(value)}`;
+    case 'path':
+      return typeof value === 'string' && /^(\/[^\0]*)?$/.test(value)
+        ? undefined
+        : `must be an absolute path, not ${JSON.stringify(value)}`;
+    case 'texts':
+      return isTexts(value) ? undefined : `must be an array of strings, not ${JSON.stringify(value)}`;
+    case 'keys':
+      return keysProblem(value);
+  }
+}
+
+function keysProblem(value: unknown): string | undefined {
+  if (!isTexts(value)) return `must be an array of strings, not ${JSON.stringify(value)}`;
+  const allowed = KEYS.filter((key) => key.annotation).map(keyName);
+  const wrong = value.find((one) => !allowed.includes(one));
+  return wrong === undefined ? undefined : `has ${JSON.stringify(wrong)}; it may have ${allowed.join(', ')}`;
+}
