@@ -1,0 +1,125 @@
+// Owns one Duplex: reads its frames, writes frames to it, and notices its end. Client and server share it.
+
+import type { Duplex } from 'node:stream';
+import { emptyBuffer, FrameReader, type FrameSink, FrameType } from './frame.ts';
+import { FrameWriter } from './frame-writer.ts';
+import { ReceiveGate, type ReceiveLimits } from './receive-gate.ts';
+import { Code, TtrpcError } from './status.ts';
+import { encodeFailure, responsePayloadTag } from './wire.ts';
+
+/** Limits of a connection; every field has a default. */
+export interface ConnectionLimits {
+  /** Received messages that one stream may hold unread (64). More, and the connection is not read until the reader catches up. */
+  readonly streamMessages?: number;
+  /** The same in bytes (1 MiB). */
+  readonly streamBytes?: number;
+  /** Bytes that all streams of a connection may hold unread (16 MiB). */
+  readonly connectionBytes?: number;
+  /**
+   * Milliseconds (1000) after which a full stream that is not read at all fails with `ResourceExhausted`,
+   * since ttrpc has no flow control of its own and it holds up every other call. `Infinity` turns this off.
+   */
+  readonly stallMs?: number;
+  /** Bytes (1 MiB) that may wait to be written before streams, and a server's reading, wait for the peer. */
+  readonly writeBytes?: number;
+}
+
+/** What a channel tells its owner. */
+export interface ChannelOwner extends FrameSink {
+  /** The connection is gone, once. */
+  onClosed(error: TtrpcError): void;
+}
+
+function receiveLimits(limits: ConnectionLimits): ReceiveLimits {
+  return {
+    streamMessages: limits.streamMessages ?? 64,
+    streamBytes: limits.streamBytes ?? 1 << 20,
+    connectionBytes: limits.connectionBytes ?? 16 << 20,
+    stallMs: limits.stallMs ?? 1000,
+  };
+}
+
+/** A Duplex that carries frames. */
+export class Channel {
+  readonly duplex: Duplex;
+  readonly gate: ReceiveGate;
+  readonly writer: FrameWriter;
+  readonly #reader: FrameReader;
+  readonly #owner: ChannelOwner;
+  #lastError: Error | undefined;
+  #closed = false;
+
+  constructor(duplex: Duplex, owner: ChannelOwner, limits: ConnectionLimits = {}) {
+    this.duplex = duplex;
+    this.#owner = owner;
+    this.gate = new ReceiveGate(duplex, receiveLimits(limits));
+    this.writer = new FrameWriter(duplex, limits.writeBytes ?? 1 << 20);
+    this.#reader = new FrameReader(owner);
+    duplex.on('data', (chunk: Uint8Array) => this.#onData(chunk));
+    duplex.on('end', () => this.#onEnd());
+    duplex.on('error', (error: Error) => {
+      this.#lastError = error;
+      this.close(lost(error));
+    });
+    duplex.on('close', () => this.close(lost(this.#lastError)));
+    if (duplex.destroyed) process.nextTick(() => this.close(lost(duplex.errored ?? undefined)));
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  writeData(streamId: number, flags: number, payload: Uint8Array): void {
+    this.writer.write(streamId, FrameType.data, flags, emptyBuffer, 0, payload, emptyBuffer);
+  }
+
+  writeReply(streamId: number, payload: Uint8Array): void {
+    this.writer.write(streamId, FrameType.response, 0, emptyBuffer, responsePayloadTag, payload, emptyBuffer);
+  }
+
+  /** Never throws: a status over the limit is replaced by one without its text. */
+  writeFailure(streamId: number, error: TtrpcError): void {
+    try {
+      this.writer.write(streamId, FrameType.response, 0, encodeFailure(error), 0, emptyBuffer, emptyBuffer);
+    } catch {
+      const short = new TtrpcError(error.code, 'the status of this failure exceeds the limit of a message');
+      this.writer.write(streamId, FrameType.response, 0, encodeFailure(short), 0, emptyBuffer, emptyBuffer);
+    }
+  }
+
+  /** Writes what is left, then closes; the owner hears of the end when the Duplex has closed. */
+  endGently(): void {
+    if (this.#closed) return;
+    this.writer.flush();
+    this.duplex.end();
+  }
+
+  /** Closes at once; `error` is what the owner is told. */
+  close(error: TtrpcError): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#reader.stop();
+    this.gate.close();
+    this.writer.close();
+    this.duplex.destroy();
+    this.#owner.onClosed(error);
+  }
+
+  #onData(chunk: Uint8Array): void {
+    if (this.#closed) return;
+    const buffer = Buffer.isBuffer(chunk)
+      ? chunk
+      : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    this.#reader.push(buffer);
+  }
+
+  #onEnd(): void {
+    const detail = this.#reader.isInsideFrame ? 'peer closed it inside a frame' : 'peer closed it';
+    this.close(new TtrpcError(Code.Unavailable, `ttrpc connection closed: ${detail}`));
+  }
+}
+
+function lost(cause: Error | undefined): TtrpcError {
+  if (cause === undefined) return new TtrpcError(Code.Unavailable, 'ttrpc connection closed');
+  return new TtrpcError(Code.Unavailable, `ttrpc connection lost: ${cause.message}`, { cause });
+}

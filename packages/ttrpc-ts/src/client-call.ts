@@ -1,0 +1,195 @@
+// Owns the calls that a client waits for: the time limit, the signal, the reply, the stream of replies.
+
+import { Flag } from './frame.ts';
+import type { ReceiveGate } from './receive-gate.ts';
+import { ReceiveQueue } from './receive-queue.ts';
+import type { CallOptions, Codec } from './service.ts';
+import { Code, TtrpcError } from './status.ts';
+import { decodeResponse } from './wire.ts';
+
+/** What a call needs of its connection. */
+export interface CallHost {
+  readonly gate: ReceiveGate;
+  /** The call is over on this side: frames that still arrive for it are ignored. */
+  forget(streamId: number): void;
+}
+
+/** Stops a call when its time is over or its signal fires. */
+class CallLimits {
+  readonly #signal: AbortSignal | undefined;
+  readonly #timer: NodeJS.Timeout | undefined;
+  readonly #onAbort: () => void;
+
+  constructor(options: CallOptions, fail: (error: TtrpcError) => void) {
+    const { signal, timeoutMs } = options;
+    this.#signal = signal;
+    this.#onAbort = () => fail(abortError(signal?.reason));
+    signal?.addEventListener('abort', this.#onAbort, { once: true });
+    if (timeoutMs !== undefined && timeoutMs < maxTimerMs) {
+      this.#timer = setTimeout(() => fail(timeoutError(timeoutMs)), timeoutMs);
+    }
+  }
+
+  clear(): void {
+    clearTimeout(this.#timer);
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+  }
+}
+
+/** A longer timer would fire at once. */
+const maxTimerMs = 2 ** 31;
+
+export function timeoutError(timeoutMs: number): TtrpcError {
+  return new TtrpcError(Code.DeadlineExceeded, `call exceeded its time limit of ${timeoutMs} ms`);
+}
+
+export function abortError(reason: unknown): TtrpcError {
+  if (reason instanceof TtrpcError) return reason;
+  if (reason instanceof Error && reason.name === 'TimeoutError') {
+    return new TtrpcError(Code.DeadlineExceeded, `call exceeded its time limit: ${reason.message}`, {
+      cause: reason,
+    });
+  }
+  return new TtrpcError(Code.Canceled, 'call was canceled by its caller', { cause: reason });
+}
+
+function limitsOf(
+  options: CallOptions | undefined,
+  fail: (error: TtrpcError) => void,
+): CallLimits | undefined {
+  if (options === undefined) return undefined;
+  if (options.signal === undefined && options.timeoutMs === undefined) return undefined;
+  return new CallLimits(options, fail);
+}
+
+export function malformed(what: string, cause: unknown): TtrpcError {
+  return new TtrpcError(Code.Internal, `${what} cannot be decoded: ${String(cause)}`, { cause });
+}
+
+/** A call that is waited for, as the connection sees it. */
+export interface PendingCall {
+  onResponse(buffer: Buffer, start: number, end: number): void;
+  onData(flags: number, buffer: Buffer, start: number, end: number): void;
+  /** Ends the call with an error; nothing after the end. */
+  fail(error: TtrpcError): void;
+}
+
+/** A call with one reply: unary, or the reply to a stream of requests. */
+export class SingleReplyCall<T> implements PendingCall {
+  readonly #host: CallHost;
+  readonly #id: number;
+  readonly #codec: Codec<T, never>;
+  readonly #resolve: (value: T) => void;
+  readonly #reject: (error: TtrpcError) => void;
+  readonly #limits: CallLimits | undefined;
+  /** Called once when the call is over. */
+  onOver: (() => void) | undefined;
+
+  constructor(
+    host: CallHost,
+    id: number,
+    codec: Codec<T, never>,
+    options: CallOptions | undefined,
+    resolve: (value: T) => void,
+    reject: (error: TtrpcError) => void,
+  ) {
+    this.#host = host;
+    this.#id = id;
+    this.#codec = codec;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#limits = limitsOf(options, (error) => this.fail(error));
+  }
+
+  onResponse(buffer: Buffer, start: number, end: number): void {
+    this.#finish();
+    let value: T;
+    try {
+      const reply = decodeResponse(buffer, start, end);
+      if (reply instanceof TtrpcError) {
+        this.#reject(reply);
+        return;
+      }
+      value = this.#codec.decode(reply);
+    } catch (cause) {
+      this.#reject(malformed('reply', cause));
+      return;
+    }
+    this.#resolve(value);
+  }
+
+  onData(): void {
+    this.fail(new TtrpcError(Code.Internal, 'peer sent stream data to a call with a single reply'));
+  }
+
+  fail(error: TtrpcError): void {
+    this.#finish();
+    this.#reject(error);
+  }
+
+  #finish(): void {
+    this.#host.forget(this.#id);
+    this.#limits?.clear();
+    this.onOver?.();
+  }
+}
+
+/** A call with a stream of replies. */
+export class ReplyStreamCall<T> implements PendingCall {
+  readonly #host: CallHost;
+  readonly #id: number;
+  readonly #limits: CallLimits | undefined;
+  readonly replies: ReceiveQueue<T>;
+  /** Called once when the call is over. */
+  onOver: (() => void) | undefined;
+
+  constructor(host: CallHost, id: number, codec: Codec<T, never>, options: CallOptions | undefined) {
+    this.#host = host;
+    this.#id = id;
+    this.replies = new ReceiveQueue<T>(codec, host.gate, {
+      onQueueError: () => this.#finish(),
+      onReaderLeft: () => this.#finish(),
+    });
+    this.#limits = limitsOf(options, (error) => {
+      this.#finish();
+      this.replies.fail(error, true);
+    });
+  }
+
+  onResponse(buffer: Buffer, start: number, end: number): void {
+    this.#finish();
+    try {
+      const reply = decodeResponse(buffer, start, end);
+      if (reply instanceof TtrpcError) {
+        this.replies.fail(reply, false);
+        return;
+      }
+      // A peer may put its last message into the response.
+      if (reply.length > 0) this.replies.push(reply);
+      this.replies.end();
+    } catch (cause) {
+      this.replies.fail(malformed('reply', cause), false);
+    }
+  }
+
+  onData(flags: number, buffer: Buffer, start: number, end: number): void {
+    if ((flags & Flag.noData) === 0) this.replies.push(buffer.subarray(start, end));
+    if ((flags & Flag.remoteClosed) !== 0) {
+      this.#finish();
+      this.replies.end();
+    }
+  }
+
+  fail(error: TtrpcError): void {
+    this.#finish();
+    this.replies.fail(error, false);
+  }
+
+  #finish(): void {
+    this.#host.forget(this.#id);
+    this.#limits?.clear();
+    const onOver = this.onOver;
+    this.onOver = undefined;
+    onOver?.();
+  }
+}

@@ -1,0 +1,211 @@
+// Owns the client side of a connection: stream ids, the calls under way, and their end with the connection.
+
+import type { Duplex } from 'node:stream';
+import { Channel, type ChannelOwner, type ConnectionLimits } from './channel.ts';
+import {
+  abortError,
+  type CallHost,
+  type PendingCall,
+  ReplyStreamCall,
+  SingleReplyCall,
+  timeoutError,
+} from './client-call.ts';
+import { emptyBuffer, Flag, FrameType } from './frame.ts';
+import { sendStream } from './send-stream.ts';
+import type { CallOptions, MethodSpec } from './service.ts';
+import { Code, TtrpcError } from './status.ts';
+import { encodeRequestTail, requestPayloadTag } from './wire.ts';
+
+/** Options of a {@link Connection}. */
+export interface ConnectionOptions {
+  readonly limits?: ConnectionLimits;
+}
+
+/** A method together with the bytes that every request for it begins with. */
+export interface BoundMethod {
+  readonly service: string;
+  readonly spec: MethodSpec<MethodSpec['kind'], unknown, unknown, never, never>;
+  readonly route: Buffer;
+}
+
+const lastStreamId = 0xffffffff;
+
+/**
+ * The client side of one ttrpc connection, over any Duplex: a unix or TCP socket, a virtio-serial port, one
+ * end of an in-memory pair. Any number of calls may be under way at once.
+ *
+ * The Duplex may still be connecting. When it ends, fails or is closed, every call under way is rejected
+ * with the same `Unavailable` error; there is no reconnecting, a new Connection is the way to do that.
+ */
+export class Connection {
+  readonly #channel: Channel;
+  readonly #calls = new Map<number, PendingCall>();
+  readonly #host: CallHost;
+  #nextId = 1;
+  #closeError: TtrpcError | undefined;
+  /** Resolves when the connection is gone, whatever the cause; see {@link closeError}. */
+  readonly closed: Promise<void>;
+
+  constructor(duplex: Duplex, options: ConnectionOptions = {}) {
+    let resolveClosed: () => void;
+    this.closed = new Promise((resolve) => {
+      resolveClosed = resolve;
+    });
+    const owner: ChannelOwner = {
+      onFrame: (id, type, flags, buffer, start, end) => this.#onFrame(id, type, flags, buffer, start, end),
+      onOversized: (id, _type, length) => this.#onOversized(id, length),
+      onClosed: (error) => {
+        this.#onClosed(error);
+        resolveClosed();
+      },
+    };
+    this.#channel = new Channel(duplex, owner, options.limits);
+    this.#host = { gate: this.#channel.gate, forget: (id) => this.#calls.delete(id) };
+  }
+
+  /** Why the connection is gone; undefined while it is up. */
+  get closeError(): TtrpcError | undefined {
+    return this.#closeError;
+  }
+
+  /** How many calls are waiting for their end. */
+  get activeCalls(): number {
+    return this.#calls.size;
+  }
+
+  /** Closes the connection at once; calls under way are rejected with `Unavailable`. Idempotent. */
+  close(): void {
+    this.#channel.close(new TtrpcError(Code.Unavailable, 'ttrpc connection closed by this side'));
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** @internal Calls a method with one request and one reply. */
+  unary(method: BoundMethod, request: unknown, options: CallOptions | undefined): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const payload = encodeMessage(method, request);
+      const id = this.#send(method, 0, payload, options);
+      this.#calls.set(
+        id,
+        new SingleReplyCall(this.#host, id, method.spec.response, options, resolve, reject),
+      );
+    });
+  }
+
+  /** @internal Calls a method with many requests and one reply. */
+  clientStream(
+    method: BoundMethod,
+    requests: AsyncIterable<unknown>,
+    options: CallOptions | undefined,
+  ): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const id = this.#send(method, Flag.remoteOpen, emptyBuffer, options);
+      const call = new SingleReplyCall(this.#host, id, method.spec.response, options, resolve, reject);
+      this.#calls.set(id, call);
+      this.#sendRequests(method, id, call, requests);
+    });
+  }
+
+  /** @internal Calls a method with one request and many replies. */
+  serverStream(
+    method: BoundMethod,
+    request: unknown,
+    options: CallOptions | undefined,
+  ): AsyncIterableIterator<unknown> {
+    return this.#openReplies(method, Flag.remoteClosed, () => encodeMessage(method, request), options)
+      .replies;
+  }
+
+  /** @internal Calls a method with many requests and many replies. */
+  bidi(
+    method: BoundMethod,
+    requests: AsyncIterable<unknown>,
+    options: CallOptions | undefined,
+  ): AsyncIterableIterator<unknown> {
+    const call = this.#openReplies(method, Flag.remoteOpen, () => emptyBuffer, options);
+    if (call.id !== 0) this.#sendRequests(method, call.id, call.pending, requests);
+    return call.replies;
+  }
+
+  #openReplies(
+    method: BoundMethod,
+    flags: number,
+    encode: () => Uint8Array,
+    options: CallOptions | undefined,
+  ): { id: number; pending: ReplyStreamCall<unknown>; replies: AsyncIterableIterator<unknown> } {
+    try {
+      const id = this.#send(method, flags, encode(), options);
+      const pending = new ReplyStreamCall(this.#host, id, method.spec.response, options);
+      this.#calls.set(id, pending);
+      return { id, pending, replies: pending.replies };
+    } catch (error) {
+      // A stream tells of its failure where it is read, like any other failure of the call.
+      const pending = new ReplyStreamCall(this.#host, 0, method.spec.response, undefined);
+      pending.fail(TtrpcError.from(error));
+      return { id: 0, pending, replies: pending.replies };
+    }
+  }
+
+  /** Writes the request frame; yields the id of its stream. Throws what makes the call impossible. */
+  #send(method: BoundMethod, flags: number, payload: Uint8Array, options: CallOptions | undefined): number {
+    if (this.#closeError !== undefined) throw this.#closeError;
+    let tail = emptyBuffer;
+    if (options !== undefined) {
+      const { signal, timeoutMs, metadata } = options;
+      if (signal?.aborted) throw abortError(signal.reason);
+      if (timeoutMs !== undefined && !(timeoutMs > 0)) throw timeoutError(timeoutMs);
+      if (timeoutMs !== undefined || metadata !== undefined) tail = encodeRequestTail(timeoutMs, metadata);
+    }
+    const id = this.#nextId;
+    if (id > lastStreamId) {
+      throw new TtrpcError(Code.Unavailable, 'connection has used up its stream ids; open a new one');
+    }
+    this.#channel.writer.write(id, FrameType.request, flags, method.route, requestPayloadTag, payload, tail);
+    this.#nextId = id + 2;
+    return id;
+  }
+
+  #sendRequests(
+    method: BoundMethod,
+    id: number,
+    call: SingleReplyCall<unknown> | ReplyStreamCall<unknown>,
+    requests: AsyncIterable<unknown>,
+  ): void {
+    const sending = sendStream(this.#channel, id, method.spec.request, requests);
+    call.onOver = () => sending.stop();
+    sending.done.then(
+      (completed) => {
+        if (completed) this.#channel.writeData(id, Flag.remoteClosed | Flag.noData, emptyBuffer);
+      },
+      (error: unknown) => {
+        if (this.#calls.has(id)) call.fail(TtrpcError.from(error));
+      },
+    );
+  }
+
+  #onFrame(id: number, type: number, flags: number, buffer: Buffer, start: number, end: number): void {
+    // A stream that is not known was given up here: what the peer still sends on it is of no interest.
+    const call = this.#calls.get(id);
+    if (call === undefined) return;
+    if (type === FrameType.response) call.onResponse(buffer, start, end);
+    else if (type === FrameType.data) call.onData(flags, buffer, start, end);
+  }
+
+  #onOversized(id: number, length: number): void {
+    const message = `peer sent a message of ${length} bytes, over the limit of 4 MiB`;
+    this.#calls.get(id)?.fail(new TtrpcError(Code.ResourceExhausted, message));
+  }
+
+  #onClosed(error: TtrpcError): void {
+    this.#closeError = error;
+    const calls = [...this.#calls.values()];
+    this.#calls.clear();
+    for (const call of calls) call.fail(error);
+  }
+}
+
+function encodeMessage(method: BoundMethod, message: unknown): Uint8Array {
+  return method.spec.request.encode(message as never);
+}

@@ -1,0 +1,175 @@
+// Owns the way out: gathers the frames of one turn of the event loop and hands them to the Duplex at once.
+
+import type { Duplex } from 'node:stream';
+import { emptyBuffer, headerBytes, maxMessageBytes } from './frame.ts';
+import { Code, TtrpcError } from './status.ts';
+import { varintBytes, writeVarint } from './wire.ts';
+
+/** Payloads up to this size are copied next to their header; a larger one is handed over as it is. */
+const copyBytes = 4096;
+/** Frames are gathered in slabs of this size. A slab is never written twice, so it needs no bookkeeping. */
+const slabBytes = 32 * 1024;
+/** Header, the tag and length of a payload, with room to spare. */
+const headRoom = 32;
+
+/** Writes frames to a Duplex, once per turn, in the order of the calls. */
+export class FrameWriter {
+  readonly #duplex: Duplex;
+  readonly #highWaterBytes: number;
+  #slab: Buffer = emptyBuffer;
+  #start = 0;
+  #fill = 0;
+  #parts: Uint8Array[] = [];
+  #partBytes = 0;
+  #scheduled = false;
+  #closed = false;
+  #waiting: (() => void)[] = [];
+
+  constructor(duplex: Duplex, highWaterBytes: number) {
+    this.#duplex = duplex;
+    this.#highWaterBytes = highWaterBytes;
+    duplex.on('drain', () => this.#releaseWaiting());
+  }
+
+  /** Whether the peer reads too slowly for what was written: wait for {@link drained} before producing more. */
+  get isBlocked(): boolean {
+    return !this.#closed && this.#duplex.writableLength + this.#pendingBytes > this.#highWaterBytes;
+  }
+
+  get #pendingBytes(): number {
+    return this.#partBytes + this.#fill - this.#start;
+  }
+
+  /** Resolves when everything written has left, or the connection is closed. */
+  drained(): Promise<void> {
+    if (!this.isBlocked) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+    });
+  }
+
+  /**
+   * Writes one frame whose data is `prefix`, then `payload` (behind `payloadTag` and its length, unless the
+   * tag is 0 or the payload is empty), then `suffix`. Throws `ResourceExhausted` if the data is over 4 MiB.
+   */
+  write(
+    streamId: number,
+    type: number,
+    flags: number,
+    prefix: Buffer,
+    payloadTag: number,
+    payload: Uint8Array,
+    suffix: Buffer,
+  ): void {
+    const tagged = payloadTag !== 0 && payload.length > 0;
+    const lengthBytes = tagged ? 1 + varintBytes(payload.length) : 0;
+    const length = prefix.length + lengthBytes + payload.length + suffix.length;
+    if (length > maxMessageBytes) {
+      throw new TtrpcError(
+        Code.ResourceExhausted,
+        `message of ${length} bytes exceeds the limit of ${maxMessageBytes} bytes`,
+      );
+    }
+    if (this.#closed) return;
+    const copied = payload.length <= copyBytes;
+    const head = headRoom + prefix.length + (copied ? payload.length + suffix.length : 0);
+    if (this.#slab.length - this.#fill < head) this.#newSlab(head);
+    const slab = this.#slab;
+    let pos = this.#fill;
+    slab.writeUInt32BE(length, pos);
+    slab.writeUInt32BE(streamId, pos + 4);
+    slab[pos + 8] = type;
+    slab[pos + 9] = flags;
+    pos += headerBytes;
+    if (prefix.length > 0) {
+      slab.set(prefix, pos);
+      pos += prefix.length;
+    }
+    if (tagged) {
+      slab[pos++] = payloadTag;
+      pos = writeVarint(slab, pos, payload.length);
+    }
+    this.#fill = copied ? this.#copyBody(pos, payload, suffix) : this.#passBody(pos, payload, suffix);
+    if (!this.#scheduled) {
+      this.#scheduled = true;
+      // After the microtasks of this turn: the replies of handlers that are async but did not wait go along.
+      process.nextTick(flushWriter, this);
+    }
+  }
+
+  #copyBody(pos: number, payload: Uint8Array, suffix: Buffer): number {
+    const slab = this.#slab;
+    if (payload.length > 0) slab.set(payload, pos);
+    if (suffix.length > 0) slab.set(suffix, pos + payload.length);
+    return pos + payload.length + suffix.length;
+  }
+
+  #passBody(pos: number, payload: Uint8Array, suffix: Buffer): number {
+    this.#fill = pos;
+    this.#closePart();
+    this.#parts.push(payload);
+    this.#partBytes += payload.length;
+    if (suffix.length > 0) {
+      this.#parts.push(suffix);
+      this.#partBytes += suffix.length;
+    }
+    return this.#fill;
+  }
+
+  #newSlab(needed: number): void {
+    this.#closePart();
+    this.#slab = Buffer.allocUnsafeSlow(Math.max(slabBytes, needed));
+    this.#start = 0;
+    this.#fill = 0;
+  }
+
+  /** Makes a part of what the slab holds since the last one. */
+  #closePart(): void {
+    if (this.#fill === this.#start) return;
+    this.#parts.push(this.#slab.subarray(this.#start, this.#fill));
+    this.#partBytes += this.#fill - this.#start;
+    this.#start = this.#fill;
+  }
+
+  /** Hands everything gathered to the Duplex: one write, or one writev. */
+  flush(): void {
+    this.#scheduled = false;
+    if (this.#closed) return;
+    this.#closePart();
+    const parts = this.#parts;
+    if (parts.length === 0) return;
+    this.#partBytes = 0;
+    this.#parts = [];
+    const duplex = this.#duplex;
+    if (parts.length === 1) {
+      duplex.write(parts[0]);
+    } else {
+      duplex.cork();
+      for (const part of parts) duplex.write(part);
+      duplex.uncork();
+    }
+    if (this.#waiting.length > 0 && !duplex.writableNeedDrain) this.#releaseWaiting();
+  }
+
+  /** Drops what was not handed over and lets everyone who waits go on. */
+  close(): void {
+    this.#closed = true;
+    this.#parts = [];
+    this.#partBytes = 0;
+    this.#slab = emptyBuffer;
+    this.#start = 0;
+    this.#fill = 0;
+    this.#releaseWaiting();
+  }
+
+  #releaseWaiting(): void {
+    const waiting = this.#waiting;
+    if (waiting.length === 0) return;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
+  }
+}
+
+function flushWriter(writer: FrameWriter): void {
+  writer.flush();
+}

@@ -1,0 +1,156 @@
+// Owns the messages of one stream between their arrival and the reader, as an async iterator.
+
+import type { GatedQueue, ReceiveGate } from './receive-gate.ts';
+import type { Codec } from './service.ts';
+import { Code, TtrpcError } from './status.ts';
+
+interface Waiter<T> {
+  resolve(result: IteratorResult<T, undefined>): void;
+  reject(error: unknown): void;
+}
+
+/** What the owner of a queue wants to hear from it. */
+export interface QueueOwner {
+  /** The queue failed on its own account: a message that cannot be decoded, or a reader that stalled. */
+  onQueueError(error: TtrpcError): void;
+  /** The reader left before the end. */
+  onReaderLeft(): void;
+}
+
+/** Messages in the order of arrival. They are decoded when they are read. */
+export class ReceiveQueue<T> implements AsyncIterableIterator<T, undefined>, GatedQueue {
+  readonly #codec: Codec<T, never>;
+  readonly #gate: ReceiveGate;
+  readonly #owner: QueueOwner;
+  #items: Uint8Array[] = [];
+  #head = 0;
+  #waiters: Waiter<T>[] = [];
+  #ended = false;
+  #error: TtrpcError | undefined;
+  queuedBytes = 0;
+
+  constructor(codec: Codec<T, never>, gate: ReceiveGate, owner: QueueOwner) {
+    this.#codec = codec;
+    this.#gate = gate;
+    this.#owner = owner;
+  }
+
+  get queuedMessages(): number {
+    return this.#items.length - this.#head;
+  }
+
+  get isEnded(): boolean {
+    return this.#ended;
+  }
+
+  /** Adds a message; ignored after the end. */
+  push(payload: Uint8Array): void {
+    if (this.#ended) return;
+    const waiter = this.#waiters.shift();
+    if (waiter !== undefined) {
+      this.#deliver(payload, waiter);
+      return;
+    }
+    this.#items.push(payload);
+    this.queuedBytes += payload.length;
+    this.#gate.added(this, payload.length);
+  }
+
+  /** No more messages: the reader gets what is queued and then the end. */
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    for (const waiter of this.#waiters) waiter.resolve({ done: true, value: undefined });
+    this.#waiters = [];
+  }
+
+  /** Ends with an error, after what is queued or (`discard`) instead of it. */
+  fail(error: TtrpcError, discard: boolean): void {
+    if (discard) this.#drop();
+    if (this.#ended) {
+      if (discard) this.#error ??= error;
+      return;
+    }
+    this.#ended = true;
+    this.#error = error;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) waiter.reject(error);
+    // Only the first waiter learns of the error; as with a generator, the iteration is over then.
+    if (waiters.length > 0) this.#error = undefined;
+    if (discard) this.#owner.onQueueError(error);
+  }
+
+  next(): Promise<IteratorResult<T, undefined>> {
+    if (this.#head < this.#items.length) {
+      const payload = this.#take();
+      try {
+        return Promise.resolve({ done: false, value: this.#codec.decode(payload) });
+      } catch (cause) {
+        return Promise.reject(this.#undecodable(cause));
+      }
+    }
+    if (this.#error !== undefined) {
+      const error = this.#error;
+      this.#error = undefined;
+      return Promise.reject(error);
+    }
+    if (this.#ended) return Promise.resolve({ done: true, value: undefined });
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ resolve, reject });
+    });
+  }
+
+  return(): Promise<IteratorResult<T, undefined>> {
+    const left = !this.#ended;
+    this.#drop();
+    this.#error = undefined;
+    this.end();
+    if (left) this.#owner.onReaderLeft();
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  #take(): Uint8Array {
+    const payload = this.#items[this.#head++] as Uint8Array;
+    if (this.#head === this.#items.length) {
+      this.#items = [];
+      this.#head = 0;
+    }
+    this.queuedBytes -= payload.length;
+    this.#gate.removed(this, payload.length);
+    return payload;
+  }
+
+  #deliver(payload: Uint8Array, waiter: Waiter<T>): void {
+    let value: T;
+    try {
+      value = this.#codec.decode(payload);
+    } catch (cause) {
+      waiter.reject(this.#undecodable(cause));
+      return;
+    }
+    waiter.resolve({ done: false, value });
+  }
+
+  #undecodable(cause: unknown): TtrpcError {
+    const error = new TtrpcError(Code.Internal, `message of the stream cannot be decoded: ${String(cause)}`, {
+      cause,
+    });
+    this.#drop();
+    this.end();
+    this.#owner.onQueueError(error);
+    return error;
+  }
+
+  #drop(): void {
+    const bytes = this.queuedBytes;
+    this.#items = [];
+    this.#head = 0;
+    this.queuedBytes = 0;
+    this.#gate.removed(this, bytes);
+  }
+}

@@ -1,0 +1,107 @@
+// Owns one call on the server: what its handler sees, its time limit, and its single end.
+
+import type { CallContext, MethodKind, ReceivedMetadata } from './service.ts';
+import { Code, TtrpcError } from './status.ts';
+import { decodeMetadata } from './wire.ts';
+
+/** A method that a server serves. */
+export interface BoundHandler {
+  readonly service: string;
+  readonly method: string;
+  readonly kind: MethodKind;
+  readonly decode: (bytes: Uint8Array) => unknown;
+  readonly encode: (message: unknown) => Uint8Array;
+  /** Takes a message, or for `client-stream` and `bidi` an async iterable of them. */
+  readonly handle: (input: unknown, context: CallContext) => unknown;
+}
+
+const noMetadata: ReceivedMetadata = new Map();
+/** A longer timer would fire at once. */
+const maxTimerMs = 2 ** 31 - 1;
+
+/** Where the metadata of a call lies in the bytes of its request. */
+export interface MetadataSource {
+  readonly buffer: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** One call under way. It is its handler's context. */
+export class ServerCall implements CallContext {
+  readonly #target: BoundHandler;
+  readonly #metadataSource: MetadataSource | undefined;
+  #metadata: ReceivedMetadata | undefined;
+  #abort: AbortController | undefined;
+  #abortReason: TtrpcError | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  readonly streamId: number;
+  readonly deadline: number | undefined;
+  /** Whether the call was answered: whatever its handler still yields is dropped. */
+  isOver = false;
+
+  constructor(
+    target: BoundHandler,
+    streamId: number,
+    timeoutNano: number,
+    metadata: MetadataSource | undefined,
+  ) {
+    this.#target = target;
+    this.streamId = streamId;
+    this.#metadataSource = metadata;
+    this.deadline = timeoutNano === 0 ? undefined : Date.now() + timeoutNano / 1e6;
+  }
+
+  get service(): string {
+    return this.#target.service;
+  }
+
+  get method(): string {
+    return this.#target.method;
+  }
+
+  get kind(): MethodKind {
+    return this.#target.kind;
+  }
+
+  get metadata(): ReceivedMetadata {
+    if (this.#metadata === undefined) {
+      const source = this.#metadataSource;
+      this.#metadata =
+        source === undefined ? noMetadata : decodeMetadata(source.buffer, source.start, source.end);
+    }
+    return this.#metadata;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      if (this.#abortReason !== undefined) this.#abort.abort(this.#abortReason);
+    }
+    return this.#abort.signal;
+  }
+
+  /** Runs `onTimeout` when the time limit passes; nothing to do for a call without one. */
+  startTimer(onTimeout: () => void): void {
+    if (this.deadline === undefined) return;
+    const ms = Math.ceil(this.deadline - Date.now());
+    if (ms <= maxTimerMs) this.#timer = setTimeout(onTimeout, Math.max(ms, 0));
+  }
+
+  /** Marks the call as over; false if it was already. */
+  finish(): boolean {
+    if (this.isOver) return false;
+    this.isOver = true;
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    return true;
+  }
+
+  /** Tells the handler to stop. */
+  abort(reason: TtrpcError): void {
+    this.#abortReason ??= reason;
+    this.#abort?.abort(this.#abortReason);
+  }
+}
+
+export function deadlineError(): TtrpcError {
+  return new TtrpcError(Code.DeadlineExceeded, 'time limit of the call exceeded');
+}

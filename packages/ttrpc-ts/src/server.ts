@@ -1,0 +1,209 @@
+// Owns a server: its services, its listeners, its connections, and its end.
+
+import { createServer, type Server as NetServer, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { ConnectionLimits } from './channel.ts';
+import type { BoundHandler } from './server-call.ts';
+import { ServerConnection, type ServerHost } from './server-connection.ts';
+import type { CallContext, Handlers, ServiceSpec } from './service.ts';
+import { Code, TtrpcError } from './status.ts';
+
+/** A connection that asks to be let in. */
+export interface IncomingConnection {
+  /** Nothing was read from it yet. */
+  readonly socket: Socket;
+  /**
+   * The file descriptor of the accepted socket, for a check of its peer (`SO_PEERCRED`) outside of
+   * JavaScript; valid until the hook has answered. Undefined where Node does not tell it. Do not close it.
+   */
+  readonly fd: number | undefined;
+}
+
+/** Options of a {@link Server}. */
+export interface ServerOptions {
+  readonly limits?: ConnectionLimits;
+  /** Handlers that may run at once per connection (10 000); a further call answers `ResourceExhausted`. */
+  readonly maxConcurrentCalls?: number;
+  /**
+   * Decides on every connection of a listener before anything is read from it. Throwing (or rejecting, or
+   * taking longer than `authorizeTimeoutMs`) closes the connection without a word.
+   *
+   * Node itself cannot read the credentials of a unix socket's peer: the hook is given the descriptor for
+   * a native addon or a helper process that can. The README shows one.
+   */
+  readonly authorize?: (connection: IncomingConnection) => void | Promise<void>;
+  /** Milliseconds that `authorize` may take (5000). */
+  readonly authorizeTimeoutMs?: number;
+}
+
+/** Where a server listens: a unix socket, an inherited descriptor, a TCP port, or a server of node:net. */
+export type ListenAddress =
+  | { readonly path: string }
+  | { readonly fd: number }
+  | { readonly port: number; readonly host?: string }
+  | NetServer;
+
+type AnyHandler = (input: unknown, context: CallContext) => unknown;
+
+/** A ttrpc server. */
+export class Server {
+  readonly #options: ServerOptions;
+  readonly #services = new Map<string, Map<string, BoundHandler>>();
+  readonly #connections = new Set<ServerConnection>();
+  readonly #listeners = new Set<NetServer>();
+  readonly #entering = new Set<Socket>();
+  readonly #host: ServerHost;
+  #stopped = false;
+  #onAllClosed: (() => void) | undefined;
+
+  constructor(options: ServerOptions = {}) {
+    this.#options = options;
+    this.#host = {
+      limits: options.limits ?? {},
+      maxConcurrentCalls: options.maxConcurrentCalls ?? 10_000,
+      find: (service, method) => this.#find(service, method),
+      onConnectionClosed: (connection) => {
+        this.#connections.delete(connection);
+        if (this.#connections.size === 0) this.#onAllClosed?.();
+      },
+    };
+  }
+
+  /** How many connections are open. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /**
+   * Serves a service. `handlers` may be any object with methods of these names, also an instance of a
+   * class; missing ones answer `Unimplemented`. Throws if the service was added before.
+   */
+  add<S extends ServiceSpec>(service: S, handlers: Handlers<S>): this {
+    if (this.#services.has(service.name)) throw new Error(`service ${service.name} was added already`);
+    const methods = new Map<string, BoundHandler>();
+    const table = handlers as Readonly<Record<string, AnyHandler | undefined>>;
+    for (const [key, spec] of Object.entries(service.methods)) {
+      const handler = table[key];
+      if (handler === undefined) continue;
+      methods.set(spec.name, {
+        service: service.name,
+        method: spec.name,
+        kind: spec.kind,
+        decode: (bytes) => spec.request.decode(bytes),
+        encode: (message) => spec.response.encode(message),
+        handle: (input, context) => handler.call(table, input, context),
+      });
+    }
+    this.#services.set(service.name, methods);
+    return this;
+  }
+
+  /** Listens; resolves when connections are accepted. A net.Server may be listening already. */
+  async listen(address: ListenAddress): Promise<void> {
+    if (this.#stopped) throw new Error('server was shut down');
+    if ('on' in address) {
+      this.#adopt(address);
+      return;
+    }
+    const listener = createServer({ noDelay: true });
+    await new Promise<void>((resolve, reject) => {
+      listener.once('error', reject);
+      listener.listen(address, () => {
+        listener.off('error', reject);
+        resolve();
+      });
+    });
+    if (this.#stopped) {
+      listener.close();
+      throw new Error('server was shut down');
+    }
+    this.#adopt(listener);
+  }
+
+  /** Serves a connection that is already there and needs no `authorize`. */
+  accept(duplex: Duplex): void {
+    if (this.#stopped) {
+      duplex.destroy();
+      return;
+    }
+    this.#connections.add(new ServerConnection(duplex, this.#host));
+  }
+
+  /**
+   * Ends in order: no new connections, no new calls (`Unavailable`), and once the calls under way are
+   * answered every connection is closed. What is left after `timeoutMs` (10 000) is closed as by {@link close}.
+   */
+  async shutdown(options: { readonly timeoutMs?: number } = {}): Promise<void> {
+    this.#stopListening();
+    if (this.#connections.size === 0) return;
+    let timer: NodeJS.Timeout | undefined;
+    const allClosed = new Promise<void>((resolve) => {
+      this.#onAllClosed = resolve;
+      timer = setTimeout(() => this.close(), options.timeoutMs ?? 10_000);
+    });
+    for (const connection of this.#connections) connection.drain();
+    await allClosed;
+    clearTimeout(timer);
+  }
+
+  /** Ends at once: listeners and connections are closed, handlers under way are told through their signals. */
+  close(): void {
+    this.#stopListening();
+    const error = new TtrpcError(Code.Unavailable, 'server was closed');
+    for (const connection of [...this.#connections]) connection.close(error);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #stopListening(): void {
+    this.#stopped = true;
+    for (const listener of this.#listeners) listener.close();
+    this.#listeners.clear();
+    for (const socket of this.#entering) socket.destroy();
+    this.#entering.clear();
+  }
+
+  #adopt(listener: NetServer): void {
+    this.#listeners.add(listener);
+    listener.on('connection', (socket) => this.#onConnection(socket));
+    listener.once('close', () => this.#listeners.delete(listener));
+    // A failure to accept (out of descriptors) hurts that connection, not the process.
+    listener.on('error', () => undefined);
+  }
+
+  #onConnection(socket: Socket): void {
+    const { authorize } = this.#options;
+    if (authorize === undefined) this.accept(socket);
+    else void this.#admit(socket, authorize);
+  }
+
+  async #admit(socket: Socket, authorize: NonNullable<ServerOptions['authorize']>): Promise<void> {
+    this.#entering.add(socket);
+    const ignore = (): void => undefined;
+    socket.on('error', ignore);
+    const timer = setTimeout(() => socket.destroy(), this.#options.authorizeTimeoutMs ?? 5000);
+    try {
+      await authorize({ socket, fd: descriptorOf(socket) });
+      if (!socket.destroyed) this.accept(socket);
+    } catch {
+      socket.destroy();
+    } finally {
+      clearTimeout(timer);
+      this.#entering.delete(socket);
+    }
+  }
+
+  #find(service: string, method: string): BoundHandler | TtrpcError {
+    const methods = this.#services.get(service);
+    if (methods === undefined) return new TtrpcError(Code.Unimplemented, `service ${service}`);
+    return methods.get(method) ?? new TtrpcError(Code.Unimplemented, `method ${method}`);
+  }
+}
+
+/** Node keeps the descriptor on the handle of the socket, which its documentation does not mention. */
+function descriptorOf(socket: Socket): number | undefined {
+  const handle = (socket as { _handle?: { fd?: unknown } | null })._handle;
+  return typeof handle?.fd === 'number' && handle.fd >= 0 ? handle.fd : undefined;
+}
