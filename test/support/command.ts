@@ -5,6 +5,8 @@ export interface RunOptions {
   /** SIGKILL to the command's process group after this long; 60 s unless told. */
   readonly timeoutMs?: number;
   readonly input?: string | Uint8Array;
+  /** Gives the input only after the output so far matches. ctr forgets an EOF that comes before its task exists. */
+  readonly inputAfter?: RegExp;
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
 }
@@ -42,10 +44,19 @@ export function run(file: string, args: readonly string[], options: RunOptions =
       child.stdout?.destroy();
       child.stderr?.destroy();
     }, options.timeoutMs ?? 60_000);
-    child.stdout?.on('data', (chunk: Buffer) => out.push(chunk));
+    let inputDue = options.input !== undefined;
+    const feed = (): void => {
+      if (!inputDue || !(options.inputAfter?.test(Buffer.concat(out).toString()) ?? true)) return;
+      inputDue = false;
+      child.stdin?.end(options.input);
+    };
+    child.stdout?.on('data', (chunk: Buffer) => {
+      out.push(chunk);
+      if (inputDue) feed();
+    });
     child.stderr?.on('data', (chunk: Buffer) => err.push(chunk));
     child.stdin?.on('error', () => undefined);
-    child.stdin?.end(options.input);
+    feed();
     child.on('error', (error) => {
       clearTimeout(timer);
       reject(error);

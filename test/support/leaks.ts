@@ -10,7 +10,7 @@ import { waitFor } from './wait.ts';
 export const socketDir = '/run/containerd/s';
 
 /** What belongs to one daemon at one moment; each line names one thing. */
-export type Belongings = ReadonlySet<string>;
+export type Belongings = Set<string>;
 
 /** Lists what the daemon's containers hold right now. `ids` are those whose sockets are looked for by name. */
 export function belongings(daemon: Containerd, ids: readonly string[] = []): Belongings {
@@ -27,7 +27,8 @@ export function belongings(daemon: Containerd, ids: readonly string[] = []): Bel
 
 /**
  * Waits until nothing is there that was not there at `before`. The limit covers the shim's own teardown after
- * containerd has let go of it. Rejects with one line per thing left.
+ * containerd has let go of it. Rejects with one line per thing left; what was reported once joins `before`, so that
+ * one leak does not fail every later check.
  */
 export async function assertNothingNew(
   daemon: Containerd,
@@ -41,8 +42,9 @@ export async function assertNothingNew(
     return left.length === 0;
   };
   await waitFor('clean host', clean, timeoutMs, 50).catch(() => {
+    for (const line of left) before.add(line);
     throw new Error(
-      `left behind after ${timeoutMs} ms:\n  ${left.join('\n  ')}\n--- containerd\n${daemon.log().slice(-2500)}`,
+      `left behind after ${timeoutMs} ms:\n  ${left.join('\n  ')}\n--- containerd\n${daemon.log().slice(-1000)}`,
     );
   });
 }
