@@ -5,19 +5,20 @@
 import { join } from 'node:path';
 import { connectAgent, type GuestAgent } from '../agent/agent.ts';
 import type { Config } from '../config/config.ts';
-import { createCgroup } from '../host/cgroup.ts';
+import { createCgroup, vmCgroupPath } from '../host/cgroup.ts';
 import { processRef } from '../host/process.ts';
 import type { Spec } from '../oci/spec.ts';
 import { sizeVm } from '../oci/sizing.ts';
 import { startQemu } from '../vm/qemu/qemu.ts';
 import type { Vm, VmExit } from '../vm/hypervisor.ts';
 import { Container, type ContainerContext } from './container.ts';
+import { planContainer } from './container-plan.ts';
 import { messageOf, ShimError } from './errors.ts';
+import { hostView } from './host-view.ts';
 import { Process, type ProcessIo, type StdioPaths } from './process.ts';
 import { Share } from './share.ts';
 import { removeSandboxDir, SandboxState } from './state.ts';
 import type { RootfsMount, TaskEvent } from './task-event.ts';
-import { planContainer } from './container-plan.ts';
 
 export interface Logger {
   (level: 'debug' | 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>): void;
@@ -86,7 +87,7 @@ export class Sandbox {
     await using stack = new AsyncDisposableStack();
     const begin = performance.now();
     const size = sizeVm(first.spec, config.vm);
-    const cgroupPath = first.spec.linux?.cgroupsPath || `/bulkhead/${first.id}`;
+    const cgroupPath = vmCgroupPath(first.spec.linux?.cgroupsPath ?? '', `${context.namespace}-${first.id}`);
     const state = SandboxState.create({
       version: 1,
       namespace: context.namespace,
@@ -101,7 +102,7 @@ export class Sandbox {
       memoryMib: size.memoryMib,
     });
     stack.defer(() => removeSandboxDir(state.dir));
-    const cgroup = createCgroup(cgroupPath);
+    const cgroup = await createCgroup(cgroupPath);
     stack.defer(async () => {
       await cgroup.kill({ timeoutMs: TEARDOWN_MS });
       await cgroup.remove({ timeoutMs: TEARDOWN_MS });
@@ -171,9 +172,9 @@ export class Sandbox {
   async create(request: CreateContainer): Promise<Container> {
     const begin = performance.now();
     await using undo = new AsyncDisposableStack();
-    const plan = planContainer(request, this.#share);
+    const plan = planContainer(request, this.#share, hostView('share'));
     undo.defer(() => this.#share.removeContainer(request.id));
-    await this.#share.addContainer(request.id, plan.host);
+    await this.#share.addContainer(plan.host);
     const io = await request.openIo();
     undo.defer(() => io.close());
     await this.#agent.createContainer(request.id, plan.guest);

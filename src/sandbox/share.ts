@@ -5,7 +5,8 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type MountEntry, mountAll, removeUnmounted, unmountTree } from '../host/mounts.ts';
+import { type MountEntry, mountAll } from '../host/mounts.ts';
+import { removeTree } from '../host/remove-tree.ts';
 
 /** Where the guest mounts the share (a fixed path of the agent protocol). */
 export const GUEST_SHARE = '/run/kata-containers/shared/containers';
@@ -37,10 +38,8 @@ export class Share {
   }
 
   /** Idempotent; also after the whole share is gone. */
-  async removeContainer(containerId: string): Promise<void> {
-    const dir = join(this.dir, containerId);
-    await unmountTree(dir);
-    removeUnmounted(dir);
+  removeContainer(containerId: string): Promise<void> {
+    return removeTree(join(this.dir, containerId));
   }
 
   #mount(mounts: readonly MountEntry[]): Promise<void> {

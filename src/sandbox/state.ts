@@ -5,11 +5,11 @@
  * Mounts need no entry: every mount we make lies below the sandbox's folder and is found in mountinfo.
  */
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { rm, rmdir } from 'node:fs/promises';
+import { rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { openCgroup } from '../host/cgroup.ts';
-import { isMountedBelow, unmountTree } from '../host/mounts.ts';
-import { isAlive, killRef, type ProcessRef } from '../host/process.ts';
+import { killRef, type ProcessRef, waitGone } from '../host/process.ts';
+import { removeTree } from '../host/remove-tree.ts';
 import { messageOf, ShimError } from './errors.ts';
 
 /** A process of the sandbox, found again by pid and start time (a pid alone may have been reused). */
@@ -111,8 +111,11 @@ export function readRecord(dir: string): SandboxRecord | undefined {
   }
 }
 
+/** Limit for each thing that must end; containerd gives its `delete` call 5 seconds in all. */
+const REAP_MS = 1_500;
+
 /**
- * Undoes all that a sandbox left behind: its shim (unless that is this process), VMM and virtiofsd, cgroup, mounts,
+ * Undoes all that a sandbox left behind, for another process than its shim: the shim, VMM and virtiofsd, cgroup, mounts,
  * socket and folder. Works on any half of it, twice and in parallel.
  * @throws Error when something still stands, saying what.
  */
@@ -120,23 +123,27 @@ export async function reapSandbox(namespace: string, id: string): Promise<void> 
   const dir = sandboxDir(namespace, id);
   const record = readRecord(dir);
   if (record !== undefined) {
-    if (record.shim.pid !== process.pid && isAlive(record.shim)) await killRef(record.shim, 'SIGKILL');
+    // The shim first: while it lives it could start what is being removed.
+    await end(record.shim);
     if (record.cgroup !== undefined) {
       const cgroup = openCgroup(record.cgroup);
-      await cgroup.kill();
-      await cgroup.remove();
+      await cgroup.kill({ timeoutMs: REAP_MS });
+      await cgroup.remove({ timeoutMs: REAP_MS });
     }
-    await Promise.all(record.processes.map((ref) => killRef(ref, 'SIGKILL')));
-    if (record.shim.pid !== process.pid) rmSync(record.socket, { force: true });
+    await Promise.all(record.processes.map(end));
+    rmSync(record.socket, { force: true });
   }
   await removeSandboxDir(dir);
 }
 
+async function end(ref: ProcessRef): Promise<void> {
+  killRef(ref, 'SIGKILL');
+  if (!(await waitGone(ref, { timeoutMs: REAP_MS }))) throw new Error(`process ${ref.pid} does not end after SIGKILL`);
+}
+
 /** Unmounts everything below a sandbox's folder, then removes it; never follows a mount into somebody's data. */
 export async function removeSandboxDir(dir: string): Promise<void> {
-  await unmountTree(dir);
-  if (isMountedBelow(dir)) throw new Error(`cannot remove ${dir}: something is still mounted below it`);
-  await rm(dir, { recursive: true, force: true });
+  await removeTree(dir);
   // The namespace's folder goes with its last sandbox.
   await rmdir(dirname(dir)).catch(() => undefined);
 }

@@ -1,11 +1,9 @@
 /** Create: reads the bundle's spec and options, places the container, boots its VM or adds it to the one that runs. */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { type Config, loadConfig } from '../config/config.ts';
 import { Options } from '../gen/runtimeoptions.ts';
 import type { CreateTaskRequest } from '../gen/task.ts';
 import type { Any } from '../gen/google.ts';
-import { parseSpec, type Spec } from '../oci/spec.ts';
+import { readSpec, type Spec } from '../oci/spec.ts';
 import { messageOf, ShimError } from '../sandbox/errors.ts';
 import { place } from '../sandbox/placement.ts';
 import { type CreateContainer, Sandbox } from '../sandbox/sandbox.ts';
@@ -23,7 +21,7 @@ export async function createSandboxOrContainer(
   request: CreateTaskRequest,
   signal: AbortSignal,
 ): Promise<Sandbox> {
-  const spec = await readSpec(request.bundle);
+  const spec = readSpec(request.bundle);
   const container = containerOf(context, request, spec);
   const placement = place(request.id, spec.annotations ?? {});
   switch (placement.t) {
@@ -55,15 +53,6 @@ async function boot(context: ShimContext, container: CreateContainer, config: Co
   } catch (error) {
     await sandbox.end(`its first container could not be created: ${messageOf(error)}`);
     throw error;
-  }
-}
-
-async function readSpec(bundle: string): Promise<Spec> {
-  const path = join(bundle, 'config.json');
-  try {
-    return parseSpec(await readFile(path, 'utf8'));
-  } catch (error) {
-    throw new ShimError('invalid-argument', `cannot use the OCI spec ${path}: ${messageOf(error)}`, { cause: error });
   }
 }
 

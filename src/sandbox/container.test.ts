@@ -1,0 +1,273 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { GuestAgent } from '../agent/agent.ts';
+import { Container, type ContainerContext } from './container.ts';
+import { ShimError } from './errors.ts';
+import { Process, type ProcessIo } from './process.ts';
+import type { TaskEvent } from './task-event.ts';
+
+const PATHS = { stdin: '', stdout: '', stderr: '', terminal: false };
+const SPEC = new Uint8Array([123, 125]);
+
+/** A guest that does what it is told, when it is told: the test ends its processes. */
+class FakeGuest {
+  isClosed = false;
+  readonly calls: string[] = [];
+  readonly waits = new Map<string, PromiseWithResolvers<number>>();
+  fails = new Map<string, Error>();
+  answer: Promise<void> = Promise.resolve();
+
+  async #call(name: string): Promise<void> {
+    this.calls.push(name);
+    await this.answer;
+    const error = this.fails.get(name.split(' ')[0]!);
+    if (error) throw error;
+  }
+  streams = () => ({});
+  startContainer = () => this.#call('start');
+  execProcess = (_id: string, execId: string) => this.#call(`exec ${execId}`);
+  signalProcess = (_id: string, execId: string, signal: number) => this.#call(`signal ${execId} ${signal}`);
+  pauseContainer = () => this.#call('pause');
+  resumeContainer = () => this.#call('resume');
+  updateContainer = () => this.#call('update');
+  resizeTerminal = (_id: string, _exec: string, rows: number, columns: number) => this.#call(`resize ${rows}x${columns}`);
+  waitProcess = (_id: string, execId: string) => {
+    const wait = Promise.withResolvers<number>();
+    this.waits.set(execId, wait);
+    return wait.promise;
+  };
+  exit(execId: string, status: number): void {
+    this.waits.get(execId)!.resolve(status);
+  }
+}
+
+class FakeIo implements ProcessIo {
+  readonly drained = Promise.withResolvers<'drained' | 'stalled'>();
+  closed = false;
+  constructor(drained = true) {
+    if (drained) this.drained.resolve('drained');
+  }
+  start(): void {}
+  closeStdin(): void {}
+  drain = () => this.drained.promise;
+  async close(): Promise<void> {
+    this.closed = true;
+  }
+}
+
+let guest: FakeGuest;
+let events: string[];
+let givenUp: string | undefined;
+let container: Container;
+
+beforeEach(() => {
+  guest = new FakeGuest();
+  events = [];
+  givenUp = undefined;
+  container = newContainer(new FakeIo());
+});
+
+function newContainer(io: ProcessIo, paths = PATHS): Container {
+  const context: ContainerContext = {
+    agent: guest as unknown as GuestAgent,
+    pid: 42,
+    timeouts: { bootMs: 1000, requestMs: 1000, drainMs: 1000, stopMs: 30 },
+    emit: (event) => events.push(label(event)),
+    giveUp: (reason) => {
+      givenUp = reason;
+    },
+    log: () => {},
+  };
+  return new Container(context, 'c', '/b', [], new Process('c', '', paths, io));
+}
+
+function label(event: TaskEvent): string {
+  const id = 'execId' in event ? ` ${event.execId}` : event.t === 'exit' ? ` ${event.id} ${event.exit.status}` : '';
+  return event.t + id;
+}
+
+async function running(): Promise<void> {
+  container.created();
+  await container.start('');
+}
+
+async function addExec(id: string, io: ProcessIo = new FakeIo()): Promise<void> {
+  await container.exec(id, SPEC, PATHS, async () => io);
+}
+
+const code = (expected: string) => (error: unknown) => error instanceof ShimError && error.code === expected;
+
+describe('a container', () => {
+  test('is created, runs, exits and is deleted, and containerd hears of it in that order', async () => {
+    await running();
+    guest.exit('', 7);
+    assert.equal((await container.init.exited).status, 7);
+    assert.equal((await container.delete(async () => {})).status, 7);
+    assert.deepEqual(events, ['create', 'start', 'exit c 7', 'delete']);
+  });
+
+  test('an exit before the answer to Start is published after the start', async () => {
+    container.created();
+    const gate = Promise.withResolvers<void>();
+    guest.answer = gate.promise;
+    const start = container.start('');
+    await turn();
+    guest.exit('', 0);
+    await turn();
+    assert.deepEqual(events, ['create']);
+    gate.resolve();
+    await start;
+    await container.init.exited;
+    assert.deepEqual(events, ['create', 'start', 'exit c 0']);
+  });
+
+  test('its exit is reported after its output', async () => {
+    const io = new FakeIo(false);
+    container = newContainer(io);
+    await running();
+    guest.exit('', 0);
+    await turn();
+    assert.deepEqual(events, ['create', 'start']);
+    assert.equal(container.init.state.t, 'running');
+    io.drained.resolve('drained');
+    await container.init.exited;
+    assert.ok(io.closed, 'containerd waits for the end of the FIFOs before it deletes the task');
+  });
+
+  test('a stuck reader delays the exit no further and keeps its FIFO', async () => {
+    const io = new FakeIo(false);
+    container = newContainer(io);
+    await running();
+    guest.exit('', 0);
+    io.drained.resolve('stalled');
+    await container.init.exited;
+    assert.ok(!io.closed);
+  });
+
+  test('killed before its start exits all the same', async () => {
+    container.created();
+    await container.kill('', 9, true);
+    guest.exit('', 137);
+    assert.equal((await container.init.exited).status, 137);
+  });
+
+  test('cannot be deleted while it runs, nor started twice', async () => {
+    await running();
+    await assert.rejects(container.delete(async () => {}), code('failed-precondition'));
+    await assert.rejects(container.start(''), code('failed-precondition'));
+  });
+
+  test('a failed start leaves it deletable, and a wait returns', async () => {
+    container.created();
+    guest.fails.set('start', new Error('no such file'));
+    await assert.rejects(container.start(''), /no such file/);
+    assert.equal((await container.init.exited).status, 128);
+    await container.delete(async () => {});
+    assert.deepEqual(events, ['create', 'delete']);
+  });
+
+  test('pauses and resumes', async () => {
+    await running();
+    await container.pause();
+    assert.ok(container.isPaused);
+    await container.resume();
+    assert.deepEqual(events.slice(2), ['paused', 'resumed']);
+  });
+
+  test('a resize before the start is applied after it, 0x0 never', async () => {
+    container = newContainer(new FakeIo(), { ...PATHS, terminal: true });
+    container.created();
+    await container.resize('', { width: 80, height: 24 });
+    await container.start('');
+    await container.resize('', { width: 0, height: 0 });
+    assert.deepEqual(guest.calls, ['start', 'resize 24x80']);
+  });
+});
+
+describe('a kill', () => {
+  test('of a finished process is no error, but signal 0 tells that it is gone', async () => {
+    await running();
+    guest.exit('', 0);
+    await container.init.exited;
+    await container.kill('', 15, false);
+    await assert.rejects(container.kill('', 0, false), code('not-found'));
+  });
+
+  test('of an exec that was not started is refused', async () => {
+    await running();
+    await addExec('e');
+    await assert.rejects(container.kill('e', 9, false), code('failed-precondition'));
+  });
+
+  test('that the guest does not carry out gives the VM up', async () => {
+    await running();
+    await container.kill('', 9, true);
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    assert.match(givenUp ?? '', /did not end within 30 ms after SIGKILL/);
+  });
+
+  test('returns although the guest does not answer', async () => {
+    await running();
+    guest.answer = new Promise(() => {});
+    const keepAlive = setInterval(() => {}, 1000);
+    await container.kill('', 9, true);
+    clearInterval(keepAlive);
+  });
+});
+
+describe('an exec', () => {
+  test('lives beside the init', async () => {
+    await running();
+    await addExec('e');
+    await container.start('e');
+    guest.exit('e', 3);
+    assert.equal((await container.process('e').exited).status, 3);
+    assert.equal((await container.deleteExec('e')).status, 3);
+    assert.throws(() => container.process('e'), code('not-found'));
+    assert.deepEqual(events.slice(2), ['exec added e', 'exec started e', 'exit e 3']);
+  });
+
+  test('has an id of its own', async () => {
+    await running();
+    await addExec('e');
+    await assert.rejects(addExec('e'), code('already-exists'));
+  });
+
+  test('that cannot be started stays created, a wait returns and it can be deleted', async () => {
+    await running();
+    await addExec('e');
+    guest.fails.set('exec', new Error('executable not found'));
+    await assert.rejects(container.start('e'), /not found/);
+    assert.equal(container.process('e').state.t, 'failed');
+    await container.process('e').exited;
+    await container.deleteExec('e');
+  });
+
+  test('is not started in a container that has exited', async () => {
+    await running();
+    await addExec('e');
+    guest.exit('', 0);
+    await container.init.exited;
+    await assert.rejects(container.start('e'), code('failed-precondition'));
+  });
+
+  test('exits before the init, also when the guest reports it later', async () => {
+    await running();
+    await addExec('e');
+    await container.start('e');
+    guest.exit('', 0);
+    await turn();
+    guest.exit('e', 137);
+    await container.init.exited;
+    assert.deepEqual(events.slice(-2), ['exit e 137', 'exit c 0']);
+  });
+});
+
+test('the death of the VM is a non-zero exit of every process, execs first', async () => {
+  await running();
+  await addExec('e');
+  await container.start('e');
+  await container.vmGone();
+  assert.deepEqual(events.slice(-2), ['exit e 137', 'exit c 137']);
+});
