@@ -28,11 +28,10 @@ test('output, error output, input and exit code', async () => {
   assert.equal(result.stderr, 'err\n');
 });
 
-test('working directory, user by number and name, environment of the container', async () => {
+test('working directory, user by number, environment of the container', async () => {
   assert.equal((await box.exec(['pwd'], { flags: ['--cwd', '/tmp'] })).stdout, '/tmp\n');
   const id = 'uid=1000(app) gid=1000(app)';
   assert.ok((await box.exec(['id'], { flags: ['--user', '1000:1000'] })).stdout.startsWith(id));
-  assert.ok((await box.exec(['id'], { flags: ['--user', 'app'] })).stdout.startsWith(id));
   assert.equal(await box.sh('echo $FROM'), 'image\n');
 });
 
@@ -128,6 +127,9 @@ test('a detached exec runs on', async () => {
 
 test('exec ends with the container: 137, and further execs are refused', async () => {
   const fresh = await CtrContainer.start(daemon, 'short', ['sleep', '1000']);
+  // For a user's name ctr mounts the running container's overlay a second time, which breaks later copy-ups in it.
+  const named = await fresh.exec(['sh', '-c', 'sleep 0.3; id'], { flags: ['--user', 'app'] });
+  assert.ok(named.stdout.startsWith('uid=1000(app) gid=1000(app)'), describe(named));
   const running = fresh.exec(['sleep', '1000'], { execId: 'inner' });
   await listed('inner', 'short');
   await fresh.kill();
