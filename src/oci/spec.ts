@@ -250,10 +250,21 @@ function decode(json: Uint8Array): string {
 
 function parse(text: string, name: string): unknown {
   try {
-    return parseJson(text);
+    const value = parseJson(text);
+    if (text.includes('null')) dropNulls(value);
+    return value;
   } catch (error) {
     if (!(error instanceof JsonSyntaxError)) throw error;
     throw new SpecError(`${name} is not valid JSON: ${error.message}`, { cause: error });
+  }
+}
+
+/** Go writes null where it means absent; nobody after this has to think of it. */
+function dropNulls(value: unknown): void {
+  if (typeof value !== 'object' || value === null) return;
+  for (const [key, item] of Object.entries(value)) {
+    if (item !== null) dropNulls(item);
+    else if (!Array.isArray(value)) Reflect.deleteProperty(value, key);
   }
 }
 

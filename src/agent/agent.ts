@@ -1,0 +1,320 @@
+// The guest agent as the rest of the shim sees it: typed calls with time limits, over one ttrpc connection.
+import type { Duplex } from 'node:stream';
+import {
+  type CallOptions,
+  type Client,
+  Code,
+  Connection,
+  createClient,
+  type Input,
+  type Output,
+} from 'ttrpc-ts';
+import type { StatsContainerResponse } from '../gen/agent.ts';
+import { AgentService, HealthCheckResponseServingStatus, HealthService, type Storage } from '../gen/agent.ts';
+import type { Init } from '../gen/wire.ts';
+import { stringifyJson } from '../oci/json.ts';
+import { parseProcess, parseResources, type RunnableSpec } from '../oci/spec.ts';
+import { toGuestProcess, toGuestResources } from '../oci/to-agent.ts';
+import { toProtoProcess, toProtoResources, toProtoSpec } from '../oci/to-proto.ts';
+import { AgentError, agentError, cleanText } from './agent-error.ts';
+import { checkRead, checkWritten, type GuestStreams } from './streams.ts';
+
+/** A VM as far as reaching its agent goes; src/vm's Vm fits. */
+export interface AgentHost {
+  /** Channel to the agent; what is written before the guest listens is held. */
+  readonly agent: Duplex;
+  readonly exited: Promise<{ readonly reason: string }>;
+  /** The end of the guest's console, for the error of a guest that does not boot. */
+  console(): string;
+}
+
+export interface ConnectOptions {
+  /** How long the guest may take until its agent answers. */
+  readonly timeoutMs: number;
+  /** Limit of each later call that does not wait for a process. */
+  readonly requestMs: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface SandboxRequest {
+  readonly sandboxId: string;
+  readonly hostname: string;
+  /** Lines of the guest's own /etc/resolv.conf. */
+  readonly dns: readonly string[];
+  /** Mounts of the sandbox beside the shared folder, which is always there. */
+  readonly storages?: readonly Init<Storage>[];
+  readonly sandboxPidns?: boolean;
+}
+
+export interface ContainerRequest {
+  /** The spec as it is true in the guest (src/oci/to-agent.ts). */
+  readonly spec: RunnableSpec;
+  readonly storages?: readonly Init<Storage>[];
+  readonly sandboxPidns?: boolean;
+}
+
+type Methods = typeof AgentService.methods;
+type Request<M extends keyof Methods> = Input<Methods[M]['request']>;
+type Response<M extends keyof Methods> = Output<Methods[M]['response']>;
+
+/** The virtio-fs share in which the guest finds root file systems and binds; tag and path are of the protocol. */
+const shareStorage: Init<Storage> = {
+  driver: 'virtio-fs',
+  source: 'kataShared',
+  fstype: 'virtiofs',
+  mountPoint: '/run/kata-containers/shared/containers/',
+};
+
+const maxHostnameLength = 64;
+const consoleLines = 20;
+const destroyMs = 2_000;
+const oomPauseMs = 50;
+const oomRetryMs = 1_000;
+
+/**
+ * Waits until the agent of a booting guest answers.
+ * @throws AgentError `DeadlineExceeded` with the console's last lines, `Unavailable` when the VM ended, `Canceled`.
+ */
+export async function connectAgent(host: AgentHost, options: ConnectOptions): Promise<GuestAgent> {
+  const connection = new Connection(host.agent);
+  const health = createClient(HealthService, connection);
+  const limits: CallOptions = {
+    timeoutMs: options.timeoutMs,
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  };
+  try {
+    // Both are sent at once; the guest finds them in its port when it opens it.
+    const checked = health.check({}, limits);
+    const version = health.version({}, limits).then(
+      (answer) => answer.agentVersion,
+      () => '',
+    );
+    const { status } = await checked;
+    if (status !== HealthCheckResponseServingStatus.SERVING) {
+      throw new AgentError(Code.Unavailable, `the guest agent answers but does not serve (status ${status})`);
+    }
+    return new GuestAgent(connection, cleanText(await version, 100), options.requestMs);
+  } catch (error) {
+    const failure = await bootError(host, connection, options, error);
+    connection.close();
+    throw failure;
+  }
+}
+
+async function bootError(
+  host: AgentHost,
+  connection: Connection,
+  options: ConnectOptions,
+  thrown: unknown,
+): Promise<AgentError> {
+  if (thrown instanceof AgentError) return thrown;
+  if (connection.closeError !== undefined) {
+    const reason = await Promise.race([host.exited.then((exit) => exit.reason), delay(1_000)]);
+    const text =
+      typeof reason === 'string' ? `the VM ended: ${reason}` : cleanText(connection.closeError.message);
+    return new AgentError(Code.Unavailable, `the guest agent never answered: ${text}`, thrown);
+  }
+  const error = agentError('waiting for the guest to boot', thrown, options.timeoutMs);
+  if (error.code !== Code.DeadlineExceeded) return error;
+  const lines = host.console().trimEnd().split('\n').slice(-consoleLines).join('\n');
+  const console = lines === '' ? 'its console is empty' : `last lines of its console:\n${lines}`;
+  return new AgentError(
+    error.code,
+    `the guest did not report ready within ${options.timeoutMs} ms; ${console}`,
+    thrown,
+  );
+}
+
+/** The agent of a guest that has booted. Every call ends with an AgentError when the VM goes. */
+export class GuestAgent {
+  /** `bulkhead-agent/<version>` for our own, anything for others. */
+  readonly version: string;
+  /** Resolves when the connection is gone. */
+  readonly closed: Promise<void>;
+  readonly #connection: Connection;
+  readonly #client: Client<typeof AgentService>;
+  readonly #requestMs: number;
+
+  constructor(connection: Connection, version: string, requestMs: number) {
+    this.version = version;
+    this.closed = connection.closed;
+    this.#connection = connection;
+    this.#client = createClient(AgentService, connection);
+    this.#requestMs = requestMs;
+  }
+
+  /** Our own agent takes OCI specs as JSON, without loss; others need the protobuf form. */
+  get isOurs(): boolean {
+    return this.version.startsWith('bulkhead-agent/');
+  }
+
+  get isClosed(): boolean {
+    return this.#connection.closeError !== undefined;
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+
+  async createSandbox(sandbox: SandboxRequest): Promise<void> {
+    const { sandboxId, dns, hostname, storages = [], sandboxPidns = false } = sandbox;
+    await this.call('createSandbox', `creating sandbox ${sandboxId} in the guest`, {
+      sandboxId,
+      hostname: hostname.slice(0, maxHostnameLength),
+      dns,
+      storages: [shareStorage, ...storages],
+      sandboxPidns,
+    });
+  }
+
+  /** Lets the guest write back what it holds and stop; the VM is ended whatever the answer. */
+  async destroySandbox(): Promise<void> {
+    await this.call('destroySandbox', 'stopping the guest', {}, { timeoutMs: destroyMs });
+  }
+
+  async createContainer(id: string, container: ContainerRequest): Promise<void> {
+    const { spec, storages = [], sandboxPidns = false } = container;
+    const form = this.isOurs
+      ? { oci: {}, specJson: Buffer.from(stringifyJson(spec)) }
+      : { oci: toProtoSpec(spec) };
+    await this.call('createContainer', `creating container ${id}`, {
+      containerId: id,
+      execId: id,
+      storages,
+      sandboxPidns,
+      ...form,
+    });
+  }
+
+  async startContainer(id: string): Promise<void> {
+    await this.call('startContainer', `starting container ${id}`, { containerId: id });
+  }
+
+  /** Takes the container out of the guest; its processes are killed. */
+  async removeContainer(id: string): Promise<void> {
+    await this.call('removeContainer', `removing container ${id}`, { containerId: id });
+  }
+
+  /**
+   * Starts a further process in a container.
+   * @param json OCI process, as containerd gave it.
+   * @param terminal replaces what the process says, which may be stale.
+   * @throws SpecError when `json` is wrong.
+   */
+  async execProcess(id: string, execId: string, json: Uint8Array, terminal?: boolean): Promise<void> {
+    const given = toGuestProcess(parseProcess(json));
+    const process = terminal === undefined ? given : { ...given, terminal };
+    const form = this.isOurs
+      ? { process: {}, processJson: Buffer.from(stringifyJson(process)) }
+      : { process: toProtoProcess(process) };
+    await this.call('execProcess', `starting exec ${execId} in container ${id}`, {
+      containerId: id,
+      execId,
+      ...form,
+    });
+  }
+
+  /** @param execId empty: all processes of the container; the container's id: its init. */
+  async signalProcess(id: string, execId: string, signal: number): Promise<void> {
+    const what = `sending signal ${signal} to ${execId === '' ? 'all' : execId} of container ${id}`;
+    await this.call('signalProcess', what, { containerId: id, execId, signal });
+  }
+
+  /**
+   * Waits for the end of a process, without limit.
+   * @returns 0 to 255; 128 + n for a process that signal n ended.
+   */
+  async waitProcess(id: string, execId: string): Promise<number> {
+    const what = `waiting for ${execId || 'the init'} of container ${id}`;
+    const { status } = await this.call('waitProcess', what, { containerId: id, execId }, {});
+    return status >= 0 && status <= 255 ? status : 255;
+  }
+
+  async resizeTerminal(id: string, execId: string, rows: number, columns: number): Promise<void> {
+    const what = `resizing the terminal of ${execId || 'the init'} of container ${id}`;
+    await this.call('ttyWinResize', what, { containerId: id, execId, row: rows, column: columns });
+  }
+
+  async pauseContainer(id: string): Promise<void> {
+    await this.call('pauseContainer', `pausing container ${id}`, { containerId: id });
+  }
+
+  async resumeContainer(id: string): Promise<void> {
+    await this.call('resumeContainer', `resuming container ${id}`, { containerId: id });
+  }
+
+  /**
+   * Changes the limits of a container.
+   * @param json OCI Linux resources.
+   * @throws SpecError when `json` is wrong.
+   */
+  async updateContainer(id: string, json: Uint8Array): Promise<void> {
+    const resources = toProtoResources(toGuestResources(parseResources(json)));
+    await this.call('updateContainer', `updating container ${id}`, { containerId: id, resources });
+  }
+
+  statsContainer(id: string): Promise<StatsContainerResponse> {
+    return this.call('statsContainer', `reading statistics of container ${id}`, { containerId: id });
+  }
+
+  /** Streams of a process; calls on them wait for the process without limit. */
+  streams(containerId: string, execId: string): GuestStreams {
+    const process = { containerId, execId };
+    const what = (stream: string) => `${stream} of ${execId || 'the init'} of container ${containerId}`;
+    return {
+      readStdout: async (len) =>
+        checkRead((await this.call('readStdout', what('reading stdout'), { ...process, len }, {})).data, len),
+      readStderr: async (len) =>
+        checkRead((await this.call('readStderr', what('reading stderr'), { ...process, len }, {})).data, len),
+      writeStdin: async (data) =>
+        checkWritten(
+          (await this.call('writeStdin', what('writing stdin'), { ...process, data }, {})).len,
+          data.length,
+        ),
+      closeStdin: async () => {
+        await this.call('closeStdin', what('closing stdin'), process);
+      },
+    };
+  }
+
+  /** Tells of containers that ran out of memory, until the connection is gone. */
+  async watchOom(onOom: (containerId: string) => void): Promise<void> {
+    while (!this.isClosed) {
+      try {
+        const { containerId } = await this.call('getOOMEvent', 'waiting for a lack of memory', {}, {});
+        onOom(cleanText(containerId, 128));
+        // A guest that reports without end must not keep this process busy.
+        await delay(oomPauseMs);
+      } catch {
+        if (!this.isClosed) await delay(oomRetryMs);
+      }
+    }
+  }
+
+  /**
+   * Calls any method of the agent. Without `limits` the answer must come within the configured request time.
+   * @param what the call in words, for its error.
+   */
+  async call<M extends keyof Methods>(
+    method: M,
+    what: string,
+    request: Request<M>,
+    limits: CallOptions = { timeoutMs: this.#requestMs },
+  ): Promise<Response<M>> {
+    const invoke = this.#client[method] as (request: Request<M>, limits: CallOptions) => Promise<Response<M>>;
+    try {
+      return await invoke(request, limits);
+    } catch (error) {
+      if (this.isClosed) {
+        throw new AgentError(Code.Unavailable, `${what}: the connection to the guest agent is gone`, error);
+      }
+      throw agentError(what, error, limits.timeoutMs);
+    }
+  }
+}
+
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms).unref();
+  });
+}
