@@ -119,7 +119,7 @@ test('fields with circles and bigints are no error', async () => {
   const { fd, lines } = openFile();
   const log = createLog({ debug: false, fields: {}, fd });
   const circle: Record<string, unknown> = {};
-  circle['self'] = circle;
+  circle.self = circle;
   log('info', 'odd', { circle, big: 5n });
   await log.flush();
   assert.equal(lines().length, 1);
