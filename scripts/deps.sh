@@ -66,13 +66,12 @@ list_missing() {
   for package in "$@"; do grep -qx "$package" "$scratch" || printf '%s ' "$package"; done
 }
 
-# Services that installing a package would start now or at the next boot.
+# Services that installing a package would start at the next boot.
 keep_services_off() {
-  for unit in containerd qemu-kvm; do
-    case " $services_before " in *" $unit "*) continue ;; esac
+  for unit in $new_services; do
     [ -e "/lib/systemd/system/$unit.service" ] || continue
-    if systemctl disable "$unit.service" >/dev/null 2>&1; then
-      say "$unit.service is installed but does not start at boot (systemctl enable $unit, if you want it)"
+    if systemctl disable "$unit.service" >/dev/null 2>&1 || deb-systemd-helper disable "$unit.service" >/dev/null 2>&1; then
+      say "$unit.service was installed and does not start at boot (systemctl enable --now $unit, if you want it)"
     fi
   done
 }
@@ -96,9 +95,9 @@ update_lists() {
 
 install_packages() {
   [ "$(id -u)" = 0 ] || die "needs root to install: $*"
-  services_before=
-  for unit in containerd qemu-kvm; do
-    if [ -e "/lib/systemd/system/$unit.service" ]; then services_before="$services_before $unit"; fi
+  new_services=
+  for unit in containerd; do
+    [ -e "/lib/systemd/system/$unit.service" ] || new_services="$new_services $unit"
   done
   if [ ! -e "$policy" ]; then
     policy_is_ours=yes

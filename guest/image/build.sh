@@ -57,6 +57,21 @@ install_elf() {
   done
 }
 
+# stub_libsystemd DIR: puts a library that only says "not supported" in libsystemd's place. There is no systemd in the
+# guest, and the real one brings five more libraries (gcrypt, zstd, lzma, lz4, gpg-error): a third of crun's start-up
+# time and 3.4 MB of the guest's memory. The names and versions are those that crun itself asks for.
+stub_libsystemd() {
+  readelf -dW "$1/usr/bin/crun" | grep -q 'libsystemd.so.0' || return 0
+  readelf --dyn-syms -W "$1/usr/bin/crun" | sed -n 's/.* UND \(sd_[a-z0-9_]*\)@*\(LIBSYSTEMD_[0-9]*\).*/\2 \1/p' |
+    sort -u >"$work/symbols"
+  awk '{ print "int " $2 "(void) { return -95; /* -EOPNOTSUPP */ }" }' "$work/symbols" >"$work/stub.c"
+  awk '$1 != v { if (v) print "};"; v = $1; print v " {" } { print $2 ";" } END { print "};" }' "$work/symbols" >"$work/stub.map"
+  gcc -shared -fPIC -nostdlib -Os -s -Wl,--build-id=none -Wl,-soname,libsystemd.so.0 \
+    -Wl,--version-script="$work/stub.map" -o "$work/libsystemd.so.0" "$work/stub.c"
+  rm -f "$1/usr/lib/$triplet/libsystemd.so.0"
+  cp "$work/libsystemd.so.0" "$1/usr/lib/$triplet/libsystemd.so.0"
+}
+
 # merge_usr DIR: libraries of Debian 12 lie in /lib or /usr/lib, those of 13 in /usr/lib; we use /usr/lib only.
 merge_usr() {
   [ ! -d "$1/lib" ] || [ -L "$1/lib" ] || { mkdir -p "$1/usr/lib"; cp -a "$1/lib/." "$1/usr/lib/"; rm -r "$1/lib"; }
@@ -79,7 +94,8 @@ make_rootfs() {
   ln -s ../run/resolv.conf "$1/etc/resolv.conf"
   echo 'NAME="bulkhead guest"' >"$1/etc/os-release"
   find "$1" -type d -exec chmod 755 {} +
-  find "$1" -type f -exec chmod u=rw,go=r,+X {} +
+  find "$1" -type f -perm -u+x -exec chmod 755 {} +
+  find "$1" -type f ! -perm -u+x -exec chmod 644 {} +
   chmod 1777 "$1/tmp"
 }
 
@@ -102,7 +118,7 @@ agent=${BULKHEAD_AGENT:-$("$root/guest/agent/build.sh" | tail -n 1)}
 packages=$(list_packages)
 [ -n "$packages" ] || die "apt does not know crun; run 'make deps'"
 triplet=$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || gcc -print-multiarch)
-key=$({ echo "$packages"; mkfs.erofs --version 2>&1; cat "$here/build.sh" "$agent"; } | sha256sum | cut -c1-16)
+key=$({ echo "$packages"; mkfs.erofs -V 2>&1 || true; cat "$here/build.sh" "$agent"; } | sha256sum | cut -c1-16)
 result=$cache/image-$key
 
 if [ -f "$result/image" ]; then
@@ -114,6 +130,7 @@ else
   mkdir "$work/packages" "$work/result"
   unpack_packages "$work/packages"
   merge_usr "$work/packages"
+  stub_libsystemd "$work/packages"
   make_rootfs "$work/rootfs" "$agent"
   make_erofs "$work/rootfs" "$work/result/image"
   print_contents "$work/rootfs" >"$work/result/contents"

@@ -62,7 +62,7 @@ function qemuArguments(variant: Variant, accelerator: string): string[] {
     ...['-blockdev', `driver=file,node-name=image,filename=${variant.image},read-only=on`],
     ...['-device', 'virtio-blk-pci,drive=image', '-device', 'virtio-rng-pci'],
     ...['-chardev', 'socket,id=agent,fd=4', '-device', 'virtio-serial-pci'],
-    ...['-device', 'virtserialport,chardev=agent,name=org.bulkhead.agent.0'],
+    ...['-device', 'virtserialport,id=agent,chardev=agent,name=org.bulkhead.agent.0'],
     ...['-chardev', 'socket,id=qmp,fd=3', '-mon', 'chardev=qmp,mode=control'],
     ...options.device.flatMap((device) => ['-device', device]),
   ];
