@@ -3,6 +3,7 @@
  * one after the other; reading its state, waiting and killing answer beside them, from memory.
  */
 import type { GuestAgent } from '../agent/agent.ts';
+import { isNotFound } from '../agent/agent-error.ts';
 import type { Config } from '../config/config.ts';
 import { messageOf, ShimError } from './errors.ts';
 import { Process, type StdioPaths, type ProcessIo, type TerminalSize } from './process.ts';
@@ -105,7 +106,7 @@ export class Container {
     }
     exec.process.apply({ t: 'start' });
     try {
-      await agent.execProcess(this.id, execId, exec.spec);
+      await agent.execProcess(this.id, execId, exec.spec, exec.process.paths.terminal);
       exec.process.io.start(agent.streams(this.id, execId));
       this.#follow(exec.process);
       this.#started(exec.process);
@@ -166,7 +167,7 @@ export class Container {
 
   /** A signal that crosses with the process's exit is not an error. */
   async #ignoreFinished(process: Process, error: unknown): Promise<void> {
-    if (process.isOver || (error instanceof ShimError && error.code === 'not-found')) return;
+    if (process.isOver || isNotFound(error)) return;
     throw error;
   }
 

@@ -174,10 +174,12 @@ export class Sandbox {
     await using undo = new AsyncDisposableStack();
     const plan = planContainer(request, this.#share, hostView('share'));
     undo.defer(() => this.#share.removeContainer(request.id));
+    if (plan.notes.length > 0) this.#context.log('debug', 'left out of the spec', { container: request.id, notes: plan.notes.join('; ') });
     await this.#share.addContainer(plan.host);
     const io = await request.openIo();
     undo.defer(() => io.close());
-    await this.#agent.createContainer(request.id, plan.guest);
+    const { spec, storages, sandboxPidns } = plan;
+    await this.#agent.createContainer(request.id, { spec, storages, sandboxPidns });
     if (this.#gone !== undefined) throw this.#goneError();
     const init = new Process(request.id, '', request.paths, io);
     const container = new Container(this.#containerContext(), request.id, request.bundle, request.rootfs, init);
