@@ -24,6 +24,9 @@ export interface ConnectionLimits {
   readonly writeBytes?: number;
 }
 
+/** How long a connection that was ended waits for the end of its peer. */
+const lingerMs = 200;
+
 /** What a channel tells its owner. */
 export interface ChannelOwner extends FrameSink {
   /** The connection is gone, once. */
@@ -48,6 +51,7 @@ export class Channel {
   readonly #owner: ChannelOwner;
   #lastError: Error | undefined;
   #closed = false;
+  #ending = false;
 
   constructor(duplex: Duplex, owner: ChannelOwner, limits: ConnectionLimits = {}) {
     this.duplex = duplex;
@@ -87,11 +91,17 @@ export class Channel {
     }
   }
 
-  /** Writes what is left, then closes; the owner hears of the end when the Duplex has closed. */
+  /** Writes what is left, then closes; the owner hears of the end when that is done. */
   endGently(): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#ending) return;
+    this.#ending = true;
     this.writer.flush();
-    this.duplex.end();
+    this.writer.close();
+    this.duplex.end(() => {
+      // The peer answers the end with its own. One that does not is not waited for.
+      const timer = setTimeout(() => this.close(lost(undefined)), lingerMs);
+      this.duplex.once('close', () => clearTimeout(timer));
+    });
   }
 
   /** Closes at once; `error` is what the owner is told. */

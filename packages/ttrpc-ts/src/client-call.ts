@@ -1,5 +1,6 @@
 // Owns the calls that a client waits for: the time limit, the signal, the reply, the stream of replies.
 
+import { type CallEvent, clientChannels, publishEnd } from './diagnostics.ts';
 import { Flag } from './frame.ts';
 import type { ReceiveGate } from './receive-gate.ts';
 import { ReceiveQueue } from './receive-queue.ts';
@@ -74,47 +75,76 @@ export interface PendingCall {
   fail(error: TtrpcError): void;
 }
 
-/** A call with one reply: unary, or the reply to a stream of requests. */
-export class SingleReplyCall<T> implements PendingCall {
+/** What both sorts of call share: the end, which comes once. */
+class CallEnd {
   readonly #host: CallHost;
   readonly #id: number;
+  readonly #limits: CallLimits | undefined;
+  readonly #event: CallEvent | undefined;
+  /** Runs at the end. */
+  onOver: (() => void) | undefined;
+
+  constructor(
+    host: CallHost,
+    id: number,
+    options: CallOptions | undefined,
+    event: CallEvent | undefined,
+    fail: (error: TtrpcError) => void,
+  ) {
+    this.#host = host;
+    this.#id = id;
+    this.#event = event;
+    this.#limits = limitsOf(options, fail);
+  }
+
+  finish(error: TtrpcError | undefined): void {
+    this.#host.forget(this.#id);
+    this.#limits?.clear();
+    if (this.#event !== undefined) publishEnd(clientChannels, this.#event, error);
+    this.onOver?.();
+  }
+}
+
+/** A call with one reply: unary, or the reply to a stream of requests. */
+export class SingleReplyCall<T> implements PendingCall {
   readonly #codec: Codec<T, never>;
   readonly #resolve: (value: T) => void;
   readonly #reject: (error: TtrpcError) => void;
-  readonly #limits: CallLimits | undefined;
-  /** Called once when the call is over. */
-  onOver: (() => void) | undefined;
+  readonly #end: CallEnd;
 
   constructor(
     host: CallHost,
     id: number,
     codec: Codec<T, never>,
     options: CallOptions | undefined,
+    event: CallEvent | undefined,
     resolve: (value: T) => void,
     reject: (error: TtrpcError) => void,
   ) {
-    this.#host = host;
-    this.#id = id;
     this.#codec = codec;
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#limits = limitsOf(options, (error) => this.fail(error));
+    this.#end = new CallEnd(host, id, options, event, (error) => this.fail(error));
+  }
+
+  set onOver(run: () => void) {
+    this.#end.onOver = run;
   }
 
   onResponse(buffer: Buffer, start: number, end: number): void {
-    this.#finish();
     let value: T;
     try {
       const reply = decodeResponse(buffer, start, end);
       if (reply instanceof TtrpcError) {
-        this.#reject(reply);
+        this.fail(reply);
         return;
       }
       value = this.#codec.decode(reply);
     } catch (cause) {
-      this.#reject(malformed('reply', cause));
+      this.fail(malformed('reply', cause));
       return;
     }
+    this.#end.finish(undefined);
     this.#resolve(value);
   }
 
@@ -123,73 +153,71 @@ export class SingleReplyCall<T> implements PendingCall {
   }
 
   fail(error: TtrpcError): void {
-    this.#finish();
+    this.#end.finish(error);
     this.#reject(error);
-  }
-
-  #finish(): void {
-    this.#host.forget(this.#id);
-    this.#limits?.clear();
-    this.onOver?.();
   }
 }
 
 /** A call with a stream of replies. */
 export class ReplyStreamCall<T> implements PendingCall {
-  readonly #host: CallHost;
-  readonly #id: number;
-  readonly #limits: CallLimits | undefined;
+  readonly #end: CallEnd;
+  #isOver = false;
   readonly replies: ReceiveQueue<T>;
-  /** Called once when the call is over. */
-  onOver: (() => void) | undefined;
 
-  constructor(host: CallHost, id: number, codec: Codec<T, never>, options: CallOptions | undefined) {
-    this.#host = host;
-    this.#id = id;
+  constructor(
+    host: CallHost,
+    id: number,
+    codec: Codec<T, never>,
+    options: CallOptions | undefined,
+    event: CallEvent | undefined,
+  ) {
     this.replies = new ReceiveQueue<T>(codec, host.gate, {
-      onQueueError: () => this.#finish(),
-      onReaderLeft: () => this.#finish(),
+      onQueueError: (error) => this.#finish(error),
+      onReaderLeft: () => this.#finish(new TtrpcError(Code.Canceled, 'reader left the stream')),
     });
-    this.#limits = limitsOf(options, (error) => {
-      this.#finish();
+    this.#end = new CallEnd(host, id, options, event, (error) => {
+      this.#finish(error);
       this.replies.fail(error, true);
     });
   }
 
+  set onOver(run: () => void) {
+    this.#end.onOver = run;
+  }
+
   onResponse(buffer: Buffer, start: number, end: number): void {
-    this.#finish();
+    let reply: Buffer | TtrpcError;
     try {
-      const reply = decodeResponse(buffer, start, end);
-      if (reply instanceof TtrpcError) {
-        this.replies.fail(reply, false);
-        return;
-      }
-      // A peer may put its last message into the response.
-      if (reply.length > 0) this.replies.push(reply);
-      this.replies.end();
+      reply = decodeResponse(buffer, start, end);
     } catch (cause) {
-      this.replies.fail(malformed('reply', cause), false);
+      reply = malformed('reply', cause);
     }
+    if (reply instanceof TtrpcError) {
+      this.fail(reply);
+      return;
+    }
+    // A peer may put its last message into the response.
+    if (reply.length > 0) this.replies.push(reply);
+    this.#finish(undefined);
+    this.replies.end();
   }
 
   onData(flags: number, buffer: Buffer, start: number, end: number): void {
     if ((flags & Flag.noData) === 0) this.replies.push(buffer.subarray(start, end));
     if ((flags & Flag.remoteClosed) !== 0) {
-      this.#finish();
+      this.#finish(undefined);
       this.replies.end();
     }
   }
 
   fail(error: TtrpcError): void {
-    this.#finish();
+    this.#finish(error);
     this.replies.fail(error, false);
   }
 
-  #finish(): void {
-    this.#host.forget(this.#id);
-    this.#limits?.clear();
-    const onOver = this.onOver;
-    this.onOver = undefined;
-    onOver?.();
+  #finish(error: TtrpcError | undefined): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#end.finish(error);
   }
 }

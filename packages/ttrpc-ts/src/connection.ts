@@ -10,21 +10,27 @@ import {
   SingleReplyCall,
   timeoutError,
 } from './client-call.ts';
+import { clientChannels, publishStart } from './diagnostics.ts';
 import { emptyBuffer, Flag, FrameType } from './frame.ts';
+import type { ClientInterceptor } from './interceptor.ts';
 import { sendStream } from './send-stream.ts';
-import type { CallOptions, MethodSpec } from './service.ts';
+import type { CallOptions, MethodKind, MethodSpec } from './service.ts';
 import { Code, TtrpcError } from './status.ts';
 import { encodeRequestTail, requestPayloadTag } from './wire.ts';
 
 /** Options of a {@link Connection}. */
 export interface ConnectionOptions {
+  /** Wrapped around every call, the first one outermost. */
+  readonly interceptors?: readonly ClientInterceptor[];
   readonly limits?: ConnectionLimits;
 }
 
 /** A method together with the bytes that every request for it begins with. */
 export interface BoundMethod {
   readonly service: string;
-  readonly spec: MethodSpec<MethodSpec['kind'], unknown, unknown, never, never>;
+  readonly method: string;
+  readonly kind: MethodKind;
+  readonly spec: MethodSpec<MethodKind, unknown, unknown, never, never>;
   readonly route: Buffer;
 }
 
@@ -43,10 +49,13 @@ export class Connection {
   readonly #host: CallHost;
   #nextId = 1;
   #closeError: TtrpcError | undefined;
+  /** @internal */
+  readonly interceptors: readonly ClientInterceptor[];
   /** Resolves when the connection is gone, whatever the cause; see {@link closeError}. */
   readonly closed: Promise<void>;
 
   constructor(duplex: Duplex, options: ConnectionOptions = {}) {
+    this.interceptors = options.interceptors ?? [];
     let resolveClosed: () => void;
     this.closed = new Promise((resolve) => {
       resolveClosed = resolve;
@@ -87,10 +96,10 @@ export class Connection {
     return new Promise((resolve, reject) => {
       const payload = encodeMessage(method, request);
       const id = this.#send(method, 0, payload, options);
-      this.#calls.set(
-        id,
-        new SingleReplyCall(this.#host, id, method.spec.response, options, resolve, reject),
-      );
+      const { response } = method.spec;
+      const event = publishStart(clientChannels, method, id);
+      const call = new SingleReplyCall(this.#host, id, response, options, event, resolve, reject);
+      this.#calls.set(id, call);
     });
   }
 
@@ -102,7 +111,9 @@ export class Connection {
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const id = this.#send(method, Flag.remoteOpen, emptyBuffer, options);
-      const call = new SingleReplyCall(this.#host, id, method.spec.response, options, resolve, reject);
+      const { response } = method.spec;
+      const event = publishStart(clientChannels, method, id);
+      const call = new SingleReplyCall(this.#host, id, response, options, event, resolve, reject);
       this.#calls.set(id, call);
       this.#sendRequests(method, id, call, requests);
     });
@@ -137,12 +148,13 @@ export class Connection {
   ): { id: number; pending: ReplyStreamCall<unknown>; replies: AsyncIterableIterator<unknown> } {
     try {
       const id = this.#send(method, flags, encode(), options);
-      const pending = new ReplyStreamCall(this.#host, id, method.spec.response, options);
+      const event = publishStart(clientChannels, method, id);
+      const pending = new ReplyStreamCall(this.#host, id, method.spec.response, options, event);
       this.#calls.set(id, pending);
       return { id, pending, replies: pending.replies };
     } catch (error) {
       // A stream tells of its failure where it is read, like any other failure of the call.
-      const pending = new ReplyStreamCall(this.#host, 0, method.spec.response, undefined);
+      const pending = new ReplyStreamCall(this.#host, 0, method.spec.response, undefined, undefined);
       pending.fail(TtrpcError.from(error));
       return { id: 0, pending, replies: pending.replies };
     }

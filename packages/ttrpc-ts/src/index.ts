@@ -4,7 +4,9 @@ export type { ConnectionLimits } from './channel.ts';
 export { createClient } from './client.ts';
 export { type ConnectAddress, type ConnectOptions, connect } from './connect.ts';
 export { Connection, type ConnectionOptions } from './connection.ts';
+export type { CallEvent } from './diagnostics.ts';
 export { maxMessageBytes } from './frame.ts';
+export type { ClientInterceptor, OutgoingCall, ServerInterceptor } from './interceptor.ts';
 export { type IncomingConnection, type ListenAddress, Server, type ServerOptions } from './server.ts';
 export type {
   Awaitable,

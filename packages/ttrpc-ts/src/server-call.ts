@@ -1,5 +1,6 @@
 // Owns one call on the server: what its handler sees, its time limit, and its single end.
 
+import { type CallEvent, publishEnd, publishStart, serverChannels } from './diagnostics.ts';
 import type { CallContext, MethodKind, ReceivedMetadata } from './service.ts';
 import { Code, TtrpcError } from './status.ts';
 import { decodeMetadata } from './wire.ts';
@@ -36,6 +37,7 @@ export class ServerCall implements CallContext {
   #timer: NodeJS.Timeout | undefined;
   readonly streamId: number;
   readonly deadline: number | undefined;
+  readonly #event: CallEvent | undefined;
   /** Whether the call was answered: whatever its handler still yields is dropped. */
   isOver = false;
 
@@ -48,6 +50,7 @@ export class ServerCall implements CallContext {
     this.#target = target;
     this.streamId = streamId;
     this.#metadataSource = metadata;
+    this.#event = publishStart(serverChannels, target, streamId);
     this.deadline = timeoutNano === 0 ? undefined : Date.now() + timeoutNano / 1e6;
   }
 
@@ -65,11 +68,19 @@ export class ServerCall implements CallContext {
 
   get metadata(): ReceivedMetadata {
     if (this.#metadata === undefined) {
-      const source = this.#metadataSource;
-      this.#metadata =
-        source === undefined ? noMetadata : decodeMetadata(source.buffer, source.start, source.end);
+      this.#metadata = this.#readMetadata();
     }
     return this.#metadata;
+  }
+
+  #readMetadata(): ReceivedMetadata {
+    const source = this.#metadataSource;
+    if (source === undefined) return noMetadata;
+    try {
+      return decodeMetadata(source.buffer, source.start, source.end);
+    } catch (cause) {
+      throw new TtrpcError(Code.InvalidArgument, `metadata cannot be decoded: ${String(cause)}`, { cause });
+    }
   }
 
   get signal(): AbortSignal {
@@ -87,11 +98,12 @@ export class ServerCall implements CallContext {
     if (ms <= maxTimerMs) this.#timer = setTimeout(onTimeout, Math.max(ms, 0));
   }
 
-  /** Marks the call as over; false if it was already. */
-  finish(): boolean {
+  /** Marks the call as over, with the error that it ended with; false if it was over already. */
+  finish(error: TtrpcError | undefined): boolean {
     if (this.isOver) return false;
     this.isOver = true;
     if (this.#timer !== undefined) clearTimeout(this.#timer);
+    if (this.#event !== undefined) publishEnd(serverChannels, this.#event, error);
     return true;
   }
 

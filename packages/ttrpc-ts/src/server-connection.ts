@@ -100,12 +100,12 @@ export class ServerConnection {
       this.#refuse(id, Code.ResourceExhausted, 'too many calls under way on this connection');
       return;
     }
-    const metadata = envelope.hasMetadata ? { buffer, start, end } : undefined;
-    const call = new ServerCall(target, id, envelope.timeoutNano, metadata);
     if (envelope.timeoutNano < 0) {
       this.#channel.writeFailure(id, deadlineError());
       return;
     }
+    const metadata = envelope.hasMetadata ? { buffer, start, end } : undefined;
+    const call = new ServerCall(target, id, envelope.timeoutNano, metadata);
     this.#dispatch(target, call, flags, envelope.payload);
   }
 
@@ -204,7 +204,7 @@ export class ServerConnection {
     active.replies = replies;
     replies.done.then(
       () => {
-        if (call.finish()) {
+        if (call.finish(undefined)) {
           this.#channel.writeData(call.streamId, Flag.remoteClosed | Flag.noData, emptyBuffer);
         }
         this.#forget(call);
@@ -217,7 +217,7 @@ export class ServerConnection {
     if (!call.isOver) {
       try {
         this.#channel.writeReply(call.streamId, target.encode(message));
-        call.finish();
+        call.finish(undefined);
       } catch (error) {
         this.#settle(call, error instanceof TtrpcError ? error : unencodable(error));
         return;
@@ -228,14 +228,15 @@ export class ServerConnection {
 
   /** Ends a call whose handler has failed. */
   #settle(call: ServerCall, error: unknown): void {
-    if (call.finish()) this.#channel.writeFailure(call.streamId, TtrpcError.from(error));
+    const failure = TtrpcError.from(error);
+    if (call.finish(failure)) this.#channel.writeFailure(call.streamId, failure);
     this.#forget(call);
   }
 
   /** Ends a call whose handler has not: answers for it and tells it to stop. */
   #stop(active: ActiveCall, error: TtrpcError): void {
     const { call, requests, replies } = active;
-    if (!call.finish()) return;
+    if (!call.finish(error)) return;
     this.#channel.writeFailure(call.streamId, error);
     this.#active.delete(call.streamId);
     call.abort(error);
@@ -271,7 +272,7 @@ export class ServerConnection {
 
   #onClosed(error: TtrpcError): void {
     for (const { call, requests, replies } of this.#active.values()) {
-      call.finish();
+      call.finish(error);
       call.abort(error);
       requests?.fail(error, true);
       replies?.stop();

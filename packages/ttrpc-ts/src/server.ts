@@ -3,6 +3,7 @@
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { ConnectionLimits } from './channel.ts';
+import { type ServerInterceptor, wrapHandler } from './interceptor.ts';
 import type { BoundHandler } from './server-call.ts';
 import { ServerConnection, type ServerHost } from './server-connection.ts';
 import type { CallContext, Handlers, ServiceSpec } from './service.ts';
@@ -21,6 +22,8 @@ export interface IncomingConnection {
 
 /** Options of a {@link Server}. */
 export interface ServerOptions {
+  /** Wrapped around every handler, the first one outermost. */
+  readonly interceptors?: readonly ServerInterceptor[];
   readonly limits?: ConnectionLimits;
   /** Handlers that may run at once per connection (10 000); a further call answers `ResourceExhausted`. */
   readonly maxConcurrentCalls?: number;
@@ -81,6 +84,7 @@ export class Server {
   add<S extends ServiceSpec>(service: S, handlers: Handlers<S>): this {
     if (this.#services.has(service.name)) throw new Error(`service ${service.name} was added already`);
     const methods = new Map<string, BoundHandler>();
+    const interceptors = this.#options.interceptors ?? [];
     const table = handlers as Readonly<Record<string, AnyHandler | undefined>>;
     for (const [key, spec] of Object.entries(service.methods)) {
       const handler = table[key];
@@ -91,7 +95,7 @@ export class Server {
         kind: spec.kind,
         decode: (bytes) => spec.request.decode(bytes),
         encode: (message) => spec.response.encode(message),
-        handle: (input, context) => handler.call(table, input, context),
+        handle: wrapHandler(interceptors, spec.kind, (input, context) => handler.call(table, input, context)),
       });
     }
     this.#services.set(service.name, methods);
