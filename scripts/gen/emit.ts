@@ -46,7 +46,8 @@ function fullName(object: protobuf.ReflectionObject): string {
   return object.fullName.replace(/^\./, '');
 }
 
-function exportName(definition: protobuf.ReflectionObject): string {
+/** The name under which a generated module exports a message or enum. */
+export function exportName(definition: protobuf.ReflectionObject): string {
   const outer: string[] = [];
   let parent = definition.parent;
   while (parent instanceof protobuf.Type) {

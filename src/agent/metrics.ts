@@ -282,8 +282,9 @@ function networkOf(stats: StatsContainerResponse): Init<NetworkStat>[] {
     .map((network) => ({ ...network, name: cleanText(network.name, maxNameLength) }));
 }
 
+/** Agents write "no limit" as 0 or as a number that no machine has. */
 function limitOr(limit: bigint | undefined, noLimit: bigint): bigint {
-  return limit === undefined || limit === 0n ? noLimit : limit;
+  return limit === undefined || limit === 0n || limit >= v1NoLimit ? noLimit : limit;
 }
 
 function microseconds(nanoseconds: bigint | undefined): bigint {
