@@ -1,0 +1,138 @@
+// Checks of the host itself: acceleration, memory, devices, tools, cgroups, folders.
+
+import fs from 'node:fs';
+import path from 'node:path';
+import type { Config } from '../config/config.ts';
+import { findInPath } from '../config/locate.ts';
+import { cgroupVersion, hostCapacity } from '../host/capacity.ts';
+import { chooseAccelerator, kvmFacts } from '../host/kvm.ts';
+import { messageOf } from '../sandbox/errors.ts';
+import { stateRoot } from '../sandbox/state.ts';
+import type { Finding } from './finding.ts';
+
+/** Programs that the shim starts, and the package that brings them. */
+const TOOLS: readonly [string, string][] = [
+  ['setpriv', 'util-linux'],
+  ['nsenter', 'util-linux'],
+  ['mount', 'mount'],
+  ['umount', 'mount'],
+];
+const NODE_MIN = 24;
+
+export function checkKvm(config: Config): Finding {
+  const name = 'accelerator';
+  const facts = kvmFacts();
+  const { accelerator, reason } = chooseAccelerator(config.vm.accelerator, facts);
+  const isUsable = facts.deviceError === undefined && facts.cpuFlag;
+  if (accelerator === 'kvm') {
+    if (isUsable) return { name, status: 'ok', text: `KVM (${reason})` };
+    const text = `KVM is configured, but ${facts.deviceError ?? 'the CPU shows neither vmx nor svm'}`;
+    return { name, status: 'fail', text, fix: 'set vm.accelerator to "auto", or load kvm_intel or kvm_amd' };
+  }
+  if (config.vm.accelerator === 'tcg' && isUsable) {
+    return {
+      name,
+      status: 'warn',
+      text: 'TCG is configured although KVM works',
+      fix: 'set vm.accelerator to "auto"',
+    };
+  }
+  const fix =
+    facts.deviceError === undefined || !facts.cpuFlag
+      ? "VMs are emulated, which is slow: turn virtualization on in the firmware, or nested virtualization on this VM's host"
+      : 'VMs are emulated, which is slow: load kvm_intel or kvm_amd, and see that root may open /dev/kvm';
+  return { name, status: 'warn', text: `TCG (${reason})`, fix };
+}
+
+export function checkMemory(config: Config): Finding {
+  const name = 'memory';
+  const { memoryMib, cpus } = hostCapacity();
+  const wanted = config.vm.defaultMemoryMib;
+  const text = `${memoryMib} MiB and ${cpus} CPUs; a VM without limits gets ${wanted} MiB and ${config.vm.defaultVcpus}`;
+  if (wanted > memoryMib) return { name, status: 'fail', text, fix: 'lower vm.default_memory_mib' };
+  if (wanted * 4 > memoryMib)
+    return { name, status: 'warn', text, fix: 'few such VMs fit: lower vm.default_memory_mib' };
+  return { name, status: 'ok', text };
+}
+
+export function checkTools(): Finding {
+  const name = 'host tools';
+  const missing = TOOLS.filter(([tool]) => findInPath(tool) === undefined);
+  if (missing.length === 0) return { name, status: 'ok', text: TOOLS.map(([tool]) => tool).join(', ') };
+  const packages = [...new Set(missing.map(([, pkg]) => pkg))].join(' ');
+  return {
+    name,
+    status: 'fail',
+    text: `missing: ${missing.map(([tool]) => tool).join(', ')}`,
+    fix: `apt-get install ${packages}`,
+  };
+}
+
+function canOpen(device: string): string | undefined {
+  try {
+    fs.closeSync(fs.openSync(device, fs.constants.O_RDWR | fs.constants.O_NONBLOCK));
+    return undefined;
+  } catch (error) {
+    return messageOf(error).split(', ')[0];
+  }
+}
+
+export function checkTun(): Finding {
+  const problem = canOpen('/dev/net/tun');
+  if (problem === undefined) return { name: 'network device', status: 'ok', text: '/dev/net/tun' };
+  return {
+    name: 'network device',
+    status: 'warn',
+    text: `/dev/net/tun: ${problem}`,
+    fix: 'modprobe tun; without it VMs have no network',
+  };
+}
+
+/** The agent is reached over a serial port, so this is for information. */
+export function checkVsock(): Finding {
+  const problem = canOpen('/dev/vhost-vsock');
+  const text =
+    problem === undefined
+      ? '/dev/vhost-vsock (not needed)'
+      : 'no /dev/vhost-vsock, which is not needed: the agent has a serial port';
+  return { name: 'vsock', status: 'ok', text };
+}
+
+export function checkCgroups(): Finding {
+  const name = 'cgroups';
+  const version = cgroupVersion();
+  if (version === 2) return { name, status: 'ok', text: 'version 2' };
+  if (fs.existsSync('/sys/fs/cgroup/memory')) return { name, status: 'ok', text: 'version 1' };
+  return {
+    name,
+    status: 'fail',
+    text: 'no memory controller below /sys/fs/cgroup',
+    fix: 'mount the cgroup hierarchies',
+  };
+}
+
+export function checkState(): Finding {
+  const name = 'state folder';
+  const root = stateRoot();
+  let dir = root;
+  while (!fs.existsSync(dir) && dir !== '/') dir = path.dirname(dir);
+  try {
+    fs.accessSync(dir, fs.constants.W_OK);
+    return { name, status: 'ok', text: dir === root ? root : `${root} (made when needed)` };
+  } catch {
+    const fix = process.getuid?.() === 0 ? `make ${dir} writable` : 'run this as root, as containerd does';
+    return { name, status: 'fail', text: `${dir} cannot be written`, fix };
+  }
+}
+
+export function checkNode(): Finding {
+  const name = 'node';
+  const text = `${process.version}, ${process.execPath}`;
+  if (Number(process.versions.node.split('.')[0]) >= NODE_MIN) return { name, status: 'ok', text };
+  return {
+    name,
+    status: 'fail',
+    text,
+    fix: `run the installed command, which brings Node ${NODE_MIN} along`,
+  };
+}

@@ -1,0 +1,89 @@
+// Checks of what a VM is made of: hypervisor, virtiofsd, guest kernel and image.
+
+import fs from 'node:fs';
+import type { Config } from '../config/config.ts';
+import { runCommand } from '../host/command.ts';
+import { messageOf } from '../sandbox/errors.ts';
+import { VmError } from '../vm/hypervisor.ts';
+import { checkImage, checkKernel, checkProgram } from '../vm/preflight.ts';
+import { virtiofsdFlavour } from '../vm/virtiofsd.ts';
+import type { Finding } from './finding.ts';
+
+const VERSION_LIMIT_MS = 10_000;
+/** The oldest QEMU that is tested, Debian 12's. */
+const QEMU_MIN = 7;
+
+function failed(name: string, error: unknown, fallbackFix: string): Finding {
+  const fix = error instanceof VmError && error.hint ? error.hint : fallbackFix;
+  return { name, status: 'fail', text: messageOf(error), fix };
+}
+
+function sizeText(file: string): string {
+  const bytes = fs.statSync(file).size;
+  return `${file}, ${(bytes / 1024 / 1024).toFixed(1)} MiB`;
+}
+
+/** First number of a `--version` output such as "QEMU emulator version 7.2.22 (Debian ...)". */
+export function parseVersion(output: string): { text: string; major: number } | undefined {
+  const match = /\b(\d+)\.\d+(\.\d+)?\b/.exec(output);
+  return match ? { text: match[0], major: Number(match[1]) } : undefined;
+}
+
+/** Is the hypervisor there, does it run, is it new enough? */
+export async function checkQemu(config: Config): Promise<Finding> {
+  const name = 'hypervisor';
+  const fix = 'apt-get install qemu-system-x86, or set vm.path in the configuration';
+  try {
+    checkProgram('the hypervisor', config.vm.path, fix);
+    const result = await runCommand([config.vm.path, '--version'], { timeoutMs: VERSION_LIMIT_MS });
+    const version = parseVersion(result.stdout);
+    if (result.code !== 0 || version === undefined) {
+      return {
+        name,
+        status: 'fail',
+        text: `${config.vm.path} --version says: ${(result.stderr || result.stdout).slice(0, 300)}`,
+        fix,
+      };
+    }
+    const text = `${config.vm.path}, version ${version.text}`;
+    if (version.major >= QEMU_MIN) return { name, status: 'ok', text };
+    return { name, status: 'warn', text, fix: `version ${QEMU_MIN}.2 or newer is tested` };
+  } catch (error) {
+    return failed(name, error, fix);
+  }
+}
+
+/** Is virtiofsd there and one of the two that are known? */
+export async function checkVirtiofsd(config: Config): Promise<Finding> {
+  const name = 'virtiofsd';
+  const fix =
+    'apt-get install virtiofsd (Debian 12: qemu-system-common), or set shared_fs.daemon in the configuration';
+  try {
+    checkProgram('virtiofsd', config.sharedFs.daemon, fix);
+    const flavour = await virtiofsdFlavour(config.sharedFs.daemon, AbortSignal.timeout(VERSION_LIMIT_MS));
+    const kind = flavour === 'qemu' ? "QEMU's own (C)" : 'Rust';
+    return { name, status: 'ok', text: `${config.sharedFs.daemon}, ${kind}` };
+  } catch (error) {
+    return failed(name, error, fix);
+  }
+}
+
+export function checkGuestKernel(config: Config): Finding {
+  const name = 'guest kernel';
+  try {
+    checkKernel(config.vm.kernel);
+    return { name, status: 'ok', text: sizeText(config.vm.kernel) };
+  } catch (error) {
+    return failed(name, error, 'make guest, or set vm.kernel in the configuration');
+  }
+}
+
+export function checkGuestImage(config: Config): Finding {
+  const name = 'guest image';
+  try {
+    checkImage(config.vm.image);
+    return { name, status: 'ok', text: sizeText(config.vm.image) };
+  } catch (error) {
+    return failed(name, error, 'make guest, or set vm.image in the configuration');
+  }
+}

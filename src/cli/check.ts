@@ -1,0 +1,60 @@
+// `bulkhead check`: is this host able to run bulkhead? One finding per question, each with a way to mend it.
+
+import { type Config, configFiles, loadConfig } from '../config/config.ts';
+import { messageOf } from '../sandbox/errors.ts';
+import {
+  checkCgroups,
+  checkKvm,
+  checkMemory,
+  checkNode,
+  checkState,
+  checkTools,
+  checkTun,
+  checkVsock,
+} from './check-host.ts';
+import { checkContainerManager } from './check-manager.ts';
+import { checkGuestImage, checkGuestKernel, checkQemu, checkVirtiofsd } from './check-vm.ts';
+import type { Finding } from './finding.ts';
+
+async function checkConfig(
+  named: string | undefined,
+): Promise<{ finding: Finding; config: Config | undefined }> {
+  try {
+    const config = await loadConfig(named);
+    const files = configFiles(named);
+    const text = files.length === 0 ? 'no file, the defaults hold' : files.join(', ');
+    return { finding: { name: 'configuration', status: 'ok', text }, config };
+  } catch (error) {
+    const fix =
+      'correct the file; docs/configuration.md and $PREFIX/share/bulkhead/config.toml list every key';
+    return {
+      finding: { name: 'configuration', status: 'fail', text: messageOf(error), fix },
+      config: undefined,
+    };
+  }
+}
+
+/**
+ * Looks at everything. With a configuration that cannot be read the defaults are looked at, so that one mistake does not hide
+ * the others. Never rejects for what it finds.
+ */
+export async function checkHost(named?: string): Promise<Finding[]> {
+  const { finding, config: own } = await checkConfig(named);
+  const config = own ?? (await loadConfig('/dev/null'));
+  return [
+    finding,
+    checkKvm(config),
+    await checkQemu(config),
+    await checkVirtiofsd(config),
+    checkGuestKernel(config),
+    checkGuestImage(config),
+    checkMemory(config),
+    checkTools(),
+    checkTun(),
+    checkVsock(),
+    checkCgroups(),
+    checkState(),
+    checkNode(),
+    ...(await checkContainerManager()),
+  ];
+}

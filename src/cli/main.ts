@@ -1,0 +1,99 @@
+// `bulkhead`: the operator's command.
+
+import { parseArgs } from 'node:util';
+import { messageOf } from '../sandbox/errors.ts';
+import { VERSION } from '../shim/version.ts';
+import { checkHost } from './check.ts';
+import { formatFindings } from './finding.ts';
+import { formatSandboxes, listSandboxes } from './ps.ts';
+
+const USAGE = `bulkhead ${VERSION}: runs every container or pod of containerd in a virtual machine of its own
+
+  bulkhead ps [--json]                     sandboxes of this host: processes, memory, age
+  bulkhead check [--json] [--config FILE]  can this host run bulkhead? exit status 1 if not
+  bulkhead version                         version of this installation
+  bulkhead help                            this text
+
+BULKHEAD_CONFIG and BULKHEAD_STATE mean here what they mean for the shim: another configuration file, another folder of
+state than /run/bulkhead.
+`;
+
+/** A mistake in the command line: told with the usage, exit status 2. */
+class UsageError extends Error {}
+
+function print(lines: readonly string[]): void {
+  process.stdout.write(lines.map((line) => `${line}\n`).join(''));
+}
+
+function runPs(json: boolean): number {
+  const sandboxes = listSandboxes();
+  if (json) print([JSON.stringify(sandboxes, null, 2)]);
+  else print(formatSandboxes(sandboxes));
+  return 0;
+}
+
+async function runCheck(json: boolean, config: string | undefined): Promise<number> {
+  const findings = await checkHost(config);
+  print(json ? [JSON.stringify(findings, null, 2)] : formatFindings(findings));
+  return findings.some((one) => one.status === 'fail') ? 1 : 0;
+}
+
+interface Words {
+  readonly values: {
+    readonly help?: boolean;
+    readonly version?: boolean;
+    readonly json?: boolean;
+    readonly config?: string;
+  };
+  readonly positionals: readonly string[];
+}
+
+function parse(argv: readonly string[]): Words {
+  const options = {
+    help: { type: 'boolean', short: 'h' },
+    version: { type: 'boolean', short: 'v' },
+    json: { type: 'boolean' },
+    config: { type: 'string' },
+  } as const;
+  try {
+    return parseArgs({ args: [...argv], options, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError(messageOf(error));
+  }
+}
+
+/** Runs the command and gives its exit status. @throws UsageError, and what the commands throw */
+async function run(argv: readonly string[]): Promise<number> {
+  const { values, positionals } = parse(argv);
+  const [given, ...rest] = positionals;
+  const command = values.help ? 'help' : values.version ? 'version' : (given ?? 'help');
+  if (rest.length > 0) throw new UsageError(`unexpected argument ${JSON.stringify(rest[0])}`);
+  if (values.config !== undefined && command !== 'check') throw new UsageError('--config belongs to check');
+  switch (command) {
+    case 'ps':
+      return runPs(values.json === true);
+    case 'check':
+      return await runCheck(values.json === true, values.config);
+    case 'version':
+      print([`bulkhead ${VERSION}`]);
+      return 0;
+    case 'help':
+      process.stdout.write(USAGE);
+      return 0;
+    default:
+      throw new UsageError(`unknown command ${JSON.stringify(command)}`);
+  }
+}
+
+// `bulkhead ps | head` closes our output early: that is no error.
+process.stdout.on('error', () => process.exit(0));
+run(process.argv.slice(2)).then(
+  (status) => {
+    process.exitCode = status;
+  },
+  (error: unknown) => {
+    const isUsage = error instanceof UsageError;
+    process.stderr.write(`bulkhead: ${messageOf(error)}\n${isUsage ? 'try: bulkhead help\n' : ''}`);
+    process.exitCode = isUsage ? 2 : 1;
+  },
+);
