@@ -1,5 +1,5 @@
 /** Makes the file or folder that something is mounted on, below a root, without following a symbolic link. */
-import { closeSync, constants, mkdirSync, openSync, statSync } from 'node:fs';
+import { closeSync, constants, fstatSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { isWithin } from './mountinfo.ts';
 
@@ -56,14 +56,22 @@ export function createMountTarget(root: string, target: string, kind: TargetKind
 }
 
 function openEntry(fd: number, name: string, kind: TargetKind, target: string): number {
-  try {
-    if (kind === 'folder') return openSync(at(fd, name), OPEN_FOLDER);
-    const file = openSync(at(fd, name), O_PATH | constants.O_NOFOLLOW);
-    const stat = statSync(`/proc/self/fd/${file}`);
-    if (!stat.isDirectory()) return file;
-    closeSync(file);
-  } catch (error) {
-    throw new Error(`cannot make the mount target ${target}: ${name} is in the way`, { cause: error });
+  const wrong = (what: string, cause?: unknown) =>
+    new Error(
+      `cannot make the mount target ${target}: ${name} ${what}`,
+      cause === undefined ? undefined : { cause },
+    );
+  if (kind === 'folder') {
+    try {
+      return openSync(at(fd, name), OPEN_FOLDER);
+    } catch (error) {
+      throw wrong('is in the way', error);
+    }
   }
-  throw new Error(`cannot make the mount target ${target}: ${name} is a folder, the source is not`);
+  // With O_PATH, O_NOFOLLOW opens a symbolic link itself.
+  const file = openSync(at(fd, name), O_PATH | constants.O_NOFOLLOW);
+  const stat = fstatSync(file);
+  if (!stat.isDirectory() && !stat.isSymbolicLink()) return file;
+  closeSync(file);
+  throw wrong(stat.isDirectory() ? 'is a folder, the source is not' : 'is a symbolic link in the way');
 }

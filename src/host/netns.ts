@@ -13,8 +13,12 @@ function linkTarget(path: string): string | undefined {
 }
 
 function identity(path: string): string | undefined {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  return stat && `${stat.dev}:${stat.ino}`;
+  try {
+    const stat = statSync(path);
+    return `${stat.dev}:${stat.ino}`;
+  } catch {
+    return undefined; // gone, or not ours to look at (process 1 in some containers)
+  }
 }
 
 /** Whether the path leads to a network namespace: `/proc/<pid>/ns/net`, or a bind mount of one. */
@@ -30,12 +34,8 @@ export function isNetns(path: string): boolean {
  * that one), not there, or something else.
  */
 export function netnsKind(path: string): NetnsKind {
-  try {
-    const id = identity(path);
-    if (id === undefined) return 'missing';
-    if (!isNetns(path)) return 'other-file';
-    return id === identity('/proc/1/ns/net') || id === identity('/proc/self/ns/net') ? 'host' : 'own';
-  } catch {
-    return 'missing'; // not readable, or the process behind the path is gone
-  }
+  const id = identity(path);
+  if (id === undefined) return 'missing';
+  if (!isNetns(path)) return 'other-file';
+  return id === identity('/proc/1/ns/net') || id === identity('/proc/self/ns/net') ? 'host' : 'own';
 }

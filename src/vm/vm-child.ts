@@ -85,6 +85,13 @@ export class VmChild {
     return this.#stderr.text();
   }
 
+  /** Waits for the process to end by itself, at most `graceMs`, then kills it. */
+  async end(graceMs: number): Promise<void> {
+    const timer = setTimeout(() => this.kill(), graceMs);
+    await this.exited;
+    clearTimeout(timer);
+  }
+
   kill(): void {
     if (this.#exit === undefined) this.#child.kill('SIGKILL');
   }

@@ -7,7 +7,7 @@ import { FS_SOCKET, startVirtiofsd, virtiofsdFlavour } from '../virtiofsd.ts';
 import { describeExit, VmChild } from '../vm-child.ts';
 import { qemuArgv } from './argv.ts';
 import { QmpClient } from './qmp.ts';
-import { QemuVm } from './running-vm.ts';
+import { QemuVm, SHARE_END_MS } from './running-vm.ts';
 
 export interface QemuOptions {
   /** From the start of QEMU to its first word; 20 s unless told, for hosts under heavy load. */
@@ -43,8 +43,14 @@ export async function startQemu(spec: VmSpec, signal: AbortSignal, options: Qemu
     started.push(qemu);
     return await connect(spec, qemu, virtiofsd, signal, options.startMs ?? DEFAULT_START_MS);
   } catch (error) {
-    for (const child of started) child.kill();
-    await Promise.all(started.map((child) => child.exited));
+    // Last started first: without its peer, virtiofsd ends by itself.
+    const [virtiofsd, qemu] = [
+      started.find((c) => c.name === 'virtiofsd'),
+      started.find((c) => c.name === 'qemu'),
+    ];
+    qemu?.kill();
+    await qemu?.exited;
+    await virtiofsd?.end(qemu ? SHARE_END_MS : 0);
     throw error;
   } finally {
     // QEMU has connected, or never will.

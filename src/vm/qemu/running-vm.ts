@@ -20,6 +20,12 @@ export interface QemuParts {
 /** How long the other process of a VM may take to die after SIGKILL before the cgroup is cleared. */
 const DEATH_MS = 3000;
 
+/**
+ * virtiofsd ends by itself within some milliseconds of QEMU, and then reaps its own child; killed at once, it
+ * would leave that to init.
+ */
+export const SHARE_END_MS = 200;
+
 const TAIL_LINES = 20;
 
 export class QemuVm implements Vm {
@@ -58,7 +64,6 @@ export class QemuVm implements Vm {
   kill(): Promise<VmExit> {
     if (!this.#parts.qemu.exit) this.#killed = true;
     this.#parts.qemu.kill();
-    this.#parts.virtiofsd?.kill();
     return this.exited;
   }
 
@@ -94,9 +99,8 @@ export class QemuVm implements Vm {
     // virtiofsd ends by itself when QEMU dies, and its end may be reported first.
     const shareDied = first === 'virtiofsd' && isAlive(qemu.ref) && !this.#killed;
     qemu.kill();
-    virtiofsd?.kill();
     const exit = await qemu.exited;
-    await virtiofsd?.exited;
+    await virtiofsd?.end(SHARE_END_MS);
     await this.#clearCgroup();
     await Promise.all([ended(console), ended(qmp.channel)]);
     qmp.close('the VM has ended');

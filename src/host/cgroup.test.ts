@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { createCgroup, expandSlice, hierarchiesFrom, openCgroup, parentOf, vmCgroupPath } from './cgroup.ts';
+import { parseMountinfo } from './mountinfo.ts';
+import { childEnv, wrapArgv } from './process.ts';
+
+test('a slice is expanded as systemd nests it', () => {
+  assert.equal(expandSlice('system.slice'), '/system.slice');
+  assert.equal(expandSlice('a-b-c.slice'), '/a.slice/a-b.slice/a-b-c.slice');
+  assert.equal(expandSlice('-.slice'), '');
+  for (const bad of ['a', 'a--b.slice', '-a.slice', 'x/y.slice']) assert.throws(() => expandSlice(bad));
+});
+
+test('the parent is taken from every form of cgroupsPath', () => {
+  assert.equal(parentOf(''), undefined);
+  assert.equal(parentOf('/kubepods/burstable/pod1/abc'), '/kubepods/burstable/pod1');
+  assert.equal(parentOf('kubepods/abc/'), '/kubepods');
+  assert.equal(parentOf('/abc'), '/');
+  const pod = 'kubepods-burstable-pod1.slice:cri-containerd:abc';
+  assert.equal(parentOf(pod), '/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1.slice');
+  assert.equal(parentOf(':crio:abc'), '/system.slice');
+  assert.equal(parentOf('-.slice:x:abc'), '/');
+  for (const bad of ['/a/../../b', '/a\n/b', '/a\0']) assert.throws(() => parentOf(bad));
+});
+
+test('a parent that nobody made is replaced by our own folder', () => {
+  assert.equal(vmCgroupPath('/no/such/parent/x', 'ns-id'), '/bulkhead/bulkhead-ns-id');
+  assert.equal(vmCgroupPath('', 'ns-id'), '/bulkhead/bulkhead-ns-id');
+  assert.throws(() => vmCgroupPath('', '../../x'));
+});
+
+test('hierarchies: each once, all versions, none from elsewhere', () => {
+  const line = (device: string, point: string, type: string, root = '/') =>
+    `30 20 ${device} ${root} ${point} rw - ${type} ${type} rw`;
+  const table = [
+    line('0:30', '/sys/fs/cgroup/cpu,cpuacct', 'cgroup'),
+    line('0:30', '/sys/fs/cgroup/other', 'cgroup'),
+    line('0:31', '/sys/fs/cgroup/unified', 'cgroup2'),
+    line('0:32', '/run/x/cgroup', 'cgroup2'),
+    line('0:33', '/sys/fs/cgroup/memory', 'cgroup', '/docker/x'),
+  ].join('\n');
+  assert.deepEqual(hierarchiesFrom(parseMountinfo(table)), [
+    { mountPoint: '/sys/fs/cgroup/cpu,cpuacct', version: 1 },
+    { mountPoint: '/sys/fs/cgroup/unified', version: 2 },
+  ]);
+});
+
+test('a cgroup is made, joined, emptied and removed; twice is fine', async () => {
+  const cgroup = await createCgroup(vmCgroupPath('', `test-${process.pid}`));
+  try {
+    await createCgroup(cgroup.path);
+    assert.deepEqual(cgroup.procs(), []);
+    const [file, ...args] = wrapArgv(['sh', '-c', 'echo ready; sleep 100 & sleep 100'], {
+      procsFiles: cgroup.procsFiles,
+    });
+    const child = spawn(file, args, { env: childEnv(), stdio: ['ignore', 'pipe', 'inherit'] });
+    await once(child.stdout, 'data');
+    assert.ok(child.pid && cgroup.procs().includes(child.pid));
+    for (const line of readFileSync(`/proc/${child.pid}/cgroup`, 'utf8').trim().split('\n')) {
+      assert.equal(line.split(':').slice(2).join(':'), cgroup.path);
+    }
+    await assert.rejects(cgroup.remove({ timeoutMs: 20 }), /cannot remove/);
+    const exited = once(child, 'exit');
+    await cgroup.kill();
+    await exited;
+    assert.deepEqual(cgroup.procs(), []);
+  } finally {
+    await cgroup.kill();
+    await cgroup.remove();
+  }
+  for (const folder of cgroup.folders) assert.equal(existsSync(folder), false);
+  const again = openCgroup(cgroup.path);
+  assert.deepEqual(again.procs(), []);
+  await Promise.all([again.kill(), again.kill(), again.remove(), again.remove()]);
+});
+
+test('the root and paths that leave the mount are refused', async () => {
+  await assert.rejects(createCgroup('/'), /root control group/);
+  await assert.rejects(createCgroup('/a/../../../x'), /bad cgroup path/);
+  assert.throws(() => openCgroup('/..'));
+});
