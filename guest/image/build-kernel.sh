@@ -60,8 +60,8 @@ unwanted=$(sed -n 's/^# \(CONFIG_[A-Z0-9_]*\) is not set$/\1=y/p' "$here/kernel.
 [ -z "$lost$unwanted" ] || die "these lines of kernel.config did not survive: $lost $unwanted"
 
 jobs=${BULKHEAD_JOBS:-$(nproc)}
-say "compiling $(make -s kernelversion) with $jobs jobs (5 to 10 minutes on 2 cores)"
-total=2500 # about as many files are compiled; only for the progress line
+say "compiling $(make -s kernelversion) with $jobs jobs (5 to 10 minutes on 2 free cores)"
+total=1900 # about as many files are compiled; only for the progress line
 started=$(date +%s)
 mkfifo "$work/progress"
 awk -v total=$total '/^  (CC|AS|LD|AR|HOSTCC) / { n++; if (n % 250 == 0) { printf "kernel: %d of about %d files\n", n, total; fflush() } }
