@@ -1,5 +1,7 @@
 // JSON as OCI specs need it: 64-bit integers survive the way in and out, and a syntax error tells its position.
 
+import { findSyntaxProblem } from './json-error.ts';
+
 /** A JSON text that cannot be read; the message names line and column. */
 export class JsonSyntaxError extends Error {
   override readonly name = 'JsonSyntaxError';
@@ -20,7 +22,7 @@ export function parseJson(text: string): unknown {
   try {
     return longInteger.test(text) ? parseWithSource(text, reviveInteger) : JSON.parse(text);
   } catch (error) {
-    throw new JsonSyntaxError(describeSyntax(text, error), { cause: error });
+    throw new JsonSyntaxError(describeSyntax(text, error));
   }
 }
 
@@ -38,12 +40,10 @@ export function stringifyJson(value: unknown): string {
 
 function describeSyntax(text: string, error: unknown): string {
   if (text.trim() === '') return 'it is empty';
-  const message = error instanceof Error ? error.message : String(error);
-  const position = /at position (\d+)/.exec(message)?.[1];
-  // V8 gives no position when the text ends too early; and it quotes the text, which may be long or secret.
-  const offset = position === undefined ? text.length : Number(position);
-  const before = text.slice(0, offset).split('\n');
-  const problem =
-    position === undefined ? 'it ends too early' : message.replace(/ in JSON at position.*$/s, '');
-  return `${problem} (line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1})`;
+  const problem = findSyntaxProblem(text);
+  if (problem === undefined) return error instanceof Error ? error.message : String(error);
+  const before = text.slice(0, problem.offset).split('\n');
+  const where = `line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}`;
+  const found = problem.offset < text.length ? `not ${JSON.stringify(text[problem.offset])}` : 'but it ends';
+  return `${problem.expected} must follow at ${where}, ${found}`;
 }

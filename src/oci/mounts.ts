@@ -120,7 +120,7 @@ function classifyMount(mount: Mount, host: HostView): Verdict {
   if (source === '') return refuse(mount, 'a bind mount needs a source');
   if (!source.startsWith('/'))
     return refuse(mount, `its source ${JSON.stringify(source)} is not an absolute path`);
-  return classifyBind(mount, posix.normalize(source), host);
+  return classifyBind(mount, trimSlash(posix.normalize(source)), host);
 }
 
 function classifyBind(mount: Mount, source: string, host: HostView): Verdict {
@@ -157,7 +157,7 @@ function classifyBind(mount: Mount, source: string, host: HostView): Verdict {
 
 function classifyDir(mount: Mount, source: string, host: HostView): Verdict {
   // A mount point can be covered by another mount: the last line counts.
-  const mounted = host.mountTable.findLast((entry) => entry.mountPoint === trimSlash(source));
+  const mounted = host.mountTable.findLast((entry) => entry.mountPoint === source);
   if (posix.normalize(mount.destination) === '/dev/shm' && mounted?.type === 'tmpfs') {
     return { kind: 'shm', reason: `${source} is the sandbox's shared memory`, sizeBytes: sizeOf(mounted) };
   }

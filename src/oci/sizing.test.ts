@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { sizeVm } from './sizing.ts';
+import type { Resources, Spec } from './spec.ts';
+
+const config = { defaultVcpus: 1, defaultMemoryMib: 512, overheadVcpus: 1, overheadMemoryMib: 128 };
+const mib = 1024 * 1024;
+const cri = 'io.kubernetes.cri.sandbox-';
+
+function size(resources: Resources, annotations: Record<string, string> = {}, hostCpus?: number): string {
+  const spec: Spec = { linux: { resources }, annotations };
+  const { vcpus, memoryMib } = sizeVm(spec, config, hostCpus);
+  return `${vcpus} ${memoryMib}`;
+}
+
+const cases: readonly [name: string, actual: () => string, expected: string][] = [
+  ['no limits', () => size({}), '1 512'],
+  ['no resources', () => size({ cpu: {}, memory: {} }), '1 512'],
+  [
+    'both limits',
+    () => size({ cpu: { quota: 250_000, period: 100_000 }, memory: { limit: 256 * mib } }),
+    '4 384',
+  ],
+  ['cpu limit only', () => size({ cpu: { quota: 50_000, period: 100_000 } }), '2 512'],
+  ['whole cpus', () => size({ cpu: { quota: 200_000, period: 100_000 } }), '3 512'],
+  ['no period', () => size({ cpu: { quota: 200_000 } }), '3 512'],
+  ['quota -1', () => size({ cpu: { quota: -1, period: 100_000 } }), '1 512'],
+  ['memory limit that is no whole MiB', () => size({ memory: { limit: 256 * mib + 1 } }), '1 385'],
+  ['memory limit -1', () => size({ memory: { limit: -1 } }), '1 512'],
+  ['memory limit of cgroup v1 for none', () => size({ memory: { limit: 9223372036854771712n } }), '1 512'],
+  ['shares of the default', () => size({ cpu: { shares: 1024 } }), '1 512'],
+  ['shares of the pause container', () => size({ cpu: { shares: 2 } }), '1 512'],
+  ['shares of three cpus', () => size({ cpu: { shares: 3072 } }), '3 512'],
+  ['capped at the host', () => size({ cpu: { quota: 6_400_000, period: 100_000 } }, {}, 2), '2 512'],
+  [
+    'pod limits win over the pause container',
+    () =>
+      size(
+        { cpu: { shares: 2 } },
+        { [`${cri}cpu-quota`]: '150000', [`${cri}cpu-period`]: '100000', [`${cri}memory`]: '1073741824' },
+      ),
+    '3 1152',
+  ],
+  [
+    'pod without limits',
+    () =>
+      size(
+        {},
+        {
+          [`${cri}cpu-quota`]: '0',
+          [`${cri}cpu-period`]: '100000',
+          [`${cri}cpu-shares`]: '2',
+          [`${cri}memory`]: '0',
+        },
+      ),
+    '1 512',
+  ],
+  [
+    'pod annotations that are no numbers',
+    () => size({}, { [`${cri}cpu-quota`]: 'lots', [`${cri}memory`]: '1e9' }),
+    '1 512',
+  ],
+  [
+    'CRI-O',
+    () =>
+      size(
+        {},
+        {
+          'pod-linux-resources.crio.io':
+            '{"cpu_period":100000,"cpu_quota":100000,"memory_limit_in_bytes":134217728}',
+        },
+      ),
+    '2 256',
+  ],
+  [
+    'older CRI-O',
+    () => size({}, { 'io.kubernetes.cri-o.PodLinuxResources': '{"cpu_shares":2048}' }),
+    '2 512',
+  ],
+  ['CRI-O with broken JSON', () => size({}, { 'pod-linux-resources.crio.io': '{' }), '1 512'],
+  [
+    'huge pages come on top',
+    () =>
+      size({
+        hugepageLimits: [
+          { pageSize: '2MB', limit: 64 * mib },
+          { pageSize: '1GB', limit: 0 },
+        ],
+      }),
+    '1 576',
+  ],
+];
+
+for (const [name, actual, expected] of cases) {
+  test(`sizeVm: ${name}`, () => assert.equal(actual(), expected));
+}
+
+test('sizeVm: the reasons say where the limit was', () => {
+  const { reasons } = sizeVm({ annotations: { [`${cri}memory`]: '104857600' } }, config);
+  assert.equal(reasons.length, 2);
+  assert.match(reasons[1] ?? '', /limit 100 MiB in io\.kubernetes\.cri\.sandbox-/);
+});
