@@ -51,7 +51,7 @@ $(GUEST): $(GUEST_SOURCES) | deps
 lint: | deps ## formatting, lint rules, types, import directions, Rust formatting and lints
 	@$(BIN)/biome check .
 	@$(BIN)/tsc --noEmit -p .
-	@if [ -e .dependency-cruiser.cjs ]; then $(NODE) $(BIN)/depcruise --config .dependency-cruiser.cjs src packages/ttrpc-ts/src; fi
+	@$(NODE) scripts/check-imports.ts
 	@cargo fmt --manifest-path guest/agent/Cargo.toml --check
 	@cargo clippy $(CARGO_AGENT) --all-targets -- -D warnings
 
