@@ -261,14 +261,19 @@ function v2Io(stats: BlkioStats | undefined): Init<IOEntry>[] {
         wios: 0n,
       };
       const name = op.toLowerCase();
-      if (name === 'read' || name === read) device[read] += value;
-      else if (name === 'write' || name === write) device[write] += value;
+      if (name === 'read' || name === read) device[read] = sum(device[read], value);
+      else if (name === 'write' || name === write) device[write] = sum(device[write], value);
       devices.set(`${major}:${minor}`, device);
     }
   };
   add(stats?.ioServiceBytesRecursive, 'rbytes', 'wbytes');
   add(stats?.ioServicedRecursive, 'rios', 'wios');
   return [...devices.values()];
+}
+
+/** Counters of the guest may be anything; a sum stays a number that the wire can carry. */
+function sum(a: bigint, b: bigint): bigint {
+  return a + b > v2NoLimit ? v2NoLimit : a + b;
 }
 
 function hugetlbOf(stats: StatsContainerResponse) {
