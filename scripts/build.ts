@@ -2,7 +2,17 @@
  * Builds what runs on the host: three CommonJS bundles, the private Node beside them, and the two commands that find
  * both relative to themselves, so the tree runs in place and from wherever it is installed.
  */
-import { chmodSync, copyFileSync, existsSync, linkSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { arch } from 'node:process';
 import { build } from 'esbuild';

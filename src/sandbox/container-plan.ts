@@ -5,7 +5,7 @@
 import { isAbsolute, join, posix } from 'node:path';
 import type { MountEntry } from '../host/mounts.ts';
 import { type ClassifiedMount, classifyMounts, type HostView } from '../oci/mounts.ts';
-import { type Mount, requireRunnable, type RunnableSpec, type Spec } from '../oci/spec.ts';
+import { type Mount, type RunnableSpec, requireRunnable, type Spec } from '../oci/spec.ts';
 import { toGuestSpec } from '../oci/to-agent.ts';
 import { ShimError } from './errors.ts';
 import type { Share } from './share.ts';
@@ -85,7 +85,10 @@ export function planContainer(request: PlanRequest, share: Share, view: PlanView
         break;
       }
       case 'block-device':
-        throw new ShimError('invalid-argument', `mount at ${mount.mount.destination}: ${mount.reason}, which is not supported yet`);
+        throw new ShimError(
+          'invalid-argument',
+          `mount at ${mount.mount.destination}: ${mount.reason}, which is not supported yet`,
+        );
       case 'refused':
         throw new ShimError('invalid-argument', mount.reason);
     }
@@ -120,10 +123,20 @@ function guestStorage(mount: ClassifiedMount, view: PlanView): GuestStorage {
   if (mount.kind === 'shm') {
     const size = mount.sizeBytes ?? DEFAULT_SHM_BYTES;
     const options = ['noexec', 'nosuid', 'nodev', 'mode=1777', `size=${size}`];
-    return { driver: 'ephemeral', source: 'shm', fstype: 'tmpfs', options, mountPoint: SHM_DIR, shared: true };
+    return {
+      driver: 'ephemeral',
+      source: 'shm',
+      fstype: 'tmpfs',
+      options,
+      mountPoint: SHM_DIR,
+      shared: true,
+    };
   }
   const { mode, gid } = view.ownership(source);
-  const owner = [`mode=${(mode & 0o7777).toString(8).padStart(4, '0')}`, ...(gid === 0 ? [] : [`fsgid=${gid}`])];
+  const owner = [
+    `mode=${(mode & 0o7777).toString(8).padStart(4, '0')}`,
+    ...(gid === 0 ? [] : [`fsgid=${gid}`]),
+  ];
   const size = mount.sizeBytes === undefined ? [] : [`size=${mount.sizeBytes}`];
   switch (mount.kind) {
     case 'local':
@@ -140,7 +153,11 @@ function guestStorage(mount: ClassifiedMount, view: PlanView): GuestStorage {
         driver: 'ephemeral',
         source: 'nodev',
         fstype: 'hugetlbfs',
-        options: [...size, ...(mount.pageSizeBytes === undefined ? [] : [`pagesize=${mount.pageSizeBytes}`]), ...owner],
+        options: [
+          ...size,
+          ...(mount.pageSizeBytes === undefined ? [] : [`pagesize=${mount.pageSizeBytes}`]),
+          ...owner,
+        ],
         mountPoint: `${SANDBOX_DIR}/ephemeral/${volume}`,
         shared: true,
       };

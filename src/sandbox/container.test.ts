@@ -31,7 +31,8 @@ class FakeGuest {
   pauseContainer = () => this.#call('pause');
   resumeContainer = () => this.#call('resume');
   updateContainer = () => this.#call('update');
-  resizeTerminal = (_id: string, _exec: string, rows: number, columns: number) => this.#call(`resize ${rows}x${columns}`);
+  resizeTerminal = (_id: string, _exec: string, rows: number, columns: number) =>
+    this.#call(`resize ${rows}x${columns}`);
   waitProcess = (_id: string, execId: string) => {
     const wait = Promise.withResolvers<number>();
     this.waits.set(execId, wait);
@@ -83,7 +84,8 @@ function newContainer(io: ProcessIo, paths = PATHS): Container {
 }
 
 function label(event: TaskEvent): string {
-  const id = 'execId' in event ? ` ${event.execId}` : event.t === 'exit' ? ` ${event.id} ${event.exit.status}` : '';
+  const id =
+    'execId' in event ? ` ${event.execId}` : event.t === 'exit' ? ` ${event.id} ${event.exit.status}` : '';
   return event.t + id;
 }
 
@@ -154,7 +156,10 @@ describe('a container', () => {
 
   test('cannot be deleted while it runs, nor started twice', async () => {
     await running();
-    await assert.rejects(container.delete(async () => {}), code('failed-precondition'));
+    await assert.rejects(
+      container.delete(async () => {}),
+      code('failed-precondition'),
+    );
     await assert.rejects(container.start(''), code('failed-precondition'));
   });
 

@@ -6,7 +6,7 @@ import type { GuestAgent } from '../agent/agent.ts';
 import { isNotFound } from '../agent/agent-error.ts';
 import type { Config } from '../config/config.ts';
 import { messageOf, ShimError } from './errors.ts';
-import { Process, type StdioPaths, type ProcessIo, type TerminalSize } from './process.ts';
+import { Process, type ProcessIo, type StdioPaths, type TerminalSize } from './process.ts';
 import type { Exit } from './process-state.ts';
 import { SerialQueue } from './serial-queue.ts';
 import type { RootfsMount, TaskEvent } from './task-event.ts';
@@ -43,7 +43,13 @@ export class Container {
   readonly #queue = new SerialQueue();
   #paused = false;
 
-  constructor(context: ContainerContext, id: string, bundle: string, rootfs: readonly RootfsMount[], init: Process) {
+  constructor(
+    context: ContainerContext,
+    id: string,
+    bundle: string,
+    rootfs: readonly RootfsMount[],
+    init: Process,
+  ) {
     this.#context = context;
     this.id = id;
     this.bundle = bundle;
@@ -59,7 +65,8 @@ export class Container {
   process(execId: string): Process {
     if (execId === '') return this.init;
     const exec = this.#execs.get(execId);
-    if (exec === undefined) throw new ShimError('not-found', `exec ${execId} of container ${this.id}: not found`);
+    if (exec === undefined)
+      throw new ShimError('not-found', `exec ${execId} of container ${this.id}: not found`);
     return exec.process;
   }
 
@@ -100,9 +107,13 @@ export class Container {
   async #startExec(execId: string): Promise<void> {
     const { agent, emit, pid } = this.#bound();
     const exec = this.#execs.get(execId);
-    if (exec === undefined) throw new ShimError('not-found', `exec ${execId} of container ${this.id}: not found`);
+    if (exec === undefined)
+      throw new ShimError('not-found', `exec ${execId} of container ${this.id}: not found`);
     if (this.init.state.t !== 'running') {
-      throw new ShimError('failed-precondition', `cannot start ${exec.process.name}: the container is ${this.init.state.t}`);
+      throw new ShimError(
+        'failed-precondition',
+        `cannot start ${exec.process.name}: the container is ${this.init.state.t}`,
+      );
     }
     exec.process.apply({ t: 'start' });
     try {
@@ -131,13 +142,24 @@ export class Container {
   }
 
   /** Registers an exec; the guest learns of it at its start. */
-  async exec(execId: string, spec: Uint8Array, paths: StdioPaths, openIo: () => Promise<ProcessIo>): Promise<void> {
+  async exec(
+    execId: string,
+    spec: Uint8Array,
+    paths: StdioPaths,
+    openIo: () => Promise<ProcessIo>,
+  ): Promise<void> {
     await this.#queue.run(async () => {
       if (execId === '' || execId === this.id || this.#execs.has(execId)) {
-        throw new ShimError('already-exists', `exec id ${JSON.stringify(execId)} is in use in container ${this.id}`);
+        throw new ShimError(
+          'already-exists',
+          `exec id ${JSON.stringify(execId)} is in use in container ${this.id}`,
+        );
       }
       if (this.init.isOver) {
-        throw new ShimError('failed-precondition', `cannot exec in container ${this.id}: it is ${this.init.state.t}`);
+        throw new ShimError(
+          'failed-precondition',
+          `cannot exec in container ${this.id}: it is ${this.init.state.t}`,
+        );
       }
       const process = new Process(this.id, execId, paths, await openIo());
       this.#execs.set(execId, { process, spec });
@@ -218,7 +240,10 @@ export class Container {
   update(resources: Uint8Array): Promise<void> {
     return this.#queue.run(async () => {
       if (this.init.isOver) {
-        throw new ShimError('failed-precondition', `cannot update container ${this.id}: it is ${this.init.state.t}`);
+        throw new ShimError(
+          'failed-precondition',
+          `cannot update container ${this.id}: it is ${this.init.state.t}`,
+        );
       }
       await this.#context.agent.updateContainer(this.id, resources);
     });
@@ -226,7 +251,10 @@ export class Container {
 
   #requireRunning(what: string): void {
     if (this.init.state.t !== 'running') {
-      throw new ShimError('failed-precondition', `cannot ${what} container ${this.id}: it is ${this.init.state.t}`);
+      throw new ShimError(
+        'failed-precondition',
+        `cannot ${what} container ${this.id}: it is ${this.init.state.t}`,
+      );
     }
   }
 
@@ -285,7 +313,9 @@ export class Container {
 
   /** Exec exits are published before the init's: their processes died with its pid namespace. */
   async #initEnded(status: number): Promise<void> {
-    const running = [...this.#execs.values()].map(({ process }) => process).filter((p) => p.state.t === 'running');
+    const running = [...this.#execs.values()]
+      .map(({ process }) => process)
+      .filter((p) => p.state.t === 'running');
     if (running.length > 0) {
       await Promise.race([Promise.all(running.map((process) => process.exited)), delay(EXEC_EXIT_MS)]);
       await Promise.all(running.map((process) => this.#ended(process, KILLED)));

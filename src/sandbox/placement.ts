@@ -6,7 +6,12 @@ import { classify } from '../oci/annotations.ts';
 
 /** What to do with a container, and the reasons, in words for an operator. */
 export type Placement =
-  | { readonly t: 'boot'; readonly sandboxId: string; readonly pod: boolean; readonly reasons: readonly string[] }
+  | {
+      readonly t: 'boot';
+      readonly sandboxId: string;
+      readonly pod: boolean;
+      readonly reasons: readonly string[];
+    }
   | { readonly t: 'join'; readonly sandboxId: string; readonly reasons: readonly string[] }
   | { readonly t: 'reject'; readonly reasons: readonly string[] };
 
@@ -26,7 +31,10 @@ export function place(id: string, annotations: Readonly<Record<string, string>>)
       if (found.sandboxId !== undefined && found.sandboxId !== id) {
         return {
           t: 'reject',
-          reasons: [...found.reasons, `a sandbox container must be its own sandbox, but ${id} names ${found.sandboxId}`],
+          reasons: [
+            ...found.reasons,
+            `a sandbox container must be its own sandbox, but ${id} names ${found.sandboxId}`,
+          ],
         };
       }
       return { t: 'boot', sandboxId: id, pod: true, reasons: found.reasons };

@@ -38,7 +38,10 @@ for (const [row, state] of states.entries()) {
       else {
         assert.throws(
           () => next('exec a', state, event),
-          (error) => error instanceof ShimError && error.code === 'failed-precondition' && /exec a/.test(error.message),
+          (error) =>
+            error instanceof ShimError &&
+            error.code === 'failed-precondition' &&
+            /exec a/.test(error.message),
         );
       }
     });

@@ -54,7 +54,9 @@ export class Process {
   }
 
   get name(): string {
-    return this.execId === '' ? `container ${this.containerId}` : `exec ${this.execId} of container ${this.containerId}`;
+    return this.execId === ''
+      ? `container ${this.containerId}`
+      : `exec ${this.execId} of container ${this.containerId}`;
   }
 
   /** Has the process come to its end, however it got there? */

@@ -2,15 +2,16 @@
  * A sandbox: one VM and the containers in it. Boots the VM for its first container, adds further ones, and takes
  * everything down again, in the reverse order of how it was made, whoever ends it: containerd, the guest or a crash.
  */
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connectAgent, type GuestAgent } from '../agent/agent.ts';
 import type { Config } from '../config/config.ts';
 import { createCgroup, vmCgroupPath } from '../host/cgroup.ts';
 import { processRef } from '../host/process.ts';
-import type { Spec } from '../oci/spec.ts';
 import { sizeVm } from '../oci/sizing.ts';
-import { startQemu } from '../vm/qemu/qemu.ts';
+import type { Spec } from '../oci/spec.ts';
 import type { Vm, VmExit } from '../vm/hypervisor.ts';
+import { startQemu } from '../vm/qemu/qemu.ts';
 import { Container, type ContainerContext } from './container.ts';
 import { planContainer } from './container-plan.ts';
 import { messageOf, ShimError } from './errors.ts';
@@ -20,9 +21,11 @@ import { Share } from './share.ts';
 import { removeSandboxDir, SandboxState } from './state.ts';
 import type { RootfsMount, TaskEvent } from './task-event.ts';
 
-export interface Logger {
-  (level: 'debug' | 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>): void;
-}
+export type Logger = (
+  level: 'debug' | 'info' | 'warn' | 'error',
+  message: string,
+  fields?: Record<string, unknown>,
+) => void;
 
 /** What a sandbox needs of the shim around it. */
 export interface SandboxContext {
@@ -72,6 +75,7 @@ export class Sandbox {
     this.#resources = parts.resources;
     void this.#vm.exited.then((exit) => this.#vmExited(exit));
     void this.#agent.closed.then(() => this.#giveUp('the connection to the guest agent broke'));
+    void this.#agent.watchOom((containerId) => this.#outOfMemory(containerId));
   }
 
   /**
@@ -134,7 +138,11 @@ export class Sandbox {
     });
     state.update({ processes: vm.processes });
     const vmStarted = performance.now();
-    const agent = await connectAgent(vm, { timeoutMs: config.timeouts.bootMs, requestMs: config.timeouts.requestMs, signal });
+    const agent = await connectAgent(vm, {
+      timeoutMs: config.timeouts.bootMs,
+      requestMs: config.timeouts.requestMs,
+      signal,
+    });
     const agentReady = performance.now();
     await agent.createSandbox({ sandboxId: first.id, hostname: first.spec.hostname ?? '', dns: [] });
     context.log('info', 'sandbox booted', {
@@ -174,7 +182,11 @@ export class Sandbox {
     await using undo = new AsyncDisposableStack();
     const plan = planContainer(request, this.#share, hostView('share'));
     undo.defer(() => this.#share.removeContainer(request.id));
-    if (plan.notes.length > 0) this.#context.log('debug', 'left out of the spec', { container: request.id, notes: plan.notes.join('; ') });
+    if (plan.notes.length > 0)
+      this.#context.log('debug', 'left out of the spec', {
+        container: request.id,
+        notes: plan.notes.join('; '),
+      });
     await this.#share.addContainer(plan.host);
     const io = await request.openIo();
     undo.defer(() => io.close());
@@ -182,11 +194,20 @@ export class Sandbox {
     await this.#agent.createContainer(request.id, { spec, storages, sandboxPidns });
     if (this.#gone !== undefined) throw this.#goneError();
     const init = new Process(request.id, '', request.paths, io);
-    const container = new Container(this.#containerContext(), request.id, request.bundle, request.rootfs, init);
+    const container = new Container(
+      this.#containerContext(),
+      request.id,
+      request.bundle,
+      request.rootfs,
+      init,
+    );
     this.#containers.set(request.id, container);
     undo.move();
     container.created();
-    this.#context.log('info', 'container created', { container: request.id, ms: Math.round(performance.now() - begin) });
+    this.#context.log('info', 'container created', {
+      container: request.id,
+      ms: Math.round(performance.now() - begin),
+    });
     return container;
   }
 
@@ -203,7 +224,10 @@ export class Sandbox {
   async #release(id: string): Promise<void> {
     if (this.#gone === undefined) {
       await this.#agent.removeContainer(id).catch((error: unknown) => {
-        this.#context.log('warn', 'the guest could not remove a container', { container: id, error: messageOf(error) });
+        this.#context.log('warn', 'the guest could not remove a container', {
+          container: id,
+          error: messageOf(error),
+        });
       });
     }
     await this.#share.removeContainer(id);
@@ -222,8 +246,20 @@ export class Sandbox {
     try {
       await this.#resources.disposeAsync();
     } catch (error) {
-      this.#context.log('error', 'the sandbox left something behind', { sandbox: this.id, error: messageOf(error) });
+      this.#context.log('error', 'the sandbox left something behind', {
+        sandbox: this.id,
+        error: messageOf(error),
+      });
     }
+  }
+
+  #outOfMemory(containerId: string): void {
+    const container = this.#containers.get(containerId);
+    if (container === undefined) return; // whatever the guest says
+    this.#context.log('warn', 'a process ran out of memory', { container: containerId });
+    this.#context.emit({ t: 'oom', containerId });
+    // CRI-O takes no events: it looks for this file when the container has exited.
+    writeFile(join(container.bundle, 'oom'), '').catch(() => undefined);
   }
 
   #vmExited(exit: VmExit): void {
@@ -235,7 +271,11 @@ export class Sandbox {
 
   #giveUp(reason: string): void {
     if (this.#gone !== undefined) return;
-    this.#context.log('error', 'the VM is given up', { sandbox: this.id, reason, console: this.#vm.console().slice(-2_000) });
+    this.#context.log('error', 'the VM is given up', {
+      sandbox: this.id,
+      reason,
+      console: this.#vm.console().slice(-2_000),
+    });
     void this.end(reason);
   }
 

@@ -67,7 +67,10 @@ export class SandboxState {
       mkdirSync(dir, { mode: 0o700 });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
-        throw new ShimError('already-exists', `sandbox ${record.id} already has the folder ${dir}; run its delete first`);
+        throw new ShimError(
+          'already-exists',
+          `sandbox ${record.id} already has the folder ${dir}; run its delete first`,
+        );
       }
       throw new ShimError(
         'failed-precondition',
@@ -80,7 +83,9 @@ export class SandboxState {
       state.#write();
     } catch (error) {
       rmSync(dir, { recursive: true, force: true });
-      throw new ShimError('failed-precondition', `cannot write ${dir}/state.json: ${messageOf(error)}`, { cause: error });
+      throw new ShimError('failed-precondition', `cannot write ${dir}/state.json: ${messageOf(error)}`, {
+        cause: error,
+      });
     }
     return state;
   }
@@ -138,7 +143,8 @@ export async function reapSandbox(namespace: string, id: string): Promise<void> 
 
 async function end(ref: ProcessRef): Promise<void> {
   killRef(ref, 'SIGKILL');
-  if (!(await waitGone(ref, { timeoutMs: REAP_MS }))) throw new Error(`process ${ref.pid} does not end after SIGKILL`);
+  if (!(await waitGone(ref, { timeoutMs: REAP_MS })))
+    throw new Error(`process ${ref.pid} does not end after SIGKILL`);
 }
 
 /** Unmounts everything below a sandbox's folder, then removes it; never follows a mount into somebody's data. */

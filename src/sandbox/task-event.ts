@@ -1,6 +1,7 @@
 /** What happens to tasks, as containerd is told: the sandbox emits these, src/shim/publish.ts gives them their wire form. */
-import type { Exit } from './process-state.ts';
+
 import type { StdioPaths } from './process.ts';
+import type { Exit } from './process-state.ts';
 
 export type TaskEvent =
   | {
@@ -13,7 +14,12 @@ export type TaskEvent =
     }
   | { readonly t: 'start'; readonly containerId: string; readonly pid: number }
   | { readonly t: 'exec added'; readonly containerId: string; readonly execId: string }
-  | { readonly t: 'exec started'; readonly containerId: string; readonly execId: string; readonly pid: number }
+  | {
+      readonly t: 'exec started';
+      readonly containerId: string;
+      readonly execId: string;
+      readonly pid: number;
+    }
   | {
       readonly t: 'exit';
       readonly containerId: string;

@@ -17,7 +17,9 @@ const MAX_SOCKET_PATH = 107;
  */
 export function socketPath(containerdAddress: string, namespace: string, sandboxId: string): string {
   const dir = process.env.BULKHEAD_SOCKET_DIR || SOCKET_DIR;
-  const hash = createHash('sha256').update(join(containerdAddress, namespace, sandboxId)).digest('hex');
+  const hash = createHash('sha256')
+    .update(join(containerdAddress, namespace, sandboxId))
+    .digest('hex');
   const path = join(dir, hash);
   const length = Buffer.byteLength(path);
   if (length > MAX_SOCKET_PATH) {

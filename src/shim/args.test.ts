@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { parseArgs } from './args.ts';
 
 test('reads the command lines of containerd and CRI-O', () => {
-  const argv = '-namespace k8s.io -address /run/c.sock -publish-binary /usr/bin/containerd -id web -debug start';
+  const argv =
+    '-namespace k8s.io -address /run/c.sock -publish-binary /usr/bin/containerd -id web -debug start';
   assert.deepEqual(parseArgs(argv.split(' ')), {
     namespace: 'k8s.io',
     address: '/run/c.sock',
@@ -13,7 +14,17 @@ test('reads the command lines of containerd and CRI-O', () => {
     debug: true,
     action: 'start',
   });
-  const crio = ['-namespace', 'default', '-address', '', '-publish-binary', '/usr/bin/crio', '-id', 'a', 'start'];
+  const crio = [
+    '-namespace',
+    'default',
+    '-address',
+    '',
+    '-publish-binary',
+    '/usr/bin/crio',
+    '-id',
+    'a',
+    'start',
+  ];
   assert.equal(parseArgs(crio).address, '');
   assert.equal(parseArgs(['-id=a', '--bundle=/b', '-debug=false', 'delete']).bundle, '/b');
   assert.equal(parseArgs(['-id=a', '-debug=false', 'delete']).debug, false);

@@ -1,8 +1,8 @@
 /** Create: reads the bundle's spec and options, places the container, boots its VM or adds it to the one that runs. */
 import { type Config, loadConfig } from '../config/config.ts';
+import type { Any } from '../gen/google.ts';
 import { Options } from '../gen/runtimeoptions.ts';
 import type { CreateTaskRequest } from '../gen/task.ts';
-import type { Any } from '../gen/google.ts';
 import { readSpec, type Spec } from '../oci/spec.ts';
 import { messageOf, ShimError } from '../sandbox/errors.ts';
 import { place } from '../sandbox/placement.ts';
@@ -26,7 +26,10 @@ export async function createSandboxOrContainer(
   const placement = place(request.id, spec.annotations ?? {});
   switch (placement.t) {
     case 'reject':
-      throw new ShimError('invalid-argument', `container ${request.id} cannot be placed: ${placement.reasons.join('; ')}`);
+      throw new ShimError(
+        'invalid-argument',
+        `container ${request.id} cannot be placed: ${placement.reasons.join('; ')}`,
+      );
     case 'join':
       if (sandbox === undefined || sandbox.id !== placement.sandboxId || sandbox.isGone) {
         throw new ShimError(
@@ -45,7 +48,12 @@ export async function createSandboxOrContainer(
   }
 }
 
-async function boot(context: ShimContext, container: CreateContainer, config: Config, signal: AbortSignal): Promise<Sandbox> {
+async function boot(
+  context: ShimContext,
+  container: CreateContainer,
+  config: Config,
+  signal: AbortSignal,
+): Promise<Sandbox> {
   const sandbox = await Sandbox.boot(context, container, config, signal);
   try {
     await sandbox.create(container);

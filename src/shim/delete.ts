@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { DeleteResponse } from '../gen/task.ts';
 import { place } from '../sandbox/placement.ts';
 import { reapSandbox, sandboxDir } from '../sandbox/state.ts';
-import type { ShimArgs } from './args.ts';
 import { socketPath } from './address.ts';
+import type { ShimArgs } from './args.ts';
 
 /** What is reported for a task whose shim is gone: killed by signal 9, now (as runc's shim does). */
 const KILLED = 137;
@@ -32,7 +32,9 @@ export async function deleteTask(args: ShimArgs, bundle: string): Promise<Uint8A
 /** A bundle that cannot be read any more belongs, for all we know, to a sandbox of that id. */
 function sandboxOf(id: string, bundle: string): string {
   try {
-    const spec = JSON.parse(readFileSync(join(bundle, 'config.json'), 'utf8')) as { annotations?: Record<string, string> };
+    const spec = JSON.parse(readFileSync(join(bundle, 'config.json'), 'utf8')) as {
+      annotations?: Record<string, string>;
+    };
     const placement = place(id, spec.annotations ?? {});
     return placement.t === 'reject' ? id : placement.sandboxId;
   } catch {

@@ -4,5 +4,8 @@ import { VERSION } from './version.ts';
 
 /** @returns the encoded RuntimeInfo for stdout. */
 export function runtimeInfo(): Uint8Array {
-  return RuntimeInfo.encode({ name: 'io.containerd.bulkhead.v2', version: { version: VERSION, revision: '' } });
+  return RuntimeInfo.encode({
+    name: 'io.containerd.bulkhead.v2',
+    version: { version: VERSION, revision: '' },
+  });
 }

@@ -25,7 +25,13 @@ export function wireEvent(event: TaskEvent): WireEvent {
   switch (event.t) {
     case 'create': {
       const { bundle, pid, io, rootfs } = event;
-      const value = TaskCreate.encode({ containerId, bundle, pid, io, rootfs: rootfs.map((m) => ({ ...m, options: [...m.options] })) });
+      const value = TaskCreate.encode({
+        containerId,
+        bundle,
+        pid,
+        io,
+        rootfs: rootfs.map((m) => ({ ...m, options: [...m.options] })),
+      });
       return { topic: '/tasks/create', type: 'containerd.events.TaskCreate', value };
     }
     case 'start':
@@ -48,19 +54,42 @@ export function wireEvent(event: TaskEvent): WireEvent {
       };
     case 'exit': {
       const { id, pid, exit } = event;
-      const value = TaskExit.encode({ containerId, id, pid, exitStatus: exit.status, exitedAt: timestamp(exit.at) });
+      const value = TaskExit.encode({
+        containerId,
+        id,
+        pid,
+        exitStatus: exit.status,
+        exitedAt: timestamp(exit.at),
+      });
       return { topic: '/tasks/exit', type: 'containerd.events.TaskExit', value };
     }
     case 'delete': {
       const { pid, exit } = event;
-      const value = TaskDelete.encode({ containerId, pid, exitStatus: exit.status, exitedAt: timestamp(exit.at) });
+      const value = TaskDelete.encode({
+        containerId,
+        pid,
+        exitStatus: exit.status,
+        exitedAt: timestamp(exit.at),
+      });
       return { topic: '/tasks/delete', type: 'containerd.events.TaskDelete', value };
     }
     case 'paused':
-      return { topic: '/tasks/paused', type: 'containerd.events.TaskPaused', value: TaskPaused.encode({ containerId }) };
+      return {
+        topic: '/tasks/paused',
+        type: 'containerd.events.TaskPaused',
+        value: TaskPaused.encode({ containerId }),
+      };
     case 'resumed':
-      return { topic: '/tasks/resumed', type: 'containerd.events.TaskResumed', value: TaskResumed.encode({ containerId }) };
+      return {
+        topic: '/tasks/resumed',
+        type: 'containerd.events.TaskResumed',
+        value: TaskResumed.encode({ containerId }),
+      };
     case 'oom':
-      return { topic: '/tasks/oom', type: 'containerd.events.TaskOOM', value: TaskOOM.encode({ containerId }) };
+      return {
+        topic: '/tasks/oom',
+        type: 'containerd.events.TaskOOM',
+        value: TaskOOM.encode({ containerId }),
+      };
   }
 }

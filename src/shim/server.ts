@@ -21,12 +21,17 @@ const FLUSH_MS = 3_000;
 async function serve(): Promise<void> {
   const args = parseArgs(process.argv.slice(2));
   const log = createLog({ debug: args.debug, fields: { ns: args.namespace, sandbox: args.id } });
-  const publisher = new EventPublisher({ address: process.env.TTRPC_ADDRESS ?? '', namespace: args.namespace });
+  const publisher = new EventPublisher({
+    address: process.env.TTRPC_ADDRESS ?? '',
+    namespace: args.namespace,
+  });
   const socket = socketPath(args.address, args.namespace, args.id);
   const server = new Server();
-  let ending: Promise<void> | undefined;
+  let isEnding = false;
 
   async function end(reason: string): Promise<void> {
+    if (isEnding) return;
+    isEnding = true;
     log('debug', 'shim ends', { reason });
     await service.end(reason);
     rmSync(socket, { force: true });
@@ -34,10 +39,6 @@ async function serve(): Promise<void> {
     await publisher.flush({ timeoutMs: FLUSH_MS });
     process.exit(0);
   }
-  const exit = (reason: string) => {
-    ending ??= end(reason);
-  };
-
   const context: ShimContext = {
     namespace: args.namespace,
     socket,
@@ -46,20 +47,20 @@ async function serve(): Promise<void> {
       const { topic, type, value } = wireEvent(event);
       publisher.publish(topic, type, value);
     },
-    exit: () => exit('containerd asked for it'),
+    exit: () => void end('containerd asked for it'),
   };
   const service = new TaskService(context);
   const handlers = taskHandlers(service);
   server.add(TaskV2, handlers);
   server.add(TaskV3, handlers);
 
-  process.on('SIGTERM', () => exit('SIGTERM'));
-  process.on('SIGINT', () => exit('SIGINT'));
+  process.on('SIGTERM', () => void end('SIGTERM'));
+  process.on('SIGINT', () => void end('SIGINT'));
   process.on('uncaughtException', (error) => {
     log('error', 'bug in the shim', { error: error.stack ?? error.message });
   });
   setTimeout(() => {
-    if (service.isIdle) exit('no task was created');
+    if (service.isIdle) void end('no task was created');
   }, UNUSED_MS).unref();
   await server.listen({ fd: 3 });
   log('debug', 'shim serves', { ms: Math.round(performance.now()) });

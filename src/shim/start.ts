@@ -44,7 +44,8 @@ export async function start(args: ShimArgs, bundle: string): Promise<string> {
 
 function requireFlags(args: ShimArgs): void {
   if (args.id === '') throw new Error('flag -id is missing: the shim is started by containerd or CRI-O');
-  if (args.namespace === '') throw new Error('flag -namespace is missing: the shim is started by containerd or CRI-O');
+  if (args.namespace === '')
+    throw new Error('flag -namespace is missing: the shim is started by containerd or CRI-O');
 }
 
 function readAnnotations(bundle: string): Record<string, string> {
@@ -66,12 +67,16 @@ async function startServer(args: ShimArgs, bundle: string, path: string): Promis
   // its own log. O_RDWR neither blocks nor fails when nobody reads.
   const log = openLog(bundle);
   try {
-    const child = spawn(process.execPath, [...SERVER_FLAGS, join(dirname(process.argv[1]!), 'server.cjs'), ...serverArgs(args)], {
-      cwd: bundle,
-      env: serverEnv(),
-      detached: true,
-      stdio: ['ignore', 'ignore', log ?? 'ignore', listenerFd(listener)],
-    });
+    const child = spawn(
+      process.execPath,
+      [...SERVER_FLAGS, join(dirname(process.argv[1]!), 'server.cjs'), ...serverArgs(args)],
+      {
+        cwd: bundle,
+        env: serverEnv(),
+        detached: true,
+        stdio: ['ignore', 'ignore', log ?? 'ignore', listenerFd(listener)],
+      },
+    );
     await new Promise<void>((resolve, reject) => {
       child.once('spawn', resolve);
       child.once('error', reject);
@@ -105,7 +110,8 @@ async function bind(path: string): Promise<Server> {
 /** The descriptor of a listening server; Node has no public accessor for it. */
 function listenerFd(listener: Server): number {
   const fd = (listener as unknown as { _handle?: { fd?: number } })._handle?.fd;
-  if (fd === undefined || fd < 0) throw new Error('this Node does not expose the descriptor of a listening socket');
+  if (fd === undefined || fd < 0)
+    throw new Error('this Node does not expose the descriptor of a listening socket');
   return fd;
 }
 

@@ -9,11 +9,11 @@ import type { Container } from '../sandbox/container.ts';
 import { ShimError } from '../sandbox/errors.ts';
 import type { Process, StdioPaths } from '../sandbox/process.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
+import type { ShimContext } from './context.ts';
 import { createSandboxOrContainer } from './create.ts';
 import { toStatus } from './errors.ts';
-import type { ShimContext } from './context.ts';
-import { openStdio } from './stdio/stdio.ts';
 import { statsAny } from './stats.ts';
+import { openStdio } from './stdio/stdio.ts';
 import { timestamp } from './timestamp.ts';
 
 /** What a call brings besides its request. */
@@ -68,7 +68,9 @@ export class TaskService {
     const container = this.#container(request.id);
     const pid = this.#pid();
     const exit =
-      request.execId === '' ? await this.#sandbox!.delete(container) : await container.deleteExec(request.execId);
+      request.execId === ''
+        ? await this.#sandbox!.delete(container)
+        : await container.deleteExec(request.execId);
     return { pid, exitStatus: exit.status, exitedAt: timestamp(exit.at) };
   }
 
@@ -108,7 +110,8 @@ export class TaskService {
   }
 
   async kill(request: task.KillRequest): Promise<object> {
-    if (request.signal > 64) throw new ShimError('invalid-argument', `signal ${request.signal} does not exist (0 to 64)`);
+    if (request.signal > 64)
+      throw new ShimError('invalid-argument', `signal ${request.signal} does not exist (0 to 64)`);
     await this.#container(request.id).kill(request.execId, request.signal, request.all);
     return EMPTY;
   }
@@ -147,7 +150,10 @@ export class TaskService {
   async stats(request: task.StatsRequest): Promise<task.StatsResponse> {
     const container = this.#container(request.id);
     if (container.init.isOver) {
-      throw new ShimError('not-found', `container ${request.id} has no statistics, it is ${container.init.state.t}: not found`);
+      throw new ShimError(
+        'not-found',
+        `container ${request.id} has no statistics, it is ${container.init.state.t}: not found`,
+      );
     }
     return { stats: await statsAny(this.#sandbox!.agent, request.id) };
   }

@@ -32,6 +32,12 @@ export interface BinaryLogger {
   stop(): Promise<void>;
 }
 
+/** Loggers that run. The shim may end before they do: they are told to end then, as their pipes do already. */
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGTERM');
+});
+
 /** Arguments of the logger: each key of the query, followed by its first value. */
 export function loggerArguments(uri: URL): string[] {
   const args: string[] = [];
@@ -80,6 +86,7 @@ async function stopProcess(child: ChildProcess, exited: Promise<void>, limits: L
 /** A promise of the child's end, whether it ran or could not be started. */
 function exitOf(child: ChildProcess): { exited: Promise<void>; failure: () => Error | undefined } {
   let failure: Error | undefined;
+  running.add(child);
   const exited = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());
     child.once('error', (error) => {
@@ -87,6 +94,7 @@ function exitOf(child: ChildProcess): { exited: Promise<void>; failure: () => Er
       if (child.pid === undefined) resolve();
     });
   });
+  void exited.then(() => running.delete(child));
   return { exited, failure: () => failure };
 }
 

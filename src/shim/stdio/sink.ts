@@ -16,7 +16,10 @@ export interface Sink {
   readonly written: number;
   /** The process has no more output: readers get EOF. Returns at once; `closed` tells when nothing is open. */
   end(): void;
-  /** Lets go of everything at once; a pending write rejects. Idempotent. */
+  /**
+   * Lets go of everything at once; a pending write rejects. After `end()` it changes nothing: what was accepted is
+   * still kept for a reader that comes late. Idempotent.
+   */
   close(): Promise<void>;
 }
 
@@ -26,6 +29,7 @@ type OutputStream = 'stdout' | 'stderr';
 class FifoSink implements Sink {
   readonly #writer: FifoWriter;
   readonly #lingerMs: number;
+  #isEnded = false;
 
   constructor(writer: FifoWriter, lingerMs: number) {
     this.#writer = writer;
@@ -41,11 +45,12 @@ class FifoSink implements Sink {
   }
 
   end(): void {
+    this.#isEnded = true;
     void this.#writer.end(this.#lingerMs);
   }
 
   async close(): Promise<void> {
-    this.#writer.close();
+    if (!this.#isEnded) this.#writer.close();
   }
 }
 

@@ -231,6 +231,7 @@ test('binary:// gets arguments, environment and both pipes, and ends by itself',
   stdio.start(guest([Buffer.from('OUT\n')], [Buffer.from('ERR\n')]).streams);
   assert.equal(await stdio.drain({ stalledMs: 500, limitMs: 5_000 }), 'drained');
   await stdio.close();
+  await until(() => fs.readFileSync(result, 'utf8').endsWith('end\n'));
   assert.equal(
     fs.readFileSync(result, 'utf8'),
     'key value flag \nCONTAINER_ID=c1\nCONTAINER_NAMESPACE=ns1\nOUT\nERR\nend\n',
@@ -239,14 +240,51 @@ test('binary:// gets arguments, environment and both pipes, and ends by itself',
   assert.equal(openFds(), before);
 });
 
-test('binary://: a logger that ignores EOF gets SIGTERM, then SIGKILL', limit, async () => {
-  const uri = `binary://${makeScript('trap "" TERM; exec 5>&-; while :; do /bin/sleep 0.2; done')}`;
-  const limits = { readyMs: 5_000, finishMs: 100, termMs: 300 };
-  const stdio = await openStdio({ ...base, stdout: uri }, { loggerLimits: limits });
-  stdio.start(guest().streams);
-  const start = performance.now();
+test(
+  'binary://: a logger that ignores EOF gets SIGTERM, then SIGKILL, and nobody waits for it',
+  limit,
+  async () => {
+    const pidFile = path.join(dir, 'logger-pid');
+    const script = `trap "" TERM; echo $$ >${pidFile}; exec 5>&-; while :; do /bin/sleep 0.05; done`;
+    const uri = `binary://${makeScript(script)}`;
+    const limits = { readyMs: 5_000, finishMs: 100, termMs: 300 };
+    const stdio = await openStdio({ ...base, stdout: uri }, { loggerLimits: limits });
+    const pid = Number(fs.readFileSync(pidFile, 'utf8'));
+    stdio.start(guest().streams);
+    const start = performance.now();
+    await stdio.close();
+    assert.ok(performance.now() - start < 90);
+    await until(() => !fs.existsSync(`/proc/${pid}`));
+    assert.ok(performance.now() - start >= 390);
+  },
+);
+
+test(
+  'a client that comes after the end of the process still gets its output, also after close()',
+  limit,
+  async () => {
+    const spec = { ...base, stdout: makeFifo() };
+    const stdio = await openStdio(spec);
+    stdio.start(guest([Buffer.from('late')]).streams);
+    assert.equal(await stdio.drain({ stalledMs: 500, limitMs: 1_000 }), 'drained');
+    await stdio.close();
+    await sleep(100);
+    const cat = spawn('cat', [spec.stdout], { stdio: ['ignore', 'pipe', 'ignore'] });
+    assert.equal(await textOf(cat.stdout), 'late');
+  },
+);
+
+test('a process that closed its outputs still gets its input', limit, async () => {
+  const spec = { ...base, stdin: makeFifo() };
+  const stdio = await openStdio(spec);
+  const { streams, state } = guest();
+  stdio.start(streams);
+  assert.equal(await stdio.drain({ stalledMs: 500, limitMs: 1_000 }), 'drained');
+  execFileSync('sh', ['-c', 'printf input >"$1"', 'sh', spec.stdin]);
+  stdio.closeStdin();
+  await until(() => state.closed);
+  assert.equal(Buffer.concat(state.received).toString(), 'input');
   await stdio.close();
-  assert.ok(performance.now() - start >= 390);
 });
 
 test(

@@ -99,7 +99,8 @@ function openInput(value: string): Stdin | undefined {
 async function closeParts(parts: Parts): Promise<void> {
   parts.stdin?.close();
   await Promise.all([parts.stdout?.close(), parts.stderr?.close()]);
-  await parts.logger?.stop();
+  // Bounded by its own limits, and nobody's exit waits for it.
+  void parts.logger?.stop();
 }
 
 /**
@@ -141,8 +142,8 @@ export class Stdio {
       this.#startPump('stdout', stdout, (length) => streams.readStdout(length)),
       this.#startPump('stderr', stderr, (length) => streams.readStderr(length)),
     ];
+    // stdin stays: a process may close its outputs and go on reading.
     this.#finished = Promise.all(running).then(() => {
-      this.#parts.stdin?.close();
       void this.#parts.logger?.stop();
     });
   }
@@ -183,8 +184,8 @@ export class Stdio {
   }
 
   /**
-   * Lets go of every descriptor at once (undelivered output is lost) and ends a logger, which may take up to 14 s.
-   * Idempotent.
+   * Lets go of every descriptor at once; undelivered output is lost. Of a drained stream a FIFO that no client has open
+   * yet is kept a little longer, and a logger is ended in the background. Idempotent.
    */
   close(): Promise<void> {
     for (const pump of this.#pumps) pump.stop();
