@@ -53,6 +53,7 @@ export class FifoClosedError extends Error {
 export class FifoWriter {
   readonly name: string;
   readonly #fd: number;
+  readonly #hasPath: boolean;
   #holder: number | undefined;
   #socket: net.Socket | undefined;
   #rejectWait: ((error: Error) => void) | undefined;
@@ -63,6 +64,7 @@ export class FifoWriter {
     this.name = name;
     this.#fd = fd;
     this.#holder = holder;
+    this.#hasPath = holder !== undefined;
   }
 
   /** Opens a FIFO by path. Never blocks, whether or not there is a reader. Throws the errno error of open(2). */
@@ -159,6 +161,7 @@ export class FifoWriter {
   }
 
   #hasReader(): boolean {
+    if (!this.#hasPath) return true;
     try {
       const probe = tryOpenWriteEnd(this.name);
       if (probe === undefined) return false;
