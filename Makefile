@@ -80,4 +80,5 @@ uninstall: ## remove what install has put there
 	@scripts/install.sh uninstall
 
 clean: ## remove build/ (the cache in ~/.cache/bulkhead stays)
+	@if grep -F ' $(CURDIR)/build/' /proc/self/mountinfo; then echo 'these are still mounted, build/ is kept' >&2; exit 1; fi
 	@rm -rf build

@@ -88,10 +88,10 @@ make_rootfs() {
   install -m 755 "$2" "$1/usr/sbin/bulkhead-agent"
   ln -s bulkhead-agent "$1/usr/sbin/init"
   echo 'root:x:0:0:root:/root:/sbin/nologin' >"$1/etc/passwd"
-  echo 'root:x:0:' >"$1/etc/group"
+  printf 'root:x:0:\ntty:x:5:\n' >"$1/etc/group"
   printf '127.0.0.1 localhost\n::1 localhost\n' >"$1/etc/hosts"
-  # The agent writes the sandbox's own; the root is read-only.
-  ln -s ../run/resolv.conf "$1/etc/resolv.conf"
+  # A mount point: the root is read-only, the agent binds the sandbox's own file here.
+  : >"$1/etc/resolv.conf"
   echo 'NAME="bulkhead guest"' >"$1/etc/os-release"
   find "$1" -type d -exec chmod 755 {} +
   find "$1" -type f -perm -u+x -exec chmod 755 {} +
