@@ -129,6 +129,19 @@ export async function openPathSink(stream: OutputStream, file: string, lingerMs 
   }
 }
 
+/** mkdir -p. Node's own loops for ever where a folder cannot be made although its parent is there (/proc). */
+async function makeFolders(dir: string, isRetry = false): Promise<void> {
+  try {
+    await fs.promises.mkdir(dir, 0o755);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'EEXIST') return;
+    if (code !== 'ENOENT' || isRetry) throw error;
+    await makeFolders(path.dirname(dir));
+    await makeFolders(dir, true);
+  }
+}
+
 /**
  * Opens `file:///path`, with its folders, for appending.
  * @throws StdioError
@@ -136,7 +149,7 @@ export async function openPathSink(stream: OutputStream, file: string, lingerMs 
 export async function openFileSink(stream: OutputStream, uri: URL): Promise<Sink> {
   const file = decodeURIComponent(uri.pathname);
   try {
-    await fs.promises.mkdir(path.dirname(file), { recursive: true, mode: 0o755 });
+    await makeFolders(path.dirname(file));
     return new FileSink(await fs.promises.open(file, 'a', 0o644));
   } catch (error) {
     throw new StdioError(stream, uri.href, `cannot be opened: ${errnoText(error)}`, error);

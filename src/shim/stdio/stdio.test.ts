@@ -328,7 +328,8 @@ test('bad paths and schemes are errors that name the stream, and close what was 
     [{ stdin: good, stdout: 'http://x/y' }, /stdout .*http:\/\/ is not supported/],
     [{ stdin: `file://${good}` }, /stdin .*file:\/\/ is not supported/],
     [{ stdin: path.join(dir, 'none') }, /stdin .*ENOENT/],
-    [{ stdout: 'file:///dev/null/x' }, /stdout .*cannot be opened/],
+    [{ stdout: 'file:///dev/null/x' }, /stdout .*cannot be opened: ENOTDIR/],
+    [{ stdout: 'file:///proc/none/none/x' }, /stdout .*cannot be opened: ENOENT/],
     [{ stdout: dir }, /stdout .*EISDIR/],
   ];
   for (const [change, message] of cases) {
