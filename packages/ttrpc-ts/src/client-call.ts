@@ -172,6 +172,7 @@ export class ReplyStreamCall<T> implements PendingCall {
     event: CallEvent | undefined,
   ) {
     this.replies = new ReceiveQueue<T>(codec, host.gate, {
+      undecodable: Code.Internal,
       onQueueError: (error) => this.#finish(error),
       onReaderLeft: () => this.#finish(new TtrpcError(Code.Canceled, 'reader left the stream')),
     });

@@ -2,7 +2,7 @@
 
 import type { GatedQueue, ReceiveGate } from './receive-gate.ts';
 import type { Codec } from './service.ts';
-import { Code, TtrpcError } from './status.ts';
+import { TtrpcError } from './status.ts';
 
 interface Waiter<T> {
   resolve(result: IteratorResult<T, undefined>): void;
@@ -11,6 +11,8 @@ interface Waiter<T> {
 
 /** What the owner of a queue wants to hear from it. */
 export interface QueueOwner {
+  /** The status of a message that cannot be decoded: whose fault that is depends on the side. */
+  readonly undecodable: number;
   /** The queue failed on its own account: a message that cannot be decoded, or a reader that stalled. */
   onQueueError(error: TtrpcError): void;
   /** The reader left before the end. */
@@ -137,9 +139,13 @@ export class ReceiveQueue<T> implements AsyncIterableIterator<T, undefined>, Gat
   }
 
   #undecodable(cause: unknown): TtrpcError {
-    const error = new TtrpcError(Code.Internal, `message of the stream cannot be decoded: ${String(cause)}`, {
-      cause,
-    });
+    const error = new TtrpcError(
+      this.#owner.undecodable,
+      `message of the stream cannot be decoded: ${String(cause)}`,
+      {
+        cause,
+      },
+    );
     this.#drop();
     this.end();
     this.#owner.onQueueError(error);

@@ -164,6 +164,7 @@ export class ServerConnection {
   ): ReceiveQueue<unknown> {
     const codec = { encode: target.encode, decode: target.decode };
     const requests = new ReceiveQueue<unknown>(codec, this.#channel.gate, {
+      undecodable: Code.InvalidArgument,
       onQueueError: (error) => this.#stop(active, error),
       onReaderLeft: () => undefined,
     });

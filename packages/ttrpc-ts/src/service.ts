@@ -116,5 +116,5 @@ export type Handler<M extends MethodSpec> = M['kind'] extends 'unary'
 
 /** The handlers of a service. A method without a handler answers `Unimplemented`. */
 export type Handlers<S extends ServiceSpec> = {
-  readonly [M in keyof S['methods']]?: Handler<S['methods'][M]>;
+  readonly [M in keyof S['methods']]?: Handler<S['methods'][M]> | undefined;
 };

@@ -1,0 +1,221 @@
+// Streams: pace, early ends, failures in the middle, slow and absent readers.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Code, TtrpcError } from '../src/index.ts';
+import { aborted, collect, delay, handlers, joined, joinedBySocket, type Num, numbers } from './support.ts';
+
+const kilobyte = 'x'.repeat(1000);
+
+test('a reader that leaves ends the call and lets its source go', async () => {
+  let released = false;
+  async function* source(): AsyncGenerator<Num> {
+    try {
+      for (let n = 0; ; n++) {
+        yield { n };
+        await delay(1);
+      }
+    } finally {
+      released = true;
+    }
+  }
+  await using pair = joined();
+  for await (const { n } of pair.client.squares(source())) if (n === 9) break;
+  assert.equal(pair.connection.activeCalls, 0);
+  await delay(20);
+  assert.equal(released, true);
+  assert.deepEqual(await pair.client.double({ n: 1 }), { n: 2 });
+});
+
+test('a source that throws fails the call with its error, after the messages before it', async () => {
+  const seen: number[] = [];
+  await using pair = joined({
+    async sum(requests) {
+      for await (const { n } of requests) seen.push(n);
+      return { n: 0 };
+    },
+    squares: handlers.squares,
+  });
+  async function* source(): AsyncGenerator<Num> {
+    yield { n: 1 };
+    yield { n: 2 };
+    await delay(10);
+    throw new TtrpcError(Code.Aborted, 'source broke');
+  }
+  await assert.rejects(pair.client.sum(source()), { code: Code.Aborted, message: 'source broke' });
+  const squares: number[] = [];
+  await assert.rejects(
+    async () => {
+      for await (const { n } of pair.client.squares(source())) squares.push(n);
+    },
+    { code: Code.Aborted },
+  );
+  assert.deepEqual(seen, [1, 2]);
+  assert.deepEqual(squares, [1, 4]);
+});
+
+test('a handler that throws in the middle: messages first, then its status', async () => {
+  await using pair = joined({
+    async *count({ n }) {
+      for (let i = 0; i < n; i++) yield { n: i };
+      throw new TtrpcError(Code.DataLoss, 'ran dry');
+    },
+    // Not an iterable at all: a mistake of plain JavaScript callers.
+    squares: (() => undefined) as never,
+  });
+  const seen: number[] = [];
+  await assert.rejects(
+    async () => {
+      for await (const { n } of pair.client.count({ n: 3 })) seen.push(n);
+    },
+    { code: Code.DataLoss, message: 'ran dry' },
+  );
+  assert.deepEqual(seen, [0, 1, 2]);
+  await assert.rejects(collect(pair.client.squares(numbers(1))), { code: Code.Unknown });
+  assert.equal(pair.connection.activeCalls, 0);
+});
+
+test('a handler may answer before its requests end; the rest is dropped', async () => {
+  await using pair = await joinedBySocket({
+    async sum(requests) {
+      for await (const request of requests) return request;
+      return { n: -1 };
+    },
+    double: handlers.double,
+  });
+  let produced = 0;
+  async function* source(): AsyncGenerator<Num> {
+    for (let n = 7; ; n++) {
+      produced++;
+      yield { n, pad: kilobyte };
+      if (n % 100 === 0) await delay(1);
+    }
+  }
+  assert.equal((await pair.client.sum(source())).n, 7);
+  const at = produced;
+  await delay(20);
+  assert.ok(produced <= at + 1, `source went on: ${at} -> ${produced}`);
+  assert.deepEqual(await pair.client.double({ n: 1 }), { n: 2 });
+});
+
+test('a slow reader slows its writer: memory stays bounded, nothing is lost', async () => {
+  let produced = 0;
+  await using pair = await joinedBySocket({
+    async *count({ n }) {
+      for (let i = 0; i < n; i++) {
+        produced++;
+        yield { n: i, pad: kilobyte };
+      }
+    },
+  });
+  const total = 20_000;
+  let seen = 0;
+  let ahead = 0;
+  for await (const { n } of pair.client.count({ n: total })) {
+    assert.equal(n, seen++);
+    ahead = Math.max(ahead, produced - seen);
+    if (seen < 200) await delay(1);
+  }
+  assert.equal(seen, total);
+  assert.ok(ahead < 4000, `writer was ${ahead} messages ahead`);
+});
+
+test('a slow handler slows the client', async () => {
+  let produced = 0;
+  let ahead = 0;
+  await using pair = await joinedBySocket({
+    async sum(requests) {
+      let seen = 0;
+      for await (const _ of requests) {
+        seen++;
+        ahead = Math.max(ahead, produced - seen);
+        if (seen < 200) await delay(1);
+      }
+      return { n: seen };
+    },
+  });
+  async function* source(): AsyncGenerator<Num> {
+    for (let n = 0; n < 20_000; n++) {
+      produced++;
+      yield { n, pad: kilobyte };
+    }
+  }
+  assert.deepEqual(await pair.client.sum(source()), { n: 20_000 });
+  assert.ok(ahead < 4000, `client was ${ahead} messages ahead`);
+});
+
+test('a stream that nobody reads fails after the stall limit and frees the connection', async () => {
+  const stalled = { limits: { stallMs: 60 } };
+  await using pair = await joinedBySocket(
+    {
+      ...handlers,
+      async sum(_, context) {
+        await aborted(context);
+        throw context.signal.reason;
+      },
+    },
+    { client: stalled, server: stalled },
+  );
+  const { client } = pair;
+  const unread = client.count({ n: 200_000 });
+  await delay(20);
+  const held = performance.now();
+  assert.deepEqual(await client.double({ n: 1 }), { n: 2 });
+  assert.ok(performance.now() - held > 20, 'the full stream did not hold up the connection');
+  await assert.rejects(collect(unread), { code: Code.ResourceExhausted });
+  await assert.rejects(client.sum(numbers(200_000)), { code: Code.ResourceExhausted });
+  assert.deepEqual(await client.double({ n: 1 }), { n: 2 });
+});
+
+test('the bytes of all streams together are bounded', async () => {
+  const limits = { stallMs: 60, connectionBytes: 100_000 };
+  await using pair = await joinedBySocket(
+    {
+      double: handlers.double,
+      async *count({ n }) {
+        for (let i = 0; i < n; i++) yield { n: i, pad: kilobyte };
+      },
+    },
+    { client: { limits } },
+  );
+  const streams = Array.from({ length: 10 }, () => pair.client.count({ n: 40 }));
+  await delay(400);
+  assert.deepEqual(await pair.client.double({ n: 1 }), { n: 2 });
+  const ends = await Promise.allSettled(streams.map(collect));
+  const failed = ends.filter((end) => end.status === 'rejected');
+  assert.ok(failed.length > 0 && failed.length < 10, `${failed.length} of 10 failed`);
+  for (const end of failed) assert.equal(end.reason.code, Code.ResourceExhausted);
+});
+
+test('an abort drops what is queued; a lost connection delivers it first', async () => {
+  const sent = handlers;
+  const first = joined(sent);
+  const controller = new AbortController();
+  const dropped = first.client.count({ n: 10 }, { signal: controller.signal });
+  assert.equal((await dropped.next()).value?.n, 0);
+  await delay(10);
+  controller.abort();
+  // The stream was complete on this side already: nothing is left to abort.
+  assert.equal((await collect(dropped)).length, 9);
+  await first[Symbol.asyncDispose]();
+
+  const second = joined({
+    async *count(_, context) {
+      yield { n: 1 };
+      yield { n: 2 };
+      await aborted(context);
+    },
+  });
+  const stream = second.client.count({ n: 0 });
+  await delay(10);
+  second.connection.close();
+  const seen: number[] = [];
+  await assert.rejects(
+    async () => {
+      for await (const { n } of stream) seen.push(n);
+    },
+    { code: Code.Unavailable },
+  );
+  assert.deepEqual(seen, [1, 2]);
+  await second[Symbol.asyncDispose]();
+});
