@@ -78,9 +78,12 @@ keep_services_off() {
 
 apt_options='-q -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 -o Acquire::Retries=3'
 
-# The guest's kernel and crun are downloaded, not installed; apt must know them.
+# The guest's kernel and crun are downloaded, not installed; apt must have lists (asking apt itself takes a second).
 has_lists() {
-  apt-cache show linux-source-6.12 crun >/dev/null 2>&1
+  for list in /var/lib/apt/lists/*_Packages*; do
+    if [ -e "$list" ]; then return 0; fi
+  done
+  return 1
 }
 
 update_lists() {
