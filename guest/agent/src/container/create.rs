@@ -1,0 +1,190 @@
+//! CreateContainer and StartContainer.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use serde_json::Value;
+use tokio::task::spawn_local;
+
+use super::{Container, Process, Reservation};
+use crate::agent::Agent;
+use crate::cgroup::Cgroup;
+use crate::r#gen::grpc::CreateContainerRequest;
+use crate::spec;
+use crate::stdio::{ConsoleSocket, Streams};
+use crate::ttrpc::{Code, Context, Result, Status};
+
+const TERMINATION_MESSAGE: [&str; 2] =
+    ["io.kubernetes.container.terminationMessagePath", "io.kubernetes.cri-o.TerminationMessagePath"];
+
+/// Creates the container: afterwards its first process exists and waits for the start.
+pub async fn create(agent: &Rc<Agent>, request: CreateContainerRequest) -> Result<()> {
+    let place = agent.containers.reserve(&request.container_id)?;
+    let mut spec = spec::spec_of(&request)?;
+    crate::device::prepare(&request.devices, &mut spec).await?;
+    let storages = agent.storages.add_all(&request.storages).await?;
+    let bundle = agent.options.state.join("containers").join(&request.container_id);
+    match create_from(agent, place, &request, &mut spec, &bundle, &storages).await {
+        Ok(()) => Ok(()),
+        Err(status) => {
+            let _ = fs::remove_dir_all(&bundle);
+            agent.storages.release_all(&storages);
+            Err(status)
+        }
+    }
+}
+
+async fn create_from(
+    agent: &Rc<Agent>,
+    place: Reservation<'_>,
+    request: &CreateContainerRequest,
+    spec: &mut Value,
+    bundle: &Path,
+    storages: &[String],
+) -> Result<()> {
+    let termination_message = termination_message(spec);
+    let pid_namespace = agent.pid_namespace(request.sandbox_pidns, spec)?;
+    let fitted = agent.fit(spec, &request.container_id, pid_namespace.as_deref())?;
+    check_sources(spec)?;
+    for (key, value) in &fitted.net_sysctls {
+        crate::guest::set_sysctl(key, value)?;
+    }
+    fs::create_dir_all(bundle).context(|| format!("make {}", bundle.display()))?;
+    fs::write(bundle.join("config.json"), spec.to_string()).context(|| "write config.json")?;
+
+    let (streams, ends) = if fitted.terminal {
+        (Streams::terminal(), None)
+    } else {
+        let (streams, ends) = Streams::pipes()?;
+        (streams, Some(ends))
+    };
+    let init = Rc::new(Process::new(streams));
+    let pid_file = bundle.join("pid");
+    let mut arguments: Vec<OsString> = vec!["create".into(), "--bundle".into(), bundle.into()];
+    arguments.extend(["--pid-file".into(), pid_file.clone().into()]);
+    let id = request.container_id.as_str();
+    let launch = Launch { agent, container: id, process: &init, pid_file: &pid_file };
+    if let Err(status) = launch.run(arguments, ends).await {
+        // crun has usually undone everything itself; this is for what it leaves when it was interrupted.
+        let _ = agent.crun.run(&["delete", "--force", id], None).await;
+        return Err(status);
+    }
+    let cgroup = Cgroup::new(spec["linux"]["cgroupsPath"].as_str().unwrap_or(""));
+    agent.oom.watch(id, &cgroup);
+    place.fill(Rc::new(Container {
+        id: id.to_owned(),
+        init,
+        cgroup,
+        termination_message,
+        bundle: bundle.to_owned(),
+        storages: storages.to_owned(),
+        execs: RefCell::new(HashMap::new()),
+        started: Cell::new(false),
+    }));
+    if pid_namespace.is_none() {
+        agent.has_own_pid_namespace(id);
+    }
+    Ok(())
+}
+
+/// A source that does not exist gives a clear message here and an obscure one, with a bind on it half made, in crun.
+fn check_sources(spec: &Value) -> Result<()> {
+    let root = spec["root"]["path"].as_str().unwrap_or("");
+    if !Path::new(root).is_dir() {
+        return Err(Status::invalid(format!("the root file system {root} does not exist in the guest")));
+    }
+    for mount in spec["mounts"].as_array().into_iter().flatten() {
+        let is_bind = mount["type"] == "bind"
+            || mount["options"].as_array().is_some_and(|all| all.iter().any(|o| o == "bind" || o == "rbind"));
+        let source = mount["source"].as_str().unwrap_or("");
+        if is_bind && !source.starts_with('/') {
+            return Err(Status::invalid(format!("mount {}: source {source:?} is not absolute", mount["destination"])));
+        }
+        if is_bind && fs::symlink_metadata(source).is_err() {
+            return Err(Status::invalid(format!(
+                "mount {}: {source} does not exist in the guest",
+                mount["destination"]
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn termination_message(spec: &Value) -> Option<PathBuf> {
+    let named = TERMINATION_MESSAGE.iter().find_map(|key| spec["annotations"][*key].as_str())?;
+    let mounts = spec["mounts"].as_array()?;
+    let mount = mounts.iter().find(|mount| mount["destination"] == named)?;
+    mount["source"].as_str().map(PathBuf::from)
+}
+
+/// One run of crun that makes a process, and what ties the process to its table entry.
+pub(super) struct Launch<'a> {
+    pub agent: &'a Rc<Agent>,
+    pub container: &'a str,
+    pub process: &'a Rc<Process>,
+    pub pid_file: &'a Path,
+}
+
+impl Launch<'_> {
+    /// Runs crun with the console socket when there is a terminal, and claims the new process.
+    pub async fn run(&self, mut arguments: Vec<OsString>, ends: Option<crate::stdio::ChildEnds>) -> Result<()> {
+        let crun = &self.agent.crun;
+        let watch = crun.reaper().watch();
+        match &self.process.streams.terminal {
+            None => {
+                arguments.push(self.container.into());
+                crun.run(&arguments, ends).await?;
+            }
+            Some(terminal) => {
+                let socket = ConsoleSocket::bind(crun.scratch_file("tty"))?;
+                arguments.extend(["--console-socket".into(), socket.path().into()]);
+                arguments.push(self.container.into());
+                let running = crun.run(&arguments, None);
+                tokio::pin!(running);
+                // crun ends only after it has sent the terminal, so its end without one is its failure.
+                let master = tokio::select! {
+                    biased;
+                    master = socket.receive() => {
+                        let master = master?;
+                        running.await?;
+                        master
+                    }
+                    ended = &mut running => {
+                        ended?;
+                        return Err(Status::internal("crun has sent no terminal"));
+                    }
+                };
+                terminal.connect(master)?;
+            }
+        }
+        let text = fs::read_to_string(self.pid_file).context(|| "pid file of crun")?;
+        let _ = fs::remove_file(self.pid_file);
+        let pid = text.trim().parse().context(|| format!("pid file of crun: {text:?}"))?;
+        let exit = watch.claim(pid);
+        self.process.started(pid);
+        let process = self.process.clone();
+        let (agent, container) = (self.agent.clone(), self.container.to_owned());
+        spawn_local(async move {
+            let status = exit.await.unwrap_or(255);
+            // Before the exit is known, so that who hears of the exit can already know that memory was its cause.
+            agent.oom.check(&container);
+            let _ = process.exit.set(status);
+            process.streams.stdin.end();
+        });
+        Ok(())
+    }
+}
+
+/// Lets the first process run.
+pub async fn start(agent: &Rc<Agent>, id: &str) -> Result<()> {
+    let container = agent.containers.get(id)?;
+    if container.started.get() || container.init.has_ended() {
+        return Err(Status::new(Code::FailedPrecondition, format!("container {id:?} is not waiting for its start")));
+    }
+    container.started.set(true);
+    agent.crun.run(&["start", id], None).await
+}

@@ -1,0 +1,49 @@
+//! RemoveContainer, and ending all processes of a container.
+
+use std::fs;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::Container;
+use crate::agent::Agent;
+use crate::ttrpc::{Code, Result, Status};
+
+/// How long a killed container may take to be gone when the request names no time.
+const DEFAULT_LIMIT: Duration = Duration::from_secs(30);
+
+/// Kills every process of the container.
+pub fn kill_all(container: &Container) -> Result<()> {
+    if container.init.has_ended() && container.cgroup.is_gone() {
+        return Ok(());
+    }
+    if container.cgroup.kill().is_ok() {
+        return Ok(());
+    }
+    // Without cgroup.kill (an old kernel): the pid namespace dies with its first process.
+    container.processes().iter().filter(|p| p.pid() > 0).try_for_each(|p| p.signal(libc::SIGKILL as u32))
+}
+
+/// Ends the container and removes all that was made for it.
+pub async fn remove(agent: &Rc<Agent>, id: &str, seconds: u32) -> Result<()> {
+    let (container, place) = agent.containers.take(id)?;
+    let limit = if seconds == 0 { DEFAULT_LIMIT } else { Duration::from_secs(seconds.into()) };
+    let ended = async {
+        kill_all(&container)?;
+        container.init.wait().await;
+        Ok(())
+    };
+    let ended = timeout(limit, ended).await.unwrap_or_else(|_| {
+        Err(Status::new(Code::DeadlineExceeded, format!("container {id:?} did not end within {limit:?}")))
+    });
+    if let Err(status) = ended {
+        place.fill(container);
+        return Err(status);
+    }
+    agent.oom.forget(id);
+    let deleted = agent.crun.run(&["delete", "--force", id], None).await;
+    let _ = fs::remove_dir_all(&container.bundle);
+    agent.storages.release_all(&container.storages);
+    deleted
+}

@@ -1,0 +1,122 @@
+//! Runs crun, and turns what it says into a message for the host.
+
+use std::cell::Cell;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::time::timeout;
+
+use crate::reaper::Reaper;
+use crate::stdio::ChildEnds;
+use crate::ttrpc::{Code, Context, Result, Status};
+
+/// No crun command takes longer than this, not even in an emulated and overloaded machine.
+const LIMIT: Duration = Duration::from_secs(60);
+/// The only environment that crun gets.
+const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// How the agent calls crun.
+pub struct Crun {
+    program: PathBuf,
+    root: PathBuf,
+    scratch: PathBuf,
+    cgroup_manager: &'static str,
+    reaper: Reaper,
+    calls: Cell<u64>,
+}
+
+impl Crun {
+    /// crun with its state and the agent's small files below `state`.
+    pub fn new(program: PathBuf, state: &Path, cgroup_manager: &'static str, reaper: Reaper) -> Result<Self> {
+        let (root, scratch) = (state.join("crun"), state.join("tmp"));
+        for dir in [&root, &scratch] {
+            fs::create_dir_all(dir).context(|| format!("make {}", dir.display()))?;
+        }
+        Ok(Self { program, root, scratch, cgroup_manager, reaper, calls: Cell::new(0) })
+    }
+
+    /// A path for a short-lived file that no other call uses.
+    pub fn scratch_file(&self, kind: &str) -> PathBuf {
+        self.calls.set(self.calls.get() + 1);
+        self.scratch.join(format!("{}.{kind}", self.calls.get()))
+    }
+
+    /// Runs one command to its end. `streams` become the standard streams of crun, and so those of the process that
+    /// it starts; without them they are /dev/null.
+    pub async fn run<A: AsRef<OsStr>>(&self, arguments: &[A], streams: Option<ChildEnds>) -> Result<()> {
+        let log = self.scratch_file("log");
+        let mut command = Command::new(&self.program);
+        command
+            .arg("--root")
+            .arg(&self.root)
+            .args(["--cgroup-manager", self.cgroup_manager, "--log-format", "json", "--log"])
+            .arg({
+                let mut target = std::ffi::OsString::from("file:");
+                target.push(&log);
+                target
+            })
+            .args(arguments)
+            .env_clear()
+            .envs([PATH.split_once('=').expect("PATH has a value")])
+            .current_dir("/");
+        let [stdin, stdout, stderr] = match streams {
+            Some(ends) => [ends.stdin, ends.stdout, ends.stderr].map(Stdio::from),
+            None => [Stdio::null(), Stdio::null(), Stdio::null()],
+        };
+        command.stdin(stdin).stdout(stdout).stderr(stderr);
+        let child = command.spawn().context(|| format!("start {}", self.program.display()))?;
+        // The ends of the streams must not stay open here, or the streams would never end.
+        drop(command);
+        let pid = child.id() as i32;
+        let ended = self.reaper.child(pid);
+        let status = match timeout(LIMIT, ended).await {
+            Ok(status) => status.unwrap_or(255),
+            Err(_) => {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+                let _ = fs::remove_file(&log);
+                return Err(Status::new(Code::DeadlineExceeded, format!("crun did not end within {LIMIT:?}")));
+            }
+        };
+        let text = if status == 0 { String::new() } else { fs::read_to_string(&log).unwrap_or_default() };
+        let _ = fs::remove_file(&log);
+        if status == 0 { Ok(()) } else { Err(failure(arguments[0].as_ref(), status, &text)) }
+    }
+
+    /// The reaper that collects what crun starts.
+    pub fn reaper(&self) -> &Reaper {
+        &self.reaper
+    }
+}
+
+/// The last error in crun's log is the cause; what came before it are warnings or consequences' context.
+fn failure(command: &OsStr, status: i32, log: &str) -> Status {
+    let message = log
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter_map(|entry| entry["msg"].as_str().map(str::to_owned))
+        .next_back();
+    match message {
+        Some(message) => Status::internal(format!("OCI runtime {}: {message}", command.display())),
+        None => Status::internal(format!("OCI runtime {}: crun ended with status {status}", command.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cause_is_taken_from_the_log() {
+        let log = "{\"msg\":\"w\",\"level\":\"warning\"}\nnoise\n{\"msg\":\"executable file `x` not found in $PATH\",\"level\":\"error\"}\n";
+        assert_eq!(
+            failure(OsStr::new("exec"), 1, log).message,
+            "OCI runtime exec: executable file `x` not found in $PATH"
+        );
+        assert_eq!(failure(OsStr::new("create"), 139, "").message, "OCI runtime create: crun ended with status 139");
+    }
+}

@@ -1,0 +1,8 @@
+//! Message types written by `codegen.sh` from the repository's proto/ folder. Do not edit.
+
+#[allow(missing_docs, dead_code, clippy::all)]
+#[rustfmt::skip]
+pub mod grpc;
+#[allow(missing_docs, dead_code, clippy::all)]
+#[rustfmt::skip]
+pub mod types;

@@ -1,0 +1,45 @@
+//! Time and entropy, which a machine that was restored from a snapshot needs anew.
+
+use std::fs::OpenOptions;
+use std::os::fd::AsRawFd;
+
+use nix::errno::Errno;
+
+use crate::ttrpc::{Context, Result, Status};
+
+/// Sets the clock.
+pub fn set_time(seconds: i64, microseconds: i64) -> Result<()> {
+    let time = libc::timeval { tv_sec: seconds, tv_usec: microseconds };
+    // SAFETY: reads one timeval; no time zone.
+    Errno::result(unsafe { libc::settimeofday(&time, std::ptr::null()) }).context(|| "set the clock")?;
+    Ok(())
+}
+
+/// What RNDADDENTROPY takes: counts of bits and bytes, then the bytes.
+#[repr(C)]
+struct Entropy {
+    bits: libc::c_int,
+    bytes: libc::c_int,
+    data: [u8; 1024],
+}
+
+const RNDADDENTROPY: libc::c_ulong = 0x4008_5203;
+const RNDRESEEDCRNG: libc::c_ulong = 0x5207;
+
+/// Adds the host's random bytes to the kernel's pool and has the generator seeded from it.
+pub fn reseed(data: &[u8]) -> Result<()> {
+    if data.is_empty() {
+        return Err(Status::invalid("no random data was given"));
+    }
+    let random = OpenOptions::new().write(true).open("/dev/random").context(|| "open /dev/random")?;
+    for part in data.chunks(1024) {
+        let mut entropy = Entropy { bits: part.len() as i32 * 8, bytes: part.len() as i32, data: [0; 1024] };
+        entropy.data[..part.len()].copy_from_slice(part);
+        // SAFETY: the structure is what the request expects, with `bytes` not beyond its data.
+        Errno::result(unsafe { libc::ioctl(random.as_raw_fd(), RNDADDENTROPY as _, &entropy) })
+            .context(|| "add entropy")?;
+    }
+    // SAFETY: takes no argument.
+    Errno::result(unsafe { libc::ioctl(random.as_raw_fd(), RNDRESEEDCRNG as _, 0) }).context(|| "reseed")?;
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! What the first process of a machine has to do: mounts, control groups, loopback, and switching off.
+
+mod cgroups;
+mod mounts;
+
+use std::fs;
+
+use nix::sys::reboot::{RebootMode, reboot};
+
+/// Files that a container may open are limited by its own limits, not by a kernel default below them.
+const NR_OPEN: &str = "1073741816";
+const HOSTNAME: &str = "bulkhead";
+
+/// Makes the bare kernel a place where containers can run. Anything that fails is told on the console and does not
+/// keep the agent from answering, so that the host gets to know what is wrong.
+pub fn set_up() {
+    let complain = |what: &str, error: &dyn std::fmt::Display| eprintln!("bulkhead-agent: {what}: {error}");
+    for (what, error) in mounts::mount_all() {
+        complain(&what, &error);
+    }
+    if let Err(error) = cgroups::enable_controllers() {
+        complain("control groups", &error);
+    }
+    if let Err(error) = fs::write("/proc/sys/fs/nr_open", NR_OPEN) {
+        complain("fs.nr_open", &error);
+    }
+    if let Err(error) = nix::unistd::sethostname(HOSTNAME) {
+        complain("host name", &error);
+    }
+    if let Err(error) = crate::net::set_up_loopback() {
+        complain("loopback", &error);
+    }
+}
+
+/// Writes everything back and switches the machine off.
+pub fn power_off() -> ! {
+    nix::unistd::sync();
+    let Err(error) = reboot(RebootMode::RB_POWER_OFF);
+    // Ending makes the kernel panic, which the host notices as well.
+    panic!("power off: {error}");
+}

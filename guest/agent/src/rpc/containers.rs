@@ -1,0 +1,89 @@
+//! Methods for containers and processes.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+
+use super::{Found, complete, empty, now, wait};
+use crate::agent::Agent;
+use crate::r#gen::grpc as pb;
+use crate::ttrpc::{Context, Reply, Result, Status};
+use crate::{cgroup, container, spec};
+
+const SIGKILL: u32 = libc::SIGKILL as u32;
+/// Of a termination message the host gets this much.
+const TERMINATION_MESSAGE_LIMIT: usize = 4096;
+
+pub(super) fn find(agent: &Rc<Agent>, method: &str, payload: &Bytes) -> Found {
+    let agent = agent.clone();
+    match method {
+        "CreateContainer" => complete(payload, |r| async move { empty(container::create(&agent, r).await) }),
+        "StartContainer" => complete(payload, |r: pb::StartContainerRequest| async move {
+            empty(container::start(&agent, &r.container_id).await)
+        }),
+        "RemoveContainer" => complete(payload, |r: pb::RemoveContainerRequest| async move {
+            empty(container::remove(&agent, &r.container_id, r.timeout).await)
+        }),
+        "ExecProcess" => complete(payload, |r| async move { empty(container::exec(&agent, r).await) }),
+        "SignalProcess" => now(payload, |r| empty(signal(&agent, &r))),
+        "WaitProcess" => wait(payload, |r: pb::WaitProcessRequest| async move {
+            let process = agent.containers.get(&r.container_id)?.process(&r.exec_id)?;
+            Ok(Reply::message(&pb::WaitProcessResponse { status: process.wait().await }))
+        }),
+        "UpdateContainer" => complete(payload, |r| async move { empty(update(&agent, r).await) }),
+        "StatsContainer" => now(payload, |r: pb::StatsContainerRequest| {
+            let container = agent.containers.get(&r.container_id)?;
+            let stats = cgroup::stats(&container.cgroup);
+            let network_stats = crate::net::statistics();
+            Ok(Reply::message(&pb::StatsContainerResponse { cgroup_stats: Some(stats), network_stats }))
+        }),
+        "PauseContainer" => complete(payload, |r: pb::PauseContainerRequest| async move {
+            empty(agent.containers.get(&r.container_id)?.cgroup.freeze().await)
+        }),
+        "ResumeContainer" => {
+            now(payload, |r: pb::ResumeContainerRequest| empty(agent.containers.get(&r.container_id)?.cgroup.thaw()))
+        }
+        "GetOOMEvent" => wait(payload, |_: pb::GetOomEventRequest| async move {
+            Ok(Reply::message(&pb::OomEvent { container_id: agent.oom.next().await }))
+        }),
+        "GetDiagnosticData" => now(payload, |r| diagnostic_data(&agent, &r)),
+        _ => None,
+    }
+}
+
+/// The kill signal without a process means all processes of the container.
+fn signal(agent: &Agent, request: &pb::SignalProcessRequest) -> Result<()> {
+    let container = agent.containers.get(&request.container_id)?;
+    let process = container.process(&request.exec_id)?;
+    if request.exec_id.is_empty() && request.signal == SIGKILL {
+        return container::kill_all(&container);
+    }
+    process.signal(request.signal)
+}
+
+async fn update(agent: &Agent, request: pb::UpdateContainerRequest) -> Result<()> {
+    let container = agent.containers.get(&request.container_id)?;
+    let resources = request.resources.ok_or_else(|| Status::invalid("the request carries no resources"))?;
+    let mut resources = spec::resources_from_proto(&resources);
+    spec::fit_resources(&mut resources, agent.support());
+    let file = agent.crun.scratch_file("resources");
+    std::fs::write(&file, resources.to_string()).context(|| "write the resources file")?;
+    let path = file.display().to_string();
+    let outcome = agent.crun.run(&["update", "--resources", &path, &container.id], None).await;
+    let _ = std::fs::remove_file(&file);
+    outcome
+}
+
+fn diagnostic_data(agent: &Agent, request: &pb::GetDiagnosticDataRequest) -> Result<Reply> {
+    if request.log_type != "termination_log" {
+        return Err(Status::invalid(format!("there is no diagnostic data of type {:?}", request.log_type)));
+    }
+    let container = agent.containers.get(&request.container_id)?;
+    let mut data = String::new();
+    if let Some(file) = &container.termination_message
+        && let Ok(bytes) = std::fs::read(file)
+    {
+        data = String::from_utf8_lossy(&bytes[..bytes.len().min(TERMINATION_MESSAGE_LIMIT)]).into_owned();
+    }
+    Ok(Reply::message(&pb::GetDiagnosticDataResponse { data }))
+}

@@ -1,0 +1,143 @@
+//! Reading what a process writes.
+
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::io::unix::AsyncFd;
+use tokio::sync::{Mutex, SetOnce};
+use tokio::task::spawn_local;
+use tokio::time::sleep;
+
+use super::{SharedFd, Terminal};
+use crate::ttrpc::{HEADROOM, MAX_PAYLOAD};
+
+/// After the process has ended, its streams end when nothing has arrived for this long although a process that it
+/// left behind still holds them open.
+const DRAIN_IDLE: Duration = Duration::from_millis(500);
+/// What a read gets that names no length.
+const DEFAULT_LENGTH: usize = 32 << 10;
+
+enum Source {
+    Pipe(SharedFd),
+    Terminal(Rc<Terminal>),
+    Ended,
+}
+
+/// One output stream. Concurrent reads are answered in the order they came in.
+pub struct Output {
+    source: RefCell<Source>,
+    turn: Mutex<()>,
+}
+
+impl Output {
+    pub(super) fn pipe(fd: SharedFd) -> Self {
+        Self::new(Source::Pipe(fd))
+    }
+    pub(super) fn terminal(terminal: Rc<Terminal>) -> Self {
+        Self::new(Source::Terminal(terminal))
+    }
+    pub(super) fn absent() -> Self {
+        Self::new(Source::Ended)
+    }
+    fn new(source: Source) -> Self {
+        Self { source: RefCell::new(source), turn: Mutex::new(()) }
+    }
+
+    /// Whether the end has been reached (and told to a reader).
+    pub fn is_ended(&self) -> bool {
+        matches!(*self.source.borrow(), Source::Ended)
+    }
+
+    /// Waits for output and returns what is there, at most `length` bytes, behind `HEADROOM` unused ones; no bytes
+    /// behind them mean the end. Everything written before the process ended is returned before the end is.
+    pub async fn read(&self, length: usize, exit: &SetOnce<i32>) -> io::Result<Vec<u8>> {
+        let length = if length == 0 { DEFAULT_LENGTH } else { length.min(MAX_PAYLOAD - 2 * HEADROOM) };
+        let _turn = self.turn.lock().await;
+        let Some(fd) = self.open(exit).await else { return Ok(vec![0; HEADROOM]) };
+        let idle_after_exit = async {
+            exit.wait().await;
+            sleep(DRAIN_IDLE).await;
+        };
+        tokio::pin!(idle_after_exit);
+        loop {
+            let mut guard = tokio::select! {
+                biased;
+                guard = fd.readable() => guard?,
+                () = &mut idle_after_exit => {
+                    *self.source.borrow_mut() = Source::Ended;
+                    spawn_local(discard(fd));
+                    return Ok(vec![0; HEADROOM]);
+                }
+            };
+            match guard.try_io(|fd| read_available(fd, length)) {
+                Ok(Ok(buffer)) => {
+                    if buffer.len() == HEADROOM {
+                        *self.source.borrow_mut() = Source::Ended;
+                    }
+                    return Ok(buffer);
+                }
+                Ok(Err(e)) if e.kind() == io::ErrorKind::Interrupted => {}
+                Ok(Err(e)) => return Err(e),
+                Err(_) => {}
+            }
+        }
+    }
+
+    async fn open(&self, exit: &SetOnce<i32>) -> Option<SharedFd> {
+        let terminal = match &*self.source.borrow() {
+            Source::Pipe(fd) => return Some(fd.clone()),
+            Source::Ended => return None,
+            Source::Terminal(terminal) => terminal.clone(),
+        };
+        tokio::select! {
+            biased;
+            fd = terminal.master() => Some(fd),
+            _ = exit.wait() => None,
+        }
+    }
+}
+
+/// One read, into a buffer that is as large as what the stream holds.
+fn read_available(fd: &AsyncFd<std::os::fd::OwnedFd>, length: usize) -> io::Result<Vec<u8>> {
+    let mut there: libc::c_int = 0;
+    // SAFETY: FIONREAD writes one int.
+    let known = unsafe { libc::ioctl(fd.as_raw_fd(), libc::FIONREAD, &mut there) } == 0;
+    // At least a page: the call may have counted before the last write, and an end needs no exact size.
+    let wanted = if known { (there as usize).clamp(4096.min(length), length) } else { length };
+    let mut buffer = Vec::with_capacity(HEADROOM + wanted);
+    buffer.resize(HEADROOM, 0);
+    let spare = buffer.spare_capacity_mut();
+    let room = spare.len().min(wanted);
+    // SAFETY: pointer and length describe spare capacity of the buffer.
+    let n = unsafe { libc::read(fd.as_raw_fd(), spare.as_mut_ptr().cast(), room) };
+    match usize::try_from(n) {
+        // SAFETY: the kernel has initialised n bytes behind the headroom.
+        Ok(n) => unsafe { buffer.set_len(HEADROOM + n) },
+        Err(_) => {
+            let error = io::Error::last_os_error();
+            // The master of a terminal reports the hangup of the last slave this way.
+            if error.raw_os_error() != Some(libc::EIO) {
+                return Err(error);
+            }
+        }
+    }
+    Ok(buffer)
+}
+
+/// Keeps a stream flowing that nobody reads any more, so that processes left behind are neither blocked nor killed by it.
+async fn discard(fd: SharedFd) {
+    loop {
+        let Ok(mut guard) = fd.readable().await else { return };
+        if let Ok(done) = guard.try_io(|fd| read_available(fd, 64 << 10)) {
+            match done {
+                Ok(buffer) if buffer.len() > HEADROOM => {}
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                _ => return,
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,103 @@
+//! Mount options: flags of the mount call, data for the file system, and words meant for the agent.
+
+use nix::mount::MsFlags;
+
+use crate::ttrpc::{Context, Result};
+
+/// Options that begin like this are addressed to the agent or the shim, never to a file system.
+const AGENT_PREFIX: &str = "io.katacontainers.";
+
+/// Parsed options.
+#[derive(Debug, PartialEq)]
+pub struct MountOptions {
+    /// Flags of the mount call.
+    pub flags: MsFlags,
+    /// The rest, joined by commas.
+    pub data: String,
+    /// `fsgid=`: the group that owns the volume.
+    pub group: Option<u32>,
+    /// `mode=`, octal; also part of `data`.
+    pub mode: Option<u32>,
+    /// An overlay whose writable layer the agent provides.
+    pub overlay_rw: bool,
+}
+
+impl Default for MountOptions {
+    fn default() -> Self {
+        Self { flags: MsFlags::empty(), data: String::new(), group: None, mode: None, overlay_rw: false }
+    }
+}
+
+impl MountOptions {
+    /// Parses a list; an item may hold several options with commas between them.
+    pub fn parse(list: &[String]) -> Result<Self> {
+        let mut parsed = Self::default();
+        let mut data = Vec::new();
+        for option in list.iter().flat_map(|item| item.split(',')).filter(|o| !o.is_empty()) {
+            if let Some((set, flag)) = flag(option) {
+                parsed.flags.set(flag, set);
+            } else if let Some(gid) = option.strip_prefix("fsgid=") {
+                parsed.group = Some(gid.parse().context(|| format!("option {option}"))?);
+            } else if let Some(name) = option.strip_prefix(AGENT_PREFIX) {
+                parsed.overlay_rw |= name == "fs-opt.overlay-rw";
+            } else {
+                if let Some(mode) = option.strip_prefix("mode=") {
+                    parsed.mode = Some(u32::from_str_radix(mode, 8).context(|| format!("option {option}"))?);
+                }
+                data.push(option);
+            }
+        }
+        parsed.data = data.join(",");
+        Ok(parsed)
+    }
+
+    /// The value of `key=value` in the data.
+    pub fn value(&self, key: &str) -> Option<&str> {
+        self.data.split(',').filter_map(|o| o.split_once('=')).find(|(k, _)| *k == key).map(|(_, value)| value)
+    }
+}
+
+/// Whether an option sets or clears a flag, and which one.
+fn flag(option: &str) -> Option<(bool, MsFlags)> {
+    Some(match option {
+        "ro" => (true, MsFlags::MS_RDONLY),
+        "rw" => (false, MsFlags::MS_RDONLY),
+        "nosuid" => (true, MsFlags::MS_NOSUID),
+        "suid" => (false, MsFlags::MS_NOSUID),
+        "nodev" => (true, MsFlags::MS_NODEV),
+        "dev" => (false, MsFlags::MS_NODEV),
+        "noexec" => (true, MsFlags::MS_NOEXEC),
+        "exec" => (false, MsFlags::MS_NOEXEC),
+        "sync" => (true, MsFlags::MS_SYNCHRONOUS),
+        "async" => (false, MsFlags::MS_SYNCHRONOUS),
+        "dirsync" => (true, MsFlags::MS_DIRSYNC),
+        "noatime" => (true, MsFlags::MS_NOATIME),
+        "atime" => (false, MsFlags::MS_NOATIME),
+        "nodiratime" => (true, MsFlags::MS_NODIRATIME),
+        "diratime" => (false, MsFlags::MS_NODIRATIME),
+        "relatime" => (true, MsFlags::MS_RELATIME),
+        "norelatime" => (false, MsFlags::MS_RELATIME),
+        "strictatime" => (true, MsFlags::MS_STRICTATIME),
+        "bind" => (true, MsFlags::MS_BIND),
+        "rbind" => (true, MsFlags::MS_BIND.union(MsFlags::MS_REC)),
+        "defaults" => (true, MsFlags::empty()),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_data_and_words_for_the_agent_are_told_apart() {
+        let list =
+            ["nosuid,nodev", "ro", "rw", "size=64m", "mode=1777", "fsgid=12", "io.katacontainers.fs-opt.overlay-rw"];
+        let parsed = MountOptions::parse(&list.map(String::from)).unwrap();
+        assert_eq!(parsed.flags, MsFlags::MS_NOSUID | MsFlags::MS_NODEV);
+        assert_eq!(parsed.data, "size=64m,mode=1777");
+        assert_eq!((parsed.group, parsed.mode, parsed.overlay_rw), (Some(12), Some(0o1777), true));
+        assert_eq!(parsed.value("size"), Some("64m"));
+        assert!(MountOptions::parse(&["mode=9".into()]).is_err());
+    }
+}
