@@ -21,18 +21,13 @@ function scalar(
   return { ts, zero, wire, write: (v) => `${write}(${v})`, read };
 }
 
+/** The types that our .proto files use; another one needs a method of WireWriter and WireReader first. */
 const scalars: Readonly<Record<string, ScalarType>> = {
   double: scalar('number', '0', 1, 'double'),
-  float: scalar('number', '0', 5, 'float'),
   int32: scalar('number', '0', 0, 'int32'),
   uint32: scalar('number', '0', 0, 'uint32'),
-  sint32: scalar('number', '0', 0, 'sint32'),
-  fixed32: scalar('number', '0', 5, 'fixed32'),
-  sfixed32: scalar('number', '0', 5, 'sfixed32'),
   int64: scalar('bigint', '0n', 0, 'u64', 'input.i64()'),
   uint64: scalar('bigint', '0n', 0, 'u64'),
-  fixed64: scalar('bigint', '0n', 1, 'f64'),
-  sfixed64: scalar('bigint', '0n', 1, 'f64', 'input.sf64()'),
   bool: scalar('boolean', 'false', 0, 'bool'),
   string: scalar('string', "''", 2, 'string'),
   bytes: scalar('Uint8Array', 'new Uint8Array(0)', 2, 'bytes'),
@@ -130,7 +125,7 @@ function isPackable(type: ScalarType): boolean {
 function isGiven(field: FieldPlan, value: string): string {
   if (field.ts === 'Uint8Array') return `${value}?.length`;
   // NaN is falsy and minus zero equals zero, but neither is the default.
-  if (field.scalar?.write('') === 'double()' || field.scalar?.write('') === 'float()') {
+  if (field.scalar?.write('') === 'double()') {
     return `${value} !== undefined && !Object.is(${value}, 0)`;
   }
   return value;
@@ -154,8 +149,8 @@ function writeField(field: FieldPlan): string {
         return `for (const value of ${given} ?? []) ${tagged}.${type?.write('value')};`;
       }
       return (
-        `if (${given}?.length) {\n      out.tag(${tag(id, 2)}).fork();\n` +
-        `      for (const value of ${given}) out.${type.write('value')};\n      out.ldelim();\n    }`
+        `if (${given}?.length) {\n      const start = out.tag(${tag(id, 2)}).begin();\n` +
+        `      for (const value of ${given}) out.${type.write('value')};\n      out.end(start);\n    }`
       );
     case 'map':
       return writeMap(field, given);
@@ -171,8 +166,8 @@ function writeMap(field: FieldPlan, given: string): string {
       : `out.tag(${tag(2, type.wire)}).${type.write('value')}`;
   return (
     `for (const [key, value] of ${given} ?? []) {\n` +
-    `      out.tag(${tag(field.id, 2)}).fork();\n      out.tag(${tag(1, mapKey.wire)}).${mapKey.write('key')};\n` +
-    `      ${value};\n      out.ldelim();\n    }`
+    `      const start = out.tag(${tag(field.id, 2)}).begin();\n      out.tag(${tag(1, mapKey.wire)}).${mapKey.write('key')};\n` +
+    `      ${value};\n      out.end(start);\n    }`
   );
 }
 

@@ -253,10 +253,10 @@ export const Spec: Message<Spec> = message<Spec>(
     for (const value of from.mounts ?? []) out.message(42, Mount, value);
     if (from.hooks) out.message(50, Hooks, from.hooks);
     for (const [key, value] of from.annotations ?? []) {
-      out.tag(58).fork();
+      const start = out.tag(58).begin();
       out.tag(10).string(key);
       out.tag(18).string(value);
-      out.ldelim();
+      out.end(start);
     }
     if (from.linux) out.message(66, Linux, from.linux);
     if (from.solaris) out.message(74, Solaris, from.solaris);
@@ -444,9 +444,9 @@ export const User: Message<User> = message<User>(
     if (from.uid) out.tag(8).uint32(from.uid);
     if (from.gid) out.tag(16).uint32(from.gid);
     if (from.additionalGids?.length) {
-      out.tag(26).fork();
+      const start = out.tag(26).begin();
       for (const value of from.additionalGids) out.uint32(value);
-      out.ldelim();
+      out.end(start);
     }
     if (from.username) out.tag(34).string(from.username);
   },
@@ -757,10 +757,10 @@ export const Linux: Message<Linux> = message<Linux>(
     for (const value of from.uidMappings ?? []) out.message(10, LinuxIDMapping, value);
     for (const value of from.gidMappings ?? []) out.message(18, LinuxIDMapping, value);
     for (const [key, value] of from.sysctl ?? []) {
-      out.tag(26).fork();
+      const start = out.tag(26).begin();
       out.tag(10).string(key);
       out.tag(18).string(value);
-      out.ldelim();
+      out.end(start);
     }
     if (from.resources) out.message(34, LinuxResources, from.resources);
     if (from.cgroupsPath) out.tag(42).string(from.cgroupsPath);
@@ -2083,9 +2083,9 @@ export const CpuUsage: Message<CpuUsage> = message<CpuUsage>(
   (out, from) => {
     if (from.totalUsage) out.tag(8).u64(from.totalUsage);
     if (from.percpuUsage?.length) {
-      out.tag(18).fork();
+      const start = out.tag(18).begin();
       for (const value of from.percpuUsage) out.u64(value);
-      out.ldelim();
+      out.end(start);
     }
     if (from.usageInKernelmode) out.tag(24).u64(from.usageInKernelmode);
     if (from.usageInUsermode) out.tag(32).u64(from.usageInUsermode);
@@ -2264,10 +2264,10 @@ export const MemoryStats: Message<MemoryStats> = message<MemoryStats>(
     if (from.kernelUsage) out.message(34, MemoryData, from.kernelUsage);
     if (from.useHierarchy) out.tag(40).bool(from.useHierarchy);
     for (const [key, value] of from.stats ?? []) {
-      out.tag(50).fork();
+      const start = out.tag(50).begin();
       out.tag(10).string(key);
       out.tag(16).u64(value);
-      out.ldelim();
+      out.end(start);
     }
   },
   (input, into, tag) => {
@@ -2469,10 +2469,10 @@ export const CgroupStats: Message<CgroupStats> = message<CgroupStats>(
     if (from.pidsStats) out.message(26, PidsStats, from.pidsStats);
     if (from.blkioStats) out.message(34, BlkioStats, from.blkioStats);
     for (const [key, value] of from.hugetlbStats ?? []) {
-      out.tag(42).fork();
+      const start = out.tag(42).begin();
       out.tag(10).string(key);
       out.message(18, HugetlbStats, value);
-      out.ldelim();
+      out.end(start);
     }
   },
   (input, into, tag) => {
@@ -3296,9 +3296,9 @@ export const MemHotplugByProbeRequest: Message<MemHotplugByProbeRequest> = messa
   }),
   (out, from) => {
     if (from.memHotplugProbeAddr?.length) {
-      out.tag(10).fork();
+      const start = out.tag(10).begin();
       for (const value of from.memHotplugProbeAddr) out.u64(value);
-      out.ldelim();
+      out.end(start);
     }
   },
   (input, into, tag) => {
@@ -3656,9 +3656,9 @@ export const AddSwapRequest: Message<AddSwapRequest> = message<AddSwapRequest>(
   }),
   (out, from) => {
     if (from.pciPath?.length) {
-      out.tag(10).fork();
+      const start = out.tag(10).begin();
       for (const value of from.pciPath) out.uint32(value);
-      out.ldelim();
+      out.end(start);
     }
   },
   (input, into, tag) => {

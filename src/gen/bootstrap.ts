@@ -125,10 +125,10 @@ export const BootstrapResult: Message<BootstrapResult> = message<BootstrapResult
     if (from.protocol) out.tag(26).string(from.protocol);
     for (const value of from.capabilities ?? []) out.tag(34).string(value);
     for (const [key, value] of from.metadata ?? []) {
-      out.tag(42).fork();
+      const start = out.tag(42).begin();
       out.tag(10).string(key);
       out.tag(18).string(value);
-      out.ldelim();
+      out.end(start);
     }
   },
   (input, into, tag) => {

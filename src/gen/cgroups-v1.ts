@@ -184,9 +184,9 @@ export const CPUUsage: Message<CPUUsage> = message<CPUUsage>(
     if (from.kernel) out.tag(16).u64(from.kernel);
     if (from.user) out.tag(24).u64(from.user);
     if (from.perCpu?.length) {
-      out.tag(34).fork();
+      const start = out.tag(34).begin();
       for (const value of from.perCpu) out.u64(value);
-      out.ldelim();
+      out.end(start);
     }
   },
   (input, into, tag) => {

@@ -51,10 +51,10 @@ export const RuntimeInfo: Message<RuntimeInfo> = message<RuntimeInfo>(
     if (from.options) out.message(26, Any, from.options);
     if (from.features) out.message(34, Any, from.features);
     for (const [key, value] of from.annotations ?? []) {
-      out.tag(42).fork();
+      const start = out.tag(42).begin();
       out.tag(10).string(key);
       out.tag(18).string(value);
-      out.ldelim();
+      out.end(start);
     }
   },
   (input, into, tag) => {

@@ -30,10 +30,10 @@ export const CreateSandboxRequest: Message<CreateSandboxRequest> = message<Creat
     if (from.options) out.message(34, Any, from.options);
     if (from.netnsPath) out.tag(42).string(from.netnsPath);
     for (const [key, value] of from.annotations ?? []) {
-      out.tag(50).fork();
+      const start = out.tag(50).begin();
       out.tag(10).string(key);
       out.tag(18).string(value);
-      out.ldelim();
+      out.end(start);
     }
   },
   (input, into, tag) => {
@@ -302,10 +302,10 @@ export const SandboxStatusResponse: Message<SandboxStatusResponse> = message<San
     if (from.pid) out.tag(16).uint32(from.pid);
     if (from.state) out.tag(26).string(from.state);
     for (const [key, value] of from.info ?? []) {
-      out.tag(34).fork();
+      const start = out.tag(34).begin();
       out.tag(10).string(key);
       out.tag(18).string(value);
-      out.ldelim();
+      out.end(start);
     }
     if (from.createdAt) out.message(42, Timestamp, from.createdAt);
     if (from.exitedAt) out.message(50, Timestamp, from.exitedAt);

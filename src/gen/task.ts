@@ -657,10 +657,10 @@ export const UpdateTaskRequest: Message<UpdateTaskRequest> = message<UpdateTaskR
     if (from.id) out.tag(10).string(from.id);
     if (from.resources) out.message(18, Any, from.resources);
     for (const [key, value] of from.annotations ?? []) {
-      out.tag(26).fork();
+      const start = out.tag(26).begin();
       out.tag(10).string(key);
       out.tag(18).string(value);
-      out.ldelim();
+      out.end(start);
     }
   },
   (input, into, tag) => {
