@@ -12,7 +12,7 @@ import { release } from 'node:os';
 import { join } from 'node:path';
 import { Containerd, runArgs } from '../test/support/containerd.ts';
 import { buildBin, repoRoot } from '../test/support/paths.ts';
-import { memoryKib, processTree } from '../test/support/processes.ts';
+import { memoryKib, type Process, processTree } from '../test/support/processes.ts';
 import { runtime } from '../test/support/runtime.ts';
 
 const started = performance.now();
@@ -98,20 +98,19 @@ function printProcesses(daemon: Containerd, id: string): void {
   const file = join(daemon.bulkheadState, daemon.namespace, id, 'state.json');
   if (!existsSync(file)) return;
   const state = JSON.parse(readFileSync(file, 'utf8')) as Recorded;
-  const names = new Map(state.processes.map((one) => [one.pid, one.name]));
+  const names = new Map([
+    [state.shim.pid, 'shim'],
+    ...state.processes.map((one) => [one.pid, one.name] as const),
+  ]);
+  const all = processTree(state.shim.pid);
   heading('Processes on the host');
-  const tree = processTree(state.shim.pid);
-  for (const one of tree) {
-    const depth =
-      one.pid === state.shim.pid
-        ? 0
-        : tree.find((other) => other.pid === one.ppid)?.pid === state.shim.pid
-          ? 1
-          : 2;
-    const name = `${'  '.repeat(depth)}${one.pid === state.shim.pid ? 'shim' : (names.get(one.pid) ?? one.name)}`;
+  const print = (one: Process, depth: number): void => {
+    const name = `${'  '.repeat(depth)}${names.get(one.pid) ?? one.name}`;
     const mib = (memoryKib(one.pid).pss / 1024).toFixed(1).padStart(7);
     row(name, `pid ${String(one.pid).padEnd(8)}${mib} MiB  ${one.command.slice(0, 70)}`);
-  }
+    for (const child of all.filter((other) => other.ppid === one.pid)) print(child, depth + 1);
+  };
+  for (const root of all.slice(0, 1)) print(root, 0);
 }
 
 /** Collects a child's output and tells when the first byte came. */
