@@ -35,7 +35,9 @@ async function loadSubjects(): Promise<Subject[]> {
       if (child instanceof protobuf.Type) {
         const file = child.filename?.split('/').at(-1) ?? '';
         const full = child.fullName.slice(1);
-        const plan = modules.find((candidate) => candidate.files.includes(file) || candidate.messages?.includes(full));
+        const plan = modules.find(
+          (candidate) => candidate.files.includes(file) || candidate.messages?.includes(full),
+        );
         const codec = plan && exported.get(plan.name)?.[exportName(child)];
         if (codec !== undefined) subjects.push({ type: child, codec: codec as AnyMessage });
       }
@@ -49,7 +51,8 @@ async function loadSubjects(): Promise<Subject[]> {
 const subjects = await loadSubjects();
 
 function scalarArbitrary(field: protobuf.Field): fc.Arbitrary<unknown> {
-  if (field.resolvedType instanceof protobuf.Enum) return fc.constantFrom(...Object.values(field.resolvedType.values));
+  if (field.resolvedType instanceof protobuf.Enum)
+    return fc.constantFrom(...Object.values(field.resolvedType.values));
   switch (field.type) {
     case 'string':
       return fc.string({ unit: 'grapheme', maxLength: 60 });
@@ -73,13 +76,17 @@ function scalarArbitrary(field: protobuf.Field): fc.Arbitrary<unknown> {
 }
 
 function valueArbitrary(field: protobuf.Field): fc.Arbitrary<unknown> {
-  return field.resolvedType instanceof protobuf.Type ? modelArbitrary(field.resolvedType) : scalarArbitrary(field);
+  return field.resolvedType instanceof protobuf.Type
+    ? modelArbitrary(field.resolvedType)
+    : scalarArbitrary(field);
 }
 
 function fieldArbitrary(field: protobuf.Field): fc.Arbitrary<unknown> {
   field.resolve();
   if (field instanceof protobuf.MapField) {
-    return fc.array(fc.tuple(fc.string({ maxLength: 10 }), valueArbitrary(field)), { maxLength: 4 }).map((e) => new Map(e));
+    return fc
+      .array(fc.tuple(fc.string({ maxLength: 10 }), valueArbitrary(field)), { maxLength: 4 })
+      .map((e) => new Map(e));
   }
   if (field.repeated) return fc.array(valueArbitrary(field), { maxLength: 4 });
   const isOptional = field.partOf !== null || field.resolvedType instanceof protobuf.Type;
@@ -88,7 +95,9 @@ function fieldArbitrary(field: protobuf.Field): fc.Arbitrary<unknown> {
 
 /** Values in the form of our interfaces, every key present. */
 function modelArbitrary(type: protobuf.Type): fc.Arbitrary<Model> {
-  return fc.record(Object.fromEntries(type.fieldsArray.map((field) => [lowerCamel(field.name), fieldArbitrary(field)])));
+  return fc.record(
+    Object.fromEntries(type.fieldsArray.map((field) => [lowerCamel(field.name), fieldArbitrary(field)])),
+  );
 }
 
 function toOracle(type: protobuf.Type, model: Model): protobuf.Message {
@@ -102,9 +111,13 @@ function toOracle(type: protobuf.Type, model: Model): protobuf.Message {
     const value = model[lowerCamel(field.name)];
     if (value === undefined) continue;
     if (field instanceof protobuf.MapField) {
-      message[field.name] = Object.fromEntries([...(value as Map<string, unknown>)].map(([k, v]) => [k, one(field, v)]));
+      message[field.name] = Object.fromEntries(
+        [...(value as Map<string, unknown>)].map(([k, v]) => [k, one(field, v)]),
+      );
     } else {
-      message[field.name] = field.repeated ? (value as unknown[]).map((item) => one(field, item)) : one(field, value);
+      message[field.name] = field.repeated
+        ? (value as unknown[]).map((item) => one(field, item))
+        : one(field, value);
     }
   }
   return message;
@@ -112,7 +125,8 @@ function toOracle(type: protobuf.Type, model: Model): protobuf.Message {
 
 function fromOracle(type: protobuf.Type, message: Record<string, unknown>): Model {
   const one = (field: protobuf.Field, value: unknown): unknown => {
-    if (field.resolvedType instanceof protobuf.Type) return fromOracle(field.resolvedType, value as Record<string, unknown>);
+    if (field.resolvedType instanceof protobuf.Type)
+      return fromOracle(field.resolvedType, value as Record<string, unknown>);
     if (field.type === 'bytes') return new Uint8Array(value as Uint8Array);
     return bigTypes.has(field.type) ? BigInt(String(value)) : value;
   };
@@ -122,7 +136,8 @@ function fromOracle(type: protobuf.Type, message: Record<string, unknown>): Mode
     if (field instanceof protobuf.MapField) {
       return [key, new Map(Object.entries(value ?? {}).map(([k, v]) => [k, one(field, v)]))];
     }
-    if (field.repeated) return [key, ((value as unknown[] | undefined) ?? []).map((item) => one(field, item))];
+    if (field.repeated)
+      return [key, ((value as unknown[] | undefined) ?? []).map((item) => one(field, item))];
     if (value !== undefined) return [key, one(field, value)];
     const isOptional = field.partOf !== null || field.resolvedType instanceof protobuf.Type;
     return [key, isOptional ? undefined : one(field, field.typeDefault)];
@@ -133,7 +148,8 @@ function fromOracle(type: protobuf.Type, message: Record<string, unknown>): Mode
 /** Makes two models comparable: plain byte arrays, and maps without regard to order. */
 function plain(value: unknown): unknown {
   if (value instanceof Uint8Array) return [...value];
-  if (value instanceof Map) return [...value].map(([k, v]) => [k, plain(v)]).sort(([a], [b]) => String(a).localeCompare(String(b)));
+  if (value instanceof Map)
+    return [...value].map(([k, v]) => [k, plain(v)]).sort(([a], [b]) => String(a).localeCompare(String(b)));
   if (Array.isArray(value)) return value.map(plain);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, plain(v)]));
@@ -150,8 +166,18 @@ test('every message of the .proto files has a codec', () => {
   const ours = texts.reduce((sum, text) => sum + (text.match(/^\s*message /gm)?.length ?? 0), 0);
   const google = modules.flatMap((plan) => plan.messages ?? []).length;
   assert.equal(subjects.length, ours + google);
-  for (const name of ['StateResponse', 'TaskExit', 'CreateContainerRequest', 'LinuxSyscall', 'BootstrapParams', 'Any']) {
-    assert.ok(subjects.some(({ type }) => type.name === name), name);
+  for (const name of [
+    'StateResponse',
+    'TaskExit',
+    'CreateContainerRequest',
+    'LinuxSyscall',
+    'BootstrapParams',
+    'Any',
+  ]) {
+    assert.ok(
+      subjects.some(({ type }) => type.name === name),
+      name,
+    );
   }
 });
 
@@ -162,7 +188,11 @@ test('what our codecs write, reflection reads, and the other way round', () => {
       fc.property(modelArbitrary(type), (model) => {
         const ours = codec.encode(model);
         const oracleRead = type.decode(ours) as unknown as Record<string, unknown>;
-        assert.deepEqual(plain(fromOracle(type, oracleRead)), plain(model), `${type.fullName}: ours -> reflection`);
+        assert.deepEqual(
+          plain(fromOracle(type, oracleRead)),
+          plain(model),
+          `${type.fullName}: ours -> reflection`,
+        );
         const theirs = type.encode(toOracle(type, model)).finish();
         assert.deepEqual(plain(codec.decode(theirs)), plain(model), `${type.fullName}: reflection -> ours`);
         assert.deepEqual(plain(codec.decode(ours)), plain(model), `${type.fullName}: ours -> ours`);
@@ -182,7 +212,13 @@ test('a message cut short, or followed by anything, throws or reads as its begin
 });
 
 test('on any bytes our decoder and reflection agree on whether they are a message', () => {
-  const known = new Set(['StateResponse', 'CreateTaskRequest', 'CreateContainerRequest', 'StatsContainerResponse', 'Metrics']);
+  const known = new Set([
+    'StateResponse',
+    'CreateTaskRequest',
+    'CreateContainerRequest',
+    'StatsContainerResponse',
+    'Metrics',
+  ]);
   for (const { type, codec } of subjects.filter((subject) => known.has(subject.type.name))) {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
@@ -195,9 +231,12 @@ test('on any bytes our decoder and reflection agree on whether they are a messag
         const bytes = Buffer.from(codec.encode(model));
         if (bytes.length > 0) bytes[at % bytes.length] = value;
         const ours = outcome(() => plain(codec.decode(bytes)));
-        const theirs = outcome(() => plain(fromOracle(type, type.decode(bytes) as unknown as Record<string, unknown>)));
+        const theirs = outcome(() =>
+          plain(fromOracle(type, type.decode(bytes) as unknown as Record<string, unknown>)),
+        );
         // Where reflection accepts, so do we, with the same result; we are stricter about fields that overlap.
-        if (ours.t === 'value' && theirs.t === 'value') assert.deepEqual(ours.value, theirs.value, type.fullName);
+        if (ours.t === 'value' && theirs.t === 'value')
+          assert.deepEqual(ours.value, theirs.value, type.fullName);
       }),
       { numRuns: 200 },
     );

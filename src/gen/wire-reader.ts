@@ -22,7 +22,8 @@ export class WireReader {
   /** Throws when the message holds more list and map entries than any honest one. */
   count(): void {
     this.entries += 1;
-    if (this.entries > maxEntries) throw new RangeError(`protobuf message has more than ${maxEntries} entries`);
+    if (this.entries > maxEntries)
+      throw new RangeError(`protobuf message has more than ${maxEntries} entries`);
   }
 
   tag(): number {
@@ -51,7 +52,8 @@ export class WireReader {
       const byte = this.byte();
       if (i < 5) low += (byte & 127) * 2 ** (7 * i);
       else high += (byte & 127) * 2 ** (7 * (i - 5));
-      if (byte < 128) return high === 0 ? BigInt(low) : BigInt.asUintN(64, BigInt(low) + (BigInt(high) << 35n));
+      if (byte < 128)
+        return high === 0 ? BigInt(low) : BigInt.asUintN(64, BigInt(low) + (BigInt(high) << 35n));
     }
     throw new RangeError('protobuf varint is longer than 10 bytes');
   }
@@ -132,7 +134,8 @@ export class WireReader {
   }
 
   private skipGroup(field: number, depth: number): void {
-    if (depth > maxGroupDepth) throw new RangeError(`protobuf groups are nested to a depth over ${maxGroupDepth}`);
+    if (depth > maxGroupDepth)
+      throw new RangeError(`protobuf groups are nested to a depth over ${maxGroupDepth}`);
     for (let tag = this.tag(); ; tag = this.tag()) {
       if ((tag & 7) !== 4) this.skip(tag, depth);
       else if (tag >>> 3 === field) return;
@@ -150,7 +153,8 @@ export class WireReader {
   /** Moves on by `length` bytes. @returns where they start. */
   private take(length: number): number {
     const start = this.pos;
-    if (start + length > this.len) throw new RangeError(`protobuf message ends inside a field of ${length} bytes`);
+    if (start + length > this.len)
+      throw new RangeError(`protobuf message ends inside a field of ${length} bytes`);
     this.pos = start + length;
     return start;
   }

@@ -1,7 +1,14 @@
 // The runtime under the generated codecs: forms that no honest writer of ours produces.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BlkioStats, CpuUsage, CreateContainerRequest, ReadStreamResponse, StatsContainerResponse, User } from './agent.ts';
+import {
+  BlkioStats,
+  CpuUsage,
+  CreateContainerRequest,
+  ReadStreamResponse,
+  StatsContainerResponse,
+  User,
+} from './agent.ts';
 import { BootstrapParams, LogLevel } from './bootstrap.ts';
 import { Timestamp } from './google.ts';
 import { CreateTaskRequest, StateRequest, StateResponse, TaskV2, TaskV3 } from './task.ts';
@@ -17,7 +24,16 @@ test('create fills in the defaults at every depth', () => {
 });
 
 test('integers of 64 bits keep every bit', () => {
-  for (const seconds of [0n, 1n, -1n, -62135596800n, 2n ** 63n - 1n, -(2n ** 63n), 2n ** 35n, 2n ** 35n - 1n]) {
+  for (const seconds of [
+    0n,
+    1n,
+    -1n,
+    -62135596800n,
+    2n ** 63n - 1n,
+    -(2n ** 63n),
+    2n ** 35n,
+    2n ** 35n - 1n,
+  ]) {
     assert.equal(Timestamp.decode(Timestamp.encode({ seconds })).seconds, seconds);
   }
   for (const totalUsage of [2n ** 64n - 1n, 2n ** 53n + 1n, 127n, 128n, 2n ** 63n]) {
@@ -47,7 +63,12 @@ test('a field without presence is absent from the wire when it is zero, one with
 
 test('unknown fields of every wire type are passed over', () => {
   const id = hex('0a 01 61');
-  const unknown = [hex('f806 ff01'), hex('f906 0102030405060708'), hex('fa06 03 010203'), hex('fd06 01020304')];
+  const unknown = [
+    hex('f806 ff01'),
+    hex('f906 0102030405060708'),
+    hex('fa06 03 010203'),
+    hex('fd06 01020304'),
+  ];
   const group = hex('fb06 0801 1302 14 fc06'.replaceAll('1302', '13 08 02'));
   for (const extra of [...unknown, group]) {
     assert.equal(StateRequest.decode(Buffer.concat([extra, id, extra])).id, 'a');

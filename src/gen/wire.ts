@@ -54,11 +54,19 @@ export function message<T>(
 type Method<K extends MethodKind, Req, Res> = MethodSpec<K, Req, Res, Init<Req>, Init<Res>>;
 
 /** Describes a method with one request and one response. */
-export function unary<Req, Res>(name: string, request: Message<Req>, response: Message<Res>): Method<'unary', Req, Res> {
+export function unary<Req, Res>(
+  name: string,
+  request: Message<Req>,
+  response: Message<Res>,
+): Method<'unary', Req, Res> {
   return { name, kind: 'unary', request, response };
 }
 
 /** Describes a method with many requests and many responses. */
-export function bidi<Req, Res>(name: string, request: Message<Req>, response: Message<Res>): Method<'bidi', Req, Res> {
+export function bidi<Req, Res>(
+  name: string,
+  request: Message<Req>,
+  response: Message<Res>,
+): Method<'bidi', Req, Res> {
   return { name, kind: 'bidi', request, response };
 }
