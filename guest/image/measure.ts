@@ -3,7 +3,7 @@
  * port, how often it fails and what memory QEMU holds then. No part of bulkhead's own start-up is in the figures.
  *
  *   node guest/image/measure.ts [--runs 10] [--memory 256] [--smp 1] [--append "more parameters"]
- *                               [--kernel F] [--image F] [--machine q35] [--timeout 20000]
+ *                               [--kernel F] [--image F] [--qemu F] [--bios F] [--device D] [--timeout 20000]
  *
  * Several --append are measured interleaved, so that noise of the machine falls on all of them alike.
  */
@@ -13,6 +13,8 @@ import { access, constants } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import type { VmSpec } from '../../src/vm/hypervisor.ts';
+import { CHANNEL_FD, qemuArgv } from '../../src/vm/qemu/argv.ts';
 
 const share = join(dirname(fileURLToPath(import.meta.url)), '../../build/share/bulkhead');
 const { values: options } = parseArgs({
@@ -23,16 +25,12 @@ const { values: options } = parseArgs({
     append: { type: 'string', multiple: true, default: [''] },
     kernel: { type: 'string', multiple: true, default: [join(share, 'vmlinux')] },
     image: { type: 'string', multiple: true, default: [join(share, 'image')] },
-    machine: { type: 'string', default: 'q35' },
+    qemu: { type: 'string', default: 'qemu-system-x86_64' },
     timeout: { type: 'string', default: '20000' },
     bios: { type: 'string' },
     device: { type: 'string', multiple: true, default: [] },
   },
 });
-
-/** The command line of README.md. */
-const commandLine =
-  'console=ttyS0 quiet panic=1 root=/dev/vda ro rootfstype=erofs no_timer_check cryptomgr.notests reboot=t';
 
 interface Variant {
   readonly label: string;
@@ -51,25 +49,26 @@ interface Boot {
   readonly console: string;
 }
 
-function qemuArguments(variant: Variant, accelerator: string): string[] {
-  return [
-    ...[
-      '-machine',
-      `${options.machine},accel=${accelerator}`,
-      '-cpu',
-      accelerator === 'kvm' ? 'host' : 'max',
-    ],
-    ...['-m', options.memory, '-smp', options.smp, '-nodefaults', '-no-user-config', '-display', 'none'],
-    ...['-no-reboot', '-serial', 'stdio', '-kernel', variant.kernel],
-    ...['-append', `${commandLine} ${variant.append}`],
-    ...['-blockdev', `driver=file,node-name=image,filename=${variant.image},read-only=on`],
-    ...['-device', 'virtio-blk-pci,drive=image', '-device', 'virtio-rng-pci'],
-    ...['-chardev', 'socket,id=agent,fd=4', '-device', 'virtio-serial-pci'],
-    ...['-device', 'virtserialport,id=agent,chardev=agent,name=org.bulkhead.agent.0'],
-    ...['-chardev', 'socket,id=qmp,fd=3', '-mon', 'chardev=qmp,mode=control'],
+/** The arguments that bulkhead itself gives, so that the figures are those of its machine. */
+function qemuArguments(variant: Variant, accelerator: 'kvm' | 'tcg'): string[] {
+  const spec: VmSpec = {
+    id: 'measure',
+    dir: '/tmp',
+    vcpus: Number(options.smp),
+    memoryMib: Number(options.memory),
+    kernel: variant.kernel,
+    image: variant.image,
+    kernelParams: variant.append,
+    accelerator,
+    hypervisorPath: options.qemu,
+  };
+  // Only a port with an id of its own tells when the guest opens it.
+  const withId = (argument: string) => argument.replace(/^virtserialport,/, 'virtserialport,id=agent,');
+  const extra = [
     ...(options.bios ? ['-bios', options.bios] : []),
-    ...options.device.flatMap((device) => ['-device', device]),
+    ...options.device.flatMap((d) => ['-device', d]),
   ];
+  return [...qemuArgv(spec, { accelerator }).map(withId), ...extra];
 }
 
 /** Sum of a field of smaps_rollup in MiB; 0 when the process is gone. */
@@ -98,15 +97,14 @@ function cpuMs(pid: number): number {
   }
 }
 
-function boot(variant: Variant, accelerator: string): Promise<Boot> {
+function boot(variant: Variant, accelerator: 'kvm' | 'tcg'): Promise<Boot> {
   return new Promise((resolve, reject) => {
     let output = '';
     let events = '';
     let result: Boot | undefined;
     const started = performance.now();
-    const child = spawn('qemu-system-x86_64', qemuArguments(variant, accelerator), {
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
-    });
+    const [program = '', ...args] = qemuArguments(variant, accelerator);
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'] });
     const finish = (readyMs: number | undefined): void => {
       if (result) return;
       const pid = child.pid ?? 0;
@@ -124,9 +122,9 @@ function boot(variant: Variant, accelerator: string): Promise<Boot> {
     const collect = (chunk: Buffer): void => {
       output += chunk.toString('latin1');
     };
-    child.stdout?.on('data', collect);
+    child.stdio.at(CHANNEL_FD.console)?.on('data', collect);
     child.stderr?.on('data', collect);
-    const qmp = child.stdio[3];
+    const qmp = child.stdio.at(CHANNEL_FD.qmp);
     if (qmp && 'write' in qmp) qmp.write('{"execute":"qmp_capabilities"}\n');
     qmp?.on('data', (chunk: Buffer) => {
       events += chunk.toString();
@@ -145,7 +143,7 @@ function quantile(sorted: readonly number[], q: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? Number.NaN;
 }
 
-async function pickAccelerator(): Promise<string> {
+async function pickAccelerator(): Promise<'kvm' | 'tcg'> {
   const cpu = readFileSync('/proc/cpuinfo', 'utf8');
   const usable = await access('/dev/kvm', constants.R_OK | constants.W_OK).then(
     () => /^flags.*\b(vmx|svm)\b/m.test(cpu),
@@ -164,9 +162,7 @@ const boots = new Map<Variant, Boot[]>(variants.map((variant) => [variant, []]))
 for (let run = 0; run < Number(options.runs); run++) {
   for (const variant of variants) boots.get(variant)?.push(await boot(variant, accelerator));
 }
-console.log(
-  `${options.machine} ${accelerator}, ${options.memory} MiB, ${options.smp} CPU(s), ${options.runs} runs each`,
-);
+console.log(`q35 ${accelerator}, ${options.memory} MiB, ${options.smp} CPU(s), ${options.runs} runs each`);
 let failed = 0;
 for (const [variant, results] of boots) {
   const times = results.flatMap((r) => (r.readyMs === undefined ? [] : [r.readyMs])).sort((a, b) => a - b);
