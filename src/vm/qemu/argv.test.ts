@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { VmSpec } from '../hypervisor.ts';
+import { HOT_PLUG_PORTS, kernelCommandLine, qemuArgv } from './argv.ts';
+
+const spec: VmSpec = {
+  id: 'pod/1,x',
+  dir: '/run/x/vm',
+  vcpus: 2,
+  memoryMib: 512,
+  kernel: '/share/vmlinux',
+  image: '/share/a,b',
+  kernelParams: '',
+  accelerator: 'tcg',
+  hypervisorPath: '/usr/bin/qemu',
+  shared: { dir: '/run/x/shared', daemonPath: '/d', cache: 'auto', extraArgs: [] },
+};
+const tcg = { accelerator: 'tcg' } as const;
+
+/** The values of all options of one name. */
+function values(argv: readonly string[], option: string): string[] {
+  return argv.flatMap((a, i) => (argv[i - 1] === option ? [a] : []));
+}
+
+test('sizes, accelerator and CPU follow the spec', () => {
+  const argv = qemuArgv(spec, tcg);
+  assert.equal(argv[0], '/usr/bin/qemu');
+  assert.deepEqual(values(argv, '-smp'), ['cpus=2,sockets=1,cores=2,threads=1']);
+  assert.deepEqual(values(argv, '-m'), ['512M']);
+  assert.deepEqual(values(argv, '-cpu'), ['max']);
+  assert.deepEqual(values(argv, '-object'), ['memory-backend-memfd,id=ram,size=512M,share=on']);
+  assert.deepEqual(values(argv, '-name'), ['guest=bulkhead-pod_1_x,debug-threads=on']);
+  const kvm = qemuArgv(spec, { accelerator: 'kvm' });
+  assert.deepEqual(values(kvm, '-cpu'), ['host']);
+  assert.match(values(kvm, '-machine')[0] ?? '', /^q35,accel=kvm,/);
+});
+
+test('the image is the first disk, read-only and without locks, whatever its path holds', () => {
+  const [node] = values(qemuArgv(spec, tcg), '-blockdev');
+  assert.deepEqual(JSON.parse(node ?? ''), {
+    driver: 'raw',
+    'node-name': 'image',
+    'read-only': true,
+    'auto-read-only': false,
+    file: { driver: 'file', filename: '/share/a,b', 'read-only': true, locking: 'off' },
+  });
+});
+
+test('without a shared folder there is no file system device, and the memory is private', () => {
+  const { shared: _, ...rest } = spec;
+  const argv = qemuArgv(rest, tcg);
+  assert.equal(
+    argv.some((a) => a.includes('vhost-user-fs')),
+    false,
+  );
+  assert.match(values(argv, '-object')[0] ?? '', /share=off/);
+});
+
+test('boot devices and ports for later ones', () => {
+  const disks = [{ serial: 'data-1', path: '/dev/x', readOnly: false }];
+  const nics = [{ id: 'eth0', tap: 'tap0', mac: '02:00:00:00:00:01' }];
+  const argv = qemuArgv({ ...spec, disks, nics }, tcg, () => 'host_device');
+  const devices = values(argv, '-device').filter((d) => d.startsWith('{'));
+  assert.deepEqual(
+    devices.map((d) => (JSON.parse(d) as { id: string }).id),
+    ['disk-image', 'disk-data-1', 'nic-eth0'],
+  );
+  assert.match(values(argv, '-blockdev')[1] ?? '', /"host_device".*"locking":"auto"/);
+  assert.match(values(argv, '-netdev')[0] ?? '', /"ifname":"tap0"/);
+  assert.equal(values(argv, '-device').filter((d) => d.startsWith('pcie-root-port')).length, HOT_PLUG_PORTS);
+});
+
+test('configured kernel parameters come last', () => {
+  assert.match(kernelCommandLine(spec), /root=\/dev\/vda/);
+  assert.match(kernelCommandLine({ ...spec, kernelParams: 'debug panic=5' }), / debug panic=5$/);
+});
+
+test('QEMU is confined and cannot be told anything by its environment', () => {
+  const argv = qemuArgv(spec, tcg);
+  assert.match(
+    values(argv, '-sandbox')[0] ?? '',
+    /^on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny$/,
+  );
+  for (const flag of ['-nodefaults', '-no-user-config', '-no-reboot']) assert.ok(argv.includes(flag));
+});

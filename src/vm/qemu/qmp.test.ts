@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { Duplex } from 'node:stream';
+import { test } from 'node:test';
+import { QmpClient, QmpError, type QmpEvent } from './qmp.ts';
+
+interface Peer {
+  readonly client: QmpClient;
+  /** What the client has sent, parsed. */
+  readonly sent: { execute: string; arguments?: unknown; id: number }[];
+  say(text: string): void;
+  end(): void;
+}
+
+/** A QEMU that is played by the test; `answer` replies to each command. */
+function createPeer(answer?: (command: { execute: string; id: number }, peer: Peer) => void): Peer {
+  const sent: Peer['sent'] = [];
+  const channel = new Duplex({
+    read() {},
+    write(chunk: Buffer, _encoding, done) {
+      for (const line of chunk.toString().trim().split('\n')) {
+        const command = JSON.parse(line) as Peer['sent'][number];
+        sent.push(command);
+        answer?.(command, peer);
+      }
+      done();
+    },
+  });
+  const say = (text: string) => void channel.push(text);
+  const peer: Peer = { client: new QmpClient(channel), sent, say, end: () => void channel.push(null) };
+  return peer;
+}
+
+const GREETING = '{"QMP": {"version": {}, "capabilities": ["oob"]}}\r\n';
+const ok: Parameters<typeof createPeer>[0] = ({ id }, peer) =>
+  peer.say(`{"return": {"n": ${id}}, "id": ${id}}\r\n`);
+
+test('greeting in pieces, capabilities, commands, and answers out of order', async () => {
+  const peer = createPeer(({ execute, id }) => {
+    if (execute === 'qmp_capabilities') peer.say(`{"return": {}, "id": ${id}}\r\n`);
+    if (execute === 'second') peer.say(`{"return": 2, "id": ${id}}\r\n{"return": 1, "id": ${id - 1}}\r\n`);
+  });
+  const connected = peer.client.connect({ timeoutMs: 1000 });
+  for (const part of [GREETING.slice(0, 5), GREETING.slice(5)]) peer.say(part);
+  await connected;
+  const [first, second] = await Promise.all([
+    peer.client.execute('first', { a: 1 }),
+    peer.client.execute('second'),
+  ]);
+  assert.deepEqual([first, second], [1, 2]);
+  assert.deepEqual(peer.sent[1], { execute: 'first', arguments: { a: 1 }, id: 2 });
+});
+
+test('an error answer carries its class', async () => {
+  const peer = createPeer(({ id }) =>
+    peer.say(`{"error": {"class": "DeviceNotFound", "desc": "no x"}, "id": ${id}}\n`),
+  );
+  await assert.rejects(peer.client.execute('device_del'), (error: unknown) => {
+    assert.ok(error instanceof QmpError);
+    assert.equal(error.className, 'DeviceNotFound');
+    assert.equal(error.message, 'QMP device_del: no x');
+    return true;
+  });
+});
+
+test('events go to every listener until it is taken off', async () => {
+  const peer = createPeer(ok);
+  const seen: QmpEvent[] = [];
+  const off = peer.client.onEvent((e) => seen.push(e));
+  peer.say(
+    '{"event": "SHUTDOWN", "data": {"guest": true, "reason": "guest-reset"}, "timestamp": {}}\n{"event": "STOP"}\n',
+  );
+  await peer.client.execute('x');
+  off();
+  peer.say('{"event": "RESUME"}\n');
+  await peer.client.execute('y');
+  assert.deepEqual(seen, [
+    { event: 'SHUTDOWN', data: { guest: true, reason: 'guest-reset' } },
+    { event: 'STOP', data: {} },
+  ]);
+});
+
+test('no greeting and no answer end in time', async () => {
+  const peer = createPeer();
+  await assert.rejects(peer.client.connect({ timeoutMs: 20 }), /nothing came within 20 ms/);
+  await assert.rejects(peer.client.execute('x', undefined, { timeoutMs: 20 }), /no answer within 20 ms/);
+});
+
+test('the end of the channel fails all that waits, and all that comes later', async () => {
+  const peer = createPeer();
+  const waiting = peer.client.execute('x');
+  const greeting = peer.client.connect();
+  peer.end();
+  await assert.rejects(waiting, { className: 'Closed' });
+  await assert.rejects(greeting, { className: 'Closed' });
+  await assert.rejects(peer.client.execute('y'), { className: 'Closed' });
+  assert.match(await peer.client.closed, /closed/);
+});
+
+test('garbage and endless lines close the channel instead of filling memory', async () => {
+  const garbage = createPeer();
+  garbage.say('hello\n');
+  assert.match(await garbage.client.closed, /not JSON/);
+  const endless = createPeer();
+  for (let i = 0; i < 20; i++) endless.say('x'.repeat(100_000));
+  assert.match(await endless.client.closed, /more than 1048576 bytes/);
+  const odd = createPeer(ok);
+  odd.say('[]\n"x"\nnull\n{"return": 1, "id": 99}\n{"event": "X", "data": 5}\n\n');
+  await odd.client.execute('still-works');
+});
