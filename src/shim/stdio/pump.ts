@@ -3,7 +3,7 @@
 import type { Sink } from './sink.ts';
 
 /** Asked for per read. Two buffers of this size are in memory at most: one being written, one read ahead. */
-export const READ_BYTES = 256 * 1024;
+export const READ_BYTES = 1024 * 1024;
 
 /** Reads up to `length` bytes of the guest's stream; an empty answer is EOF. */
 export type ReadGuest = (length: number) => Promise<Uint8Array>;
