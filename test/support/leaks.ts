@@ -2,18 +2,28 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Containerd } from './containerd.ts';
 import { mountsBelow } from './mounts.ts';
+import type { Process } from './processes.ts';
 import { waitFor } from './wait.ts';
 
 /** Where Go shims, and ours, put their sockets. */
 export const socketDir = '/run/containerd/s';
 
+/** A containerd, real or played, as far as leak checks look at it. */
+export interface Host {
+  readonly dir: string;
+  readonly namespace: string;
+  readonly address: string;
+  readonly bulkheadState: string;
+  processes(): Process[];
+  log(): string;
+}
+
 /** What belongs to one daemon at one moment; each line names one thing. */
 export type Belongings = Set<string>;
 
 /** Lists what the daemon's containers hold right now. `ids` are those whose sockets are looked for by name. */
-export function belongings(daemon: Containerd, ids: readonly string[] = []): Belongings {
+export function belongings(daemon: Host, ids: readonly string[] = []): Belongings {
   return new Set([
     ...daemon.processes().map((one) => `process ${one.pid} ${one.command.slice(0, 160) || one.name}`),
     ...mountsBelow(daemon.dir).map((point) => `mount ${point}`),
@@ -31,7 +41,7 @@ export function belongings(daemon: Containerd, ids: readonly string[] = []): Bel
  * one leak does not fail every later check.
  */
 export async function assertNothingNew(
-  daemon: Containerd,
+  daemon: Host,
   before: Belongings,
   ids: readonly string[] = [],
   timeoutMs = 10_000,
@@ -59,13 +69,13 @@ export function conventionalSocket(address: string, namespace: string, id: strin
   );
 }
 
-function bundles(daemon: Containerd): string[] {
+function bundles(daemon: Host): string[] {
   return [join(daemon.dir, 's'), join(daemon.dir, 'r')].flatMap((dir) =>
     tree(join(dir, 'io.containerd.runtime.v2.task', daemon.namespace), 1),
   );
 }
 
-function sockets(daemon: Containerd, ids: readonly string[]): string[] {
+function sockets(daemon: Host, ids: readonly string[]): string[] {
   const conventional = ids.map((id) => conventionalSocket(daemon.address, daemon.namespace, id));
   const noted = bundles(daemon).flatMap((bundle) =>
     readText(join(bundle, 'address')).replace(/^unix:\/\//, ''),
