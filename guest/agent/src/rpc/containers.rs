@@ -25,13 +25,13 @@ pub(super) fn find(agent: &Rc<Agent>, method: &str, payload: &Bytes) -> Found {
             empty(container::remove(&agent, &r.container_id, r.timeout).await)
         }),
         "ExecProcess" => complete(payload, |r| async move { empty(container::exec(&agent, r).await) }),
-        "SignalProcess" => now(payload, |r| empty(signal(&agent, &r))),
+        "SignalProcess" => now(payload, move |r| empty(signal(&agent, &r))),
         "WaitProcess" => wait(payload, |r: pb::WaitProcessRequest| async move {
             let process = agent.containers.get(&r.container_id)?.process(&r.exec_id)?;
             Ok(Reply::message(&pb::WaitProcessResponse { status: process.wait().await }))
         }),
         "UpdateContainer" => complete(payload, |r| async move { empty(update(&agent, r).await) }),
-        "StatsContainer" => now(payload, |r: pb::StatsContainerRequest| {
+        "StatsContainer" => now(payload, move |r: pb::StatsContainerRequest| {
             let container = agent.containers.get(&r.container_id)?;
             let stats = cgroup::stats(&container.cgroup);
             let network_stats = crate::net::statistics();
@@ -40,13 +40,13 @@ pub(super) fn find(agent: &Rc<Agent>, method: &str, payload: &Bytes) -> Found {
         "PauseContainer" => complete(payload, |r: pb::PauseContainerRequest| async move {
             empty(agent.containers.get(&r.container_id)?.cgroup.freeze().await)
         }),
-        "ResumeContainer" => {
-            now(payload, |r: pb::ResumeContainerRequest| empty(agent.containers.get(&r.container_id)?.cgroup.thaw()))
-        }
+        "ResumeContainer" => now(payload, move |r: pb::ResumeContainerRequest| {
+            empty(agent.containers.get(&r.container_id)?.cgroup.thaw())
+        }),
         "GetOOMEvent" => wait(payload, |_: pb::GetOomEventRequest| async move {
             Ok(Reply::message(&pb::OomEvent { container_id: agent.oom.next().await }))
         }),
-        "GetDiagnosticData" => now(payload, |r| diagnostic_data(&agent, &r)),
+        "GetDiagnosticData" => now(payload, move |r| diagnostic_data(&agent, &r)),
         _ => None,
     }
 }

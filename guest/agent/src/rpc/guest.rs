@@ -17,17 +17,19 @@ pub(super) fn find(agent: &Rc<Agent>, method: &str, payload: &Bytes) -> Found {
     match method {
         "CreateSandbox" => complete(payload, |r| async move { empty(sandbox::create(&agent, r).await) }),
         "DestroySandbox" => Some(Ok(Call::Last(Box::pin(async move { empty(sandbox::destroy(&agent).await) })))),
-        "UpdateEphemeralMounts" => {
-            now(payload, |r: pb::UpdateEphemeralMountsRequest| empty(agent.storages.remount_ephemeral(&r.storages)))
-        }
+        "UpdateEphemeralMounts" => now(payload, move |r: pb::UpdateEphemeralMountsRequest| {
+            empty(agent.storages.remount_ephemeral(&r.storages))
+        }),
         // Mounts of the share are the host's; what the guest has cached of removed ones goes away by itself.
-        "RemoveStaleVirtiofsShareMounts" => now(payload, |_: pb::RemoveStaleVirtiofsShareMountsRequest| empty(Ok(()))),
-        "CopyFile" => now(payload, |r: pb::CopyFileRequest| empty(copy_file::copy(&r))),
-        "GetVolumeStats" => now(payload, |r: pb::VolumeStatsRequest| {
+        "RemoveStaleVirtiofsShareMounts" => {
+            now(payload, move |_: pb::RemoveStaleVirtiofsShareMountsRequest| empty(Ok(())))
+        }
+        "CopyFile" => now(payload, move |r: pb::CopyFileRequest| empty(copy_file::copy(&r))),
+        "GetVolumeStats" => now(payload, move |r: pb::VolumeStatsRequest| {
             guest::volume_stats(&r.volume_guest_path).map(|stats| Reply::message(&stats))
         }),
         "ResizeVolume" => {
-            now(payload, |_: pb::ResizeVolumeRequest| Err(Status::unimplemented("volumes cannot be resized")))
+            now(payload, move |_: pb::ResizeVolumeRequest| Err(Status::unimplemented("volumes cannot be resized")))
         }
         _ => find_machine(agent.clone(), method, payload).or_else(|| find_network(agent, method, payload)),
     }
@@ -35,16 +37,16 @@ pub(super) fn find(agent: &Rc<Agent>, method: &str, payload: &Bytes) -> Found {
 
 fn find_machine(agent: Rc<Agent>, method: &str, payload: &Bytes) -> Found {
     match method {
-        "GetGuestDetails" => {
-            now(payload, |r: pb::GuestDetailsRequest| Ok(Reply::message(&guest::details(&r, agent.options.is_init))))
-        }
-        "GetMetrics" => now(payload, |_: pb::GetMetricsRequest| {
+        "GetGuestDetails" => now(payload, move |r: pb::GuestDetailsRequest| {
+            Ok(Reply::message(&guest::details(&r, agent.options.is_init)))
+        }),
+        "GetMetrics" => now(payload, move |_: pb::GetMetricsRequest| {
             Ok(Reply::message(&pb::Metrics { metrics: guest::metrics(agent.containers.all().len()) }))
         }),
-        "SetGuestDateTime" => now(payload, |r: pb::SetGuestDateTimeRequest| empty(guest::set_time(r.sec, r.usec))),
-        "ReseedRandomDev" => now(payload, |r: pb::ReseedRandomDevRequest| empty(guest::reseed(&r.data))),
+        "SetGuestDateTime" => now(payload, move |r: pb::SetGuestDateTimeRequest| empty(guest::set_time(r.sec, r.usec))),
+        "ReseedRandomDev" => now(payload, move |r: pb::ReseedRandomDevRequest| empty(guest::reseed(&r.data))),
         "OnlineCPUMem" => complete(payload, |r: pb::OnlineCpuMemRequest| async move { empty(guest::online(&r).await) }),
-        "MemHotplugByProbe" => now(payload, |r: pb::MemHotplugByProbeRequest| empty(guest::probe_memory(&r))),
+        "MemHotplugByProbe" => now(payload, move |r: pb::MemHotplugByProbeRequest| empty(guest::probe_memory(&r))),
         "AddSwap" => complete(payload, |r: pb::AddSwapRequest| async move {
             let path: Vec<String> = r.pci_path.iter().map(|slot| format!("{slot:02x}")).collect();
             empty(guest::add_swap(&device::block_device(&path.join("/")).await?))
@@ -66,16 +68,16 @@ fn find_network(agent: Rc<Agent>, method: &str, payload: &Bytes) -> Found {
             net::update_interface(&interface).await?;
             Ok(Reply::message(&interface))
         }),
-        "UpdateRoutes" => now(payload, |r: pb::UpdateRoutesRequest| {
+        "UpdateRoutes" => now(payload, move |r: pb::UpdateRoutesRequest| {
             net::update_routes(&r.routes.unwrap_or_default().routes)?;
             routes()
         }),
-        "ListInterfaces" => now(payload, |_: pb::ListInterfacesRequest| {
+        "ListInterfaces" => now(payload, move |_: pb::ListInterfacesRequest| {
             let interfaces: Vec<Interface> = net::list_interfaces()?;
             Ok(Reply::message(&pb::Interfaces { interfaces }))
         }),
-        "ListRoutes" => now(payload, |_: pb::ListRoutesRequest| routes()),
-        "AddARPNeighbors" => now(payload, |r: pb::AddArpNeighborsRequest| {
+        "ListRoutes" => now(payload, move |_: pb::ListRoutesRequest| routes()),
+        "AddARPNeighbors" => now(payload, move |r: pb::AddArpNeighborsRequest| {
             empty(net::add_neighbors(&r.neighbors.unwrap_or_default().arp_neighbors))
         }),
         "GetIPTables" => complete(payload, |r: pb::GetIpTablesRequest| async move {

@@ -54,12 +54,12 @@ where
     Some(decode(payload).map(|message| Call::Wait(Box::pin(work(message)))))
 }
 
-/// A call that is done at once.
-fn now<M: Message + Default>(payload: &Bytes, work: impl FnOnce(M) -> Result<Reply>) -> Found {
-    Some(decode(payload).map(|message| {
-        let outcome = work(message);
-        Call::Complete(Box::pin(async move { outcome }))
-    }))
+/// A call that is done without waiting. It too has its turn after those that came before it.
+fn now<M>(payload: &Bytes, work: impl FnOnce(M) -> Result<Reply> + 'static) -> Found
+where
+    M: Message + Default + 'static,
+{
+    complete(payload, |message| async move { work(message) })
 }
 
 /// The response of a method that returns nothing.

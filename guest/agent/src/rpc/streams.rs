@@ -17,11 +17,11 @@ pub(super) fn find(agent: &Rc<Agent>, method: &str, payload: &Bytes) -> Found {
         "ReadStderr" => wait(payload, |r| async move { read(&agent, r, true).await }),
         // It only waits for the process to take the data: when the host is gone, nobody needs to know how much it took.
         "WriteStdin" => wait(payload, |r| async move { write(&agent, r).await }),
-        "CloseStdin" => now(payload, |r: pb::CloseStdinRequest| {
+        "CloseStdin" => now(payload, move |r: pb::CloseStdinRequest| {
             process(&agent, &r.container_id, &r.exec_id)?.streams.stdin.close();
             empty(Ok(()))
         }),
-        "TtyWinResize" => now(payload, |r| empty(resize(&agent, &r))),
+        "TtyWinResize" => now(payload, move |r| empty(resize(&agent, &r))),
         _ => None,
     }
 }
