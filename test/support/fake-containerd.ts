@@ -218,7 +218,7 @@ export class Shim {
   }
 
   async #open(name: string, options: FifoOptions): Promise<FifoClient> {
-    const dir = join(this.fake.dir, 'f', name);
+    const dir = join(this.fake.dir, 'f', `${name}-${this.#fifoDirs.length}`);
     this.#fifoDirs.push(dir);
     const streams = await FifoClient.open(dir, options);
     this.#streams.push(streams);

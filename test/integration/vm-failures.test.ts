@@ -1,0 +1,86 @@
+// Starts that cannot work: each gives an error that says what, where and what to do, and leaves nothing.
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { VmError, type VmSpec, type VmStage } from '../../src/vm/hypervisor.ts';
+import { createStand, type Stand } from './vm-fixture.ts';
+
+let stand: Stand;
+before(async () => {
+  stand = await createStand();
+});
+after(() => stand.close());
+
+function program(name: string, body: string): string {
+  const path = join(stand.dir, name);
+  writeFileSync(path, `#!/bin/sh\n${body}\n`, { mode: 0o755 });
+  return path;
+}
+
+async function fails(change: Partial<VmSpec>, stage: VmStage, pattern: RegExp): Promise<void> {
+  await assert.rejects(stand.start(change), (error: unknown) => {
+    assert.ok(error instanceof VmError, String(error));
+    assert.match(error.message, pattern);
+    assert.equal(error.stage, stage);
+    return true;
+  });
+  await stand.assertEmpty();
+}
+
+const limit = { timeout: 60_000 };
+const shared = (daemonPath: string) =>
+  ({ dir: stand.sharedDir, daemonPath, cache: 'auto', extraArgs: [] }) as const;
+
+test('missing parts are found before anything starts', limit, async () => {
+  await fails({ hypervisorPath: '/no/qemu' }, 'check', /\/no\/qemu does not exist.*vm\.path/);
+  await fails(
+    { shared: shared('/no/virtiofsd') },
+    'check',
+    /\/no\/virtiofsd does not exist.*shared_fs\.daemon/,
+  );
+  await fails({ kernel: '/no/kernel' }, 'check', /\/no\/kernel does not exist.*vm\.kernel/);
+  await fails({ image: '/no/image' }, 'check', /\/no\/image does not exist.*vm\.image/);
+});
+
+test('a kernel that only looks like one', limit, async () => {
+  const kernel = join(stand.dir, 'fake-kernel');
+  writeFileSync(kernel, Buffer.concat([Buffer.from([0x7f]), Buffer.from('ELF'), Buffer.alloc(8192, 1)]));
+  await fails({ kernel }, 'vmm', /stderr: [\s\S]*(kernel|ELF)/i);
+});
+
+test('QEMU that ends at once, or says nothing sensible', limit, async () => {
+  const ends = program('ends', 'echo "no room" >&2; exit 3');
+  await fails({ hypervisorPath: ends }, 'vmm', /code 3[\s\S]*no room/);
+  const babbles = program('babbles', 'echo hello >&3; sleep 100');
+  await fails({ hypervisorPath: babbles }, 'vmm', /did not come up: [\s\S]*not JSON/);
+});
+
+test('virtiofsd that ends at once, is something else, or refuses its arguments', limit, async () => {
+  const version = 'if [ "$1" = --version ]; then echo "virtiofsd 1.13.2"; exit 0; fi';
+  const ends = program('vfsd-ends', `${version}\necho "no folder" >&2; exit 1`);
+  await fails({ shared: shared(ends) }, 'virtiofsd', /virtiofsd died with code 1: [\s\S]*no folder/);
+  const other = program('vfsd-other', 'echo hello');
+  await fails({ shared: shared(other) }, 'virtiofsd', /does not look like virtiofsd/);
+  const daemon = stand.spec().shared?.daemonPath ?? '';
+  const extraArgs = ['--no-such-option'];
+  await fails(
+    { shared: { ...shared(daemon), extraArgs } },
+    'virtiofsd',
+    /virtiofsd died[\s\S]*no-such-option/,
+  );
+});
+
+test('a program of the wrong format', limit, async () => {
+  const path = join(stand.dir, 'wrong-format');
+  writeFileSync(path, Buffer.from([0x7f, 0x45, 0x4c, 0x46, 1, 2, 3]), { mode: 0o755 });
+  await fails({ hypervisorPath: path }, 'vmm', /wrong-format/);
+});
+
+test("the VM's folder is gone", limit, async () => {
+  await assert.rejects(stand.start({ dir: join(stand.dir, 'no', 'dir') }), {
+    name: 'VmError',
+    stage: 'virtiofsd',
+  });
+  await stand.assertEmpty();
+});

@@ -1,0 +1,142 @@
+// A VM under real QEMU: boot, agent channel, console, pause, network namespace, and every way to end.
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, readlinkSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { killRef, waitGone } from '../../src/host/process.ts';
+import { repoRoot } from '../support/paths.ts';
+import { within } from '../support/wait.ts';
+import { assertRunning, awaitAgent, createStand, type Stand } from './vm-fixture.ts';
+
+let stand: Stand;
+before(async () => {
+  stand = await createStand();
+});
+after(() => stand.close());
+
+const limit = { timeout: 180_000 };
+
+test('boots, answers over the agent channel, pauses, and leaves nothing when killed', limit, async () => {
+  const vm = await stand.start();
+  assert.equal(vm.pid, vm.processes[0]?.pid);
+  assert.deepEqual(
+    vm.processes.map((p) => p.name),
+    ['qemu', 'virtiofsd'],
+  );
+  assertRunning(vm, stand.cgroup);
+  const connection = await awaitAgent(vm);
+  await vm.pause();
+  await vm.resume();
+  await vm.resume();
+  const [first, second] = await Promise.all([vm.kill(), vm.kill()]);
+  assert.equal(first, second);
+  assert.equal(first.cause, 'killed');
+  assert.equal(await vm.exited, first);
+  await within('end of the agent channel', 5000, connection.closed);
+  await assert.rejects(vm.pause(), { name: 'VmError' });
+  await stand.assertEmpty(vm.processes);
+});
+
+test('no process of ours leaks its environment or descriptors into the VMM', limit, async () => {
+  process.env.BULKHEAD_TEST_SECRET = 'x';
+  const vm = await stand.start({ shared: undefined } as never);
+  const environment = readFileSync(`/proc/${vm.pid}/environ`, 'latin1').split('\0').filter(Boolean);
+  assert.deepEqual(environment.map((e) => e.split('=')[0]).sort(), ['LC_ALL', 'PATH', 'PWD']);
+  assert.match(readFileSync(`/proc/${vm.pid}/status`, 'utf8'), /^Seccomp:\s+2$/m);
+  await vm.kill();
+  await stand.assertEmpty(vm.processes);
+});
+
+test('a kernel panic ends the VM at once, with the panic in the reason', limit, async () => {
+  const vm = await stand.start({ kernelParams: 'init=/nonexistent' });
+  const exit = await within('end of the VM', 60_000, vm.exited);
+  assert.equal(exit.cause, 'guest-panicked');
+  assert.match(exit.reason, /the guest panicked: [\s\S]*Kernel panic/);
+  assert.match(vm.console(), /Kernel panic/);
+  await stand.assertEmpty(vm.processes);
+});
+
+test('the death of virtiofsd ends the VM and is named', limit, async () => {
+  const vm = await stand.start();
+  const [, virtiofsd] = vm.processes;
+  assert.ok(virtiofsd);
+  killRef(virtiofsd);
+  const exit = await within('end of the VM', 10_000, vm.exited);
+  assert.equal(exit.cause, 'virtiofsd-died');
+  assert.match(exit.reason, /virtiofsd died with signal SIGKILL/);
+  await stand.assertEmpty(vm.processes);
+});
+
+test('the death of QEMU is known at once and takes virtiofsd with it', limit, async () => {
+  const vm = await stand.start();
+  const start = performance.now();
+  killRef({ pid: vm.pid, startTime: vm.processes[0]?.startTime ?? '' });
+  const exit = await within('end of the VM', 10_000, vm.exited);
+  assert.ok(performance.now() - start < 2000);
+  assert.equal(exit.cause, 'vmm-exited');
+  assert.equal(exit.signal, 'SIGKILL');
+  await stand.assertEmpty(vm.processes);
+});
+
+test('an abort ends a start that is under way, and one that has not begun', limit, async () => {
+  await assert.rejects(stand.start({}, AbortSignal.abort(new Error('enough'))), /aborted: enough/);
+  await assert.rejects(stand.start({}, AbortSignal.timeout(5)), /the start of the VM was aborted/);
+  await stand.assertEmpty();
+});
+
+test('the VMM runs in the network namespace of the sandbox', limit, async () => {
+  const holder = spawn('unshare', ['--net', 'sh', '-c', 'echo ready; exec sleep 100'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(holder.stdout, 'data');
+  const path = `/proc/${holder.pid}/ns/net`;
+  try {
+    const vm = await stand.start({ netnsPath: path });
+    assert.equal(readlinkSync(`/proc/${vm.pid}/ns/net`), readlinkSync(path));
+    assert.notEqual(statSync(path).ino, statSync('/proc/self/ns/net').ino);
+    await vm.kill();
+  } finally {
+    holder.kill('SIGKILL');
+  }
+  await assert.rejects(stand.start({ netnsPath: '/no/such/netns' }), /no\/such\/netns/);
+  await stand.assertEmpty();
+});
+
+test(
+  'what mount and pid namespaces virtiofsd makes, the exported folder shows later mounts',
+  limit,
+  async () => {
+    const vm = await stand.start();
+    const [, virtiofsd] = vm.processes;
+    execFileSync('mount', ['-t', 'tmpfs', 'late', stand.sharedDir]);
+    execFileSync('umount', [stand.sharedDir]);
+    assert.ok(virtiofsd);
+    await vm.kill();
+    await stand.assertEmpty(vm.processes);
+  },
+);
+
+test('a shim that is killed takes VMM and virtiofsd with it', limit, async () => {
+  const script = `
+    const { createStand } = await import(${JSON.stringify(join(repoRoot, 'test/integration/vm-fixture.ts'))});
+    const stand = await createStand();
+    const vm = await stand.start();
+    console.log(JSON.stringify({ processes: vm.processes, all: stand.cgroup.procs(), dir: stand.dir, cgroup: stand.cgroup.path }));`;
+  const shim = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [line] = (await once(shim.stdout, 'data')) as [Buffer];
+  const { processes, dir, cgroup } = JSON.parse(line.toString());
+  shim.kill('SIGKILL');
+  for (const ref of processes)
+    assert.ok(await waitGone(ref, { timeoutMs: 5000 }), `${ref.name} died with the shim`);
+  const { openCgroup } = await import('../../src/host/cgroup.ts');
+  const { unmountTree } = await import('../../src/host/mounts.ts');
+  const left = openCgroup(cgroup);
+  await left.kill();
+  await left.remove();
+  await unmountTree(dir);
+  execFileSync('rm', ['-r', dir]);
+});
