@@ -7,6 +7,13 @@ test('the result carries code and both outputs', async () => {
   assert.deepEqual(result, { code: 3, stdout: 'out\n', stderr: 'err\n' });
 });
 
+test('input is written, also to a program that does not read it', async () => {
+  const echoed = await runCommand(['cat'], { timeoutMs: 5000, input: 'a\nb\n' });
+  assert.equal(echoed.stdout, 'a\nb\n');
+  const deaf = await runCommand(['true'], { timeoutMs: 5000, input: 'x'.repeat(1 << 20) });
+  assert.equal(deaf.code, 0);
+});
+
 test('a missing program, a slow one and an aborted one are errors', async () => {
   await assert.rejects(
     runCommand(['/no/such/program'], { timeoutMs: 1000 }),

@@ -1,5 +1,6 @@
 /** One-shot programs of the host (mount, umount): bounded in time and output, with a clean environment. */
-import { spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
 import { childEnv } from './process.ts';
 
 export interface CommandResult {
@@ -14,6 +15,8 @@ export interface CommandOptions {
   readonly signal?: AbortSignal | undefined;
   readonly cwd?: string | undefined;
   readonly env?: Readonly<Record<string, string>>;
+  /** What the program reads from its standard input; absent: nothing. */
+  readonly input?: string;
 }
 
 const MAX_OUTPUT_BYTES = 64 * 1024;
@@ -35,8 +38,8 @@ export function runCommand(
     const child = spawn(file, args, {
       cwd: options.cwd,
       env: { ...childEnv(), ...options.env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+      stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    }) as ChildProcessByStdio<Writable | null, Readable, Readable>;
     let failure: Error | undefined;
     let abandon: NodeJS.Timeout | undefined;
     const stop = (error: Error) => {
@@ -53,6 +56,8 @@ export function runCommand(
 
     const stdout = collect(child.stdout);
     const stderr = collect(child.stderr);
+    child.stdin?.on('error', () => undefined); // it need not read all, and its exit says more
+    child.stdin?.end(options.input);
     const finish = (code: number | null = null) => {
       clearTimeout(timer);
       clearTimeout(abandon);

@@ -21,6 +21,11 @@ function identity(path: string): string | undefined {
   }
 }
 
+/** Tells one network namespace from another as long as it exists; undefined when nothing is at the path. */
+export function netnsIdentity(path: string): string | undefined {
+  return identity(path);
+}
+
 /** Whether the path leads to a network namespace: `/proc/<pid>/ns/net`, or a bind mount of one. */
 export function isNetns(path: string): boolean {
   if (linkTarget(path)?.startsWith('net:[')) return true;

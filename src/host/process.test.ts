@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -75,6 +75,17 @@ test('the wrapper does not start the program for another parent', () => {
 test('the wrapper enters a network namespace', () => {
   const result = run(wrapArgv(['readlink', '/proc/self/ns/net'], { netnsPath: '/proc/self/ns/net' }));
   assert.match(result.stdout, /^net:\[\d+\]\n$/);
+});
+
+test('the wrapper makes a network namespace', () => {
+  const show = ['sh', '-c', 'readlink /proc/self/ns/net; cat /proc/self/net/dev'];
+  const result = run(wrapArgv(show, { newNetns: true }));
+  const [name, ...devices] = result.stdout.split('\n');
+  assert.match(name ?? '', /^net:\[\d+\]$/);
+  assert.notEqual(name, readlinkSync('/proc/self/ns/net'));
+  // Nothing of ours is in it: loopback, and whatever the kernel puts into every namespace.
+  assert.ok(devices.some((line) => line.includes('lo:')));
+  assert.ok(!devices.some((line) => line.includes('eth')));
 });
 
 test('the program dies with a parent that is killed', async () => {

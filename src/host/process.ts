@@ -81,6 +81,8 @@ export interface WrapOptions {
   readonly procsFiles?: readonly string[];
   /** Network namespace to enter. */
   readonly netnsPath?: string;
+  /** A network namespace of its own, which ends with it; instead of `netnsPath`. */
+  readonly newNetns?: boolean;
   /** The process whose death kills the child; the spawning one. */
   readonly parentPid?: number;
 }
@@ -110,6 +112,7 @@ export function wrapArgv(program: readonly string[], options: WrapOptions = {}):
   const chain = ['setpriv', '--pdeathsig', 'KILL', '--', 'sh', '-c', WRAP_SCRIPT, 'sh', parent];
   chain.push(String(files.length), ...files);
   if (options.netnsPath !== undefined) chain.push('nsenter', `--net=${options.netnsPath}`, '--');
+  else if (options.newNetns) chain.push('unshare', '--net', '--');
   chain.push(...program);
   const [first, ...rest] = chain;
   return [first ?? 'setpriv', ...rest];

@@ -4,7 +4,10 @@
 export class NetworkError extends Error {
   constructor(what: string, detail: { readonly stderr?: string; readonly cause?: unknown } = {}) {
     const stderr = detail.stderr?.trim().replaceAll('\n', ' ');
-    super(stderr ? `${what}: ${stderr}` : what, detail.cause === undefined ? undefined : { cause: detail.cause });
+    super(
+      stderr ? `${what}: ${stderr}` : what,
+      detail.cause === undefined ? undefined : { cause: detail.cause },
+    );
     this.name = 'NetworkError';
   }
 }

@@ -1,6 +1,14 @@
 /** From iproute2's view of a namespace to what the guest gets of it (pure). */
 import type { IpAddress, IpDump, IpLink, IpNeighbor, IpNexthop, IpRoute } from './iproute.ts';
-import { type Address, type Family, type Link, type Neighbor, type Route, TAP_PREFIX, type Topology } from './topology.ts';
+import {
+  type Address,
+  type Family,
+  type Link,
+  type Neighbor,
+  type Route,
+  TAP_PREFIX,
+  type Topology,
+} from './topology.ts';
 
 const SCOPES: Readonly<Record<string, number>> = { global: 0, site: 200, link: 253, host: 254, nowhere: 255 };
 const RTNH_F_ONLINK = 4;
@@ -28,11 +36,11 @@ export function readTopology(dump: IpDump): Topology {
 
 function readLink(link: IpLink, notes: string[]): Link[] {
   const { ifname: name, ifindex: index, address: mac, flags = [], link_type: type, mtu } = link;
-  if (name === undefined || index === undefined || mac === undefined || mtu === undefined) return [];
+  if (name === undefined || index === undefined || mtu === undefined) return [];
   if (flags.includes('LOOPBACK') || name.startsWith(TAP_PREFIX) || !flags.includes('UP')) return [];
   const addresses = (link.addr_info ?? []).flatMap(readAddress);
   if (addresses.length === 0) return [];
-  if (type !== 'ether') {
+  if (type !== 'ether' || mac === undefined) {
     notes.push(`${name} is no Ethernet interface (${type}): the guest does not get it`);
     return [];
   }
@@ -60,10 +68,22 @@ function readAddress({ family, local, prefixlen, dadfailed }: IpAddress): Addres
  * peers, so in the guest nobody would.
  */
 function peerRoutes({ ifname, addr_info = [] }: IpLink): Route[] {
-  return addr_info.flatMap(({ family, local, address, prefixlen }) => {
+  return addr_info.flatMap<Route>(({ family, local, address, prefixlen }) => {
     if ((family !== 'inet' && family !== 'inet6') || !local || !address || address === local) return [];
-    const route = { family, dest: `${address}/${prefixlen}`, gateway: '', device: ifname ?? '', source: local };
-    return [{ ...route, scope: SCOPES.link ?? 0, flags: 0, mtu: 0, metric: 0 } satisfies Route];
+    const dest = `${address}/${prefixlen}`;
+    return [
+      {
+        family,
+        dest,
+        gateway: '',
+        device: ifname ?? '',
+        source: local,
+        scope: 253,
+        flags: 0,
+        mtu: 0,
+        metric: 0,
+      },
+    ];
   });
 }
 
@@ -122,7 +142,11 @@ function byOrder(a: Route, b: Route): number {
 }
 
 /** Permanent entries, and the gateways that are known, so that the guest's first packet need not ask. */
-function readNeighbor(entry: IpNeighbor, links: ReadonlySet<string>, gateways: ReadonlySet<string>): Neighbor[] {
+function readNeighbor(
+  entry: IpNeighbor,
+  links: ReadonlySet<string>,
+  gateways: ReadonlySet<string>,
+): Neighbor[] {
   const { dst: address, dev: device, lladdr: mac, state = [] } = entry;
   if (!address || !device || !mac || !links.has(device)) return [];
   const family: Family = address.includes(':') ? 'inet6' : 'inet';

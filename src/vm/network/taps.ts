@@ -1,0 +1,121 @@
+/**
+ * Connects interfaces of a namespace with a VM: a tap beside each, and the kernel's traffic control moves every frame
+ * that arrives at one out of the other. The interface itself is not changed: it keeps its name, its addresses and its
+ * counters, and whoever made it can remove it as ever.
+ */
+import { netnsIdentity } from '../../host/netns.ts';
+import { type Namespace, runIn } from './namespace.ts';
+import { NetworkError } from './network-error.ts';
+import { type Link, type OwnTap, TAP_PREFIX, tapOf } from './topology.ts';
+
+/** What undoing needs to know; plain data, to be recorded before anything is made. */
+export interface TapRecord {
+  readonly interface: string;
+  readonly tap: string;
+}
+
+/** What undoing in another process needs to know. */
+export interface NetworkRecord extends Namespace {
+  readonly taps: readonly TapRecord[];
+}
+
+export interface TapOptions {
+  /** Who may open the taps besides root: the user that the VMM runs as. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
+  readonly signal?: AbortSignal;
+}
+
+/** The kernel's limit for a tap: 65535 less the Ethernet header. */
+const MAX_TAP_MTU = 65521;
+
+export function tapRecords(links: readonly Link[]): TapRecord[] {
+  return links.map((link) => ({ interface: link.name, tap: tapOf(link) }));
+}
+
+/** Runs `ip` and `tc` with a batch each: one process for us to wait for. */
+const SCRIPT = 'printf %s "$1" | ip -batch - && printf %s "$2" | tc -batch -';
+
+/**
+ * Makes the taps of interfaces. Leftovers of a sandbox that is gone are replaced.
+ * @param present taps that were found in the namespace.
+ * @throws NetworkError with nothing made, also when another VM has one of the taps.
+ */
+export async function makeTaps(
+  namespace: Namespace,
+  links: readonly Link[],
+  present: readonly OwnTap[],
+  options: TapOptions = {},
+): Promise<void> {
+  if (links.length === 0) return;
+  const records = tapRecords(links);
+  const names = new Set(records.map((record) => record.tap));
+  const old = present.filter((tap) => names.has(tap.name));
+  const busy = old.find((tap) => tap.inUse);
+  if (busy) {
+    throw new NetworkError(
+      `the network namespace ${namespace.path} belongs to another VM (which holds ${busy.name}); two VMs cannot share one`,
+    );
+  }
+  if (old.length > 0) await removeTaps({ ...namespace, taps: records });
+  const what = `cannot connect ${links.map((link) => link.name).join(', ')} to the VM`;
+  const argv = ['sh', '-c', SCRIPT, 'sh', tapBatch(links, options), redirectBatch(records)];
+  try {
+    await runIn(namespace, what, argv, { signal: options.signal });
+  } catch (error) {
+    await removeTaps({ ...namespace, taps: records }).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Commands of `ip` that make the taps (pure). */
+export function tapBatch(links: readonly Link[], { owner }: TapOptions = {}): string {
+  const user = owner === undefined ? '' : ` user ${owner.uid} group ${owner.gid}`;
+  return links
+    .map((link) => {
+      const tap = tapOf(link);
+      // The host's stack has no business on the tap: without an address it does not speak there.
+      const silent = link.ipv6 ? ' addrgenmode none' : '';
+      const mtu = Math.min(link.mtu, MAX_TAP_MTU);
+      return `tuntap add dev ${tap} mode tap vnet_hdr${user}\nlink set dev ${tap} mtu ${mtu}${silent} up\n`;
+    })
+    .join('');
+}
+
+/** Priority of our filters, by which they are told from others'. */
+const PREF = 2845;
+
+/**
+ * Commands of `tc` that move every frame between the two (pure). An interface may have an ingress qdisc already, with
+ * filters of others: they keep their place before ours.
+ */
+export function redirectBatch(records: readonly TapRecord[]): string {
+  const redirect = (from: string, to: string) =>
+    `qdisc replace dev ${from} ingress\n` +
+    `filter add dev ${from} parent ffff: protocol all pref ${PREF} ` +
+    `u32 match u32 0 0 action mirred egress redirect dev ${to}\n`;
+  return records.map(({ interface: name, tap }) => redirect(name, tap) + redirect(tap, name)).join('');
+}
+
+// Arguments: interface, tap, interface, tap, ... Anything may be gone already; what counts is that no tap stays.
+const REMOVE_SCRIPT = [
+  'failed=0',
+  'while [ $# -gt 1 ]; do',
+  `tc filter del dev "$1" ingress pref ${PREF}`,
+  '[ -n "$(tc filter show dev "$1" ingress)" ] || tc qdisc del dev "$1" ingress',
+  'ip link del dev "$2"',
+  '[ ! -e "/proc/sys/net/ipv4/conf/$2" ] || failed=1',
+  'shift 2',
+  'done',
+  'exit $failed',
+].join('\n');
+
+/**
+ * Removes taps and redirects; what is gone already is fine, and so is a namespace that is gone or another by now.
+ * @throws NetworkError when a tap still stands.
+ */
+export async function removeTaps(record: NetworkRecord): Promise<void> {
+  const taps = record.taps.filter(({ tap }) => tap.startsWith(TAP_PREFIX));
+  if (taps.length === 0 || netnsIdentity(record.path) !== record.identity) return;
+  const pairs = taps.flatMap(({ interface: name, tap }) => [name, tap]);
+  await runIn(record, 'cannot take the network apart', ['sh', '-c', REMOVE_SCRIPT, 'sh', ...pairs]);
+}
