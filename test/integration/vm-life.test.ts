@@ -1,10 +1,12 @@
 // A VM under real QEMU: boot, agent channel, console, pause, network namespace, and every way to end.
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, readlinkSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { openCgroup } from '../../src/host/cgroup.ts';
+import { mountAll, unmountTree } from '../../src/host/mounts.ts';
 import { killRef, waitGone } from '../../src/host/process.ts';
 import { repoRoot } from '../support/paths.ts';
 import { within } from '../support/wait.ts';
@@ -105,15 +107,22 @@ test('the VMM runs in the network namespace of the sandbox', limit, async () => 
 });
 
 test(
-  'what mount and pid namespaces virtiofsd makes, the exported folder shows later mounts',
+  'a mount made while the VM runs reaches the daemon, which sees nothing else of the host',
   limit,
   async () => {
     const vm = await stand.start();
-    const [, virtiofsd] = vm.processes;
-    execFileSync('mount', ['-t', 'tmpfs', 'late', stand.sharedDir]);
-    execFileSync('umount', [stand.sharedDir]);
-    assert.ok(virtiofsd);
+    await awaitAgent(vm); // the daemon has entered its namespaces by then
+    const known = new Set(vm.processes.map((p) => p.pid));
+    const inner = stand.cgroup.procs().find((pid) => !known.has(pid));
+    assert.ok(inner, 'the daemon has a sandboxed process');
+    const target = join(stand.sharedDir, 'late');
+    const tmpfs = { type: 'tmpfs', source: 'tmpfs', target, options: ['size=1m'] };
+    await mountAll([tmpfs], { root: stand.sharedDir, scratchDir: stand.dir });
+    writeFileSync(join(target, 'f'), 'x');
+    assert.equal(readFileSync(`/proc/${inner}/root/late/f`, 'utf8'), 'x');
+    assert.deepEqual(readdirSync(`/proc/${inner}/root`), ['late']);
     await vm.kill();
+    await unmountTree(target);
     await stand.assertEmpty(vm.processes);
   },
 );
@@ -132,11 +141,9 @@ test('a shim that is killed takes VMM and virtiofsd with it', limit, async () =>
   shim.kill('SIGKILL');
   for (const ref of processes)
     assert.ok(await waitGone(ref, { timeoutMs: 5000 }), `${ref.name} died with the shim`);
-  const { openCgroup } = await import('../../src/host/cgroup.ts');
-  const { unmountTree } = await import('../../src/host/mounts.ts');
   const left = openCgroup(cgroup);
   await left.kill();
   await left.remove();
   await unmountTree(dir);
-  execFileSync('rm', ['-r', dir]);
+  rmSync(dir, { recursive: true });
 });

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { type Hypervisor, type Vm, VmError, type VmSpec } from '../hypervisor.ts';
 import { checkSpec } from '../preflight.ts';
 import { FS_SOCKET, startVirtiofsd, virtiofsdFlavour } from '../virtiofsd.ts';
-import { describeExit, VmChild } from '../vm-child.ts';
+import { VmChild } from '../vm-child.ts';
 import { qemuArgv } from './argv.ts';
-import { QmpClient } from './qmp.ts';
+import { QmpClient, QmpError } from './qmp.ts';
 import { QemuVm, SHARE_END_MS } from './running-vm.ts';
 
 export interface QemuOptions {
@@ -91,32 +91,32 @@ async function connect(
   const failed = Promise.withResolvers<never>();
   const onAbort = () => failed.reject(abortError(signal));
   signal.addEventListener('abort', onAbort, { once: true });
-  // Subscribed before the wait: an exit at any moment is seen.
-  vm.exited.then((exit) => {
-    const virtiofsdDied = exit.cause === 'virtiofsd-died';
-    const error = new VmError(
-      virtiofsdDied ? 'virtiofsd' : 'vmm',
-      `the VM ended while it started: ${exit.reason}`,
-    );
-    failed.reject(error);
-  });
   try {
     await Promise.race([qmp.connect({ timeoutMs: startMs }), failed.promise]);
     return vm;
   } catch (error) {
     throwIfAborted(signal);
-    // A closed protocol channel is how a dying QEMU looks first; its exit says why.
-    const exit = await Promise.race([vm.exited, vm.kill()]);
-    if (error instanceof VmError) throw error;
-    const state = qemu.exit ? `QEMU ended with ${describeExit(qemu.exit)}` : exit.reason;
-    throw new VmError('vmm', `QEMU did not come up: ${(error as Error).message}; ${state}`, {
-      stderr: vm.stderr(),
-      console: vm.console(),
-      cause: error,
-    });
+    throw await explain(vm, error);
   } finally {
     signal.removeEventListener('abort', onAbort);
   }
+}
+
+/** How long a VMM that has closed its protocol channel may take to end by itself, and so say why. */
+const LAST_WORDS_MS = 1000;
+
+/** The protocol's failure is only how the end of a process shows first. */
+async function explain(vm: QemuVm, error: unknown): Promise<VmError> {
+  const timer = setTimeout(() => vm.kill(), LAST_WORDS_MS);
+  if (error instanceof QmpError && error.className === 'Timeout') await vm.kill();
+  const exit = await vm.exited;
+  clearTimeout(timer);
+  const detail = { stderr: vm.stderr(), console: vm.console(), cause: error };
+  if (exit.cause === 'killed') {
+    return new VmError('vmm', `QEMU did not come up: ${(error as Error).message}`, detail);
+  }
+  const stage = exit.cause === 'virtiofsd-died' ? 'virtiofsd' : 'vmm';
+  return new VmError(stage, `the VM ended while it started: ${exit.reason}`, { cause: error });
 }
 
 function abortError(signal: AbortSignal): VmError {

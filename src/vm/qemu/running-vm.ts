@@ -97,7 +97,7 @@ export class QemuVm implements Vm {
       ...(virtiofsd ? [virtiofsd.exited.then(() => 'virtiofsd' as const)] : []),
     ]);
     // virtiofsd ends by itself when QEMU dies, and its end may be reported first.
-    const shareDied = first === 'virtiofsd' && isAlive(qemu.ref) && !this.#killed;
+    const before = first === 'virtiofsd' && isAlive(qemu.ref) && !this.#killed;
     qemu.kill();
     const exit = await qemu.exited;
     await virtiofsd?.end(SHARE_END_MS);
@@ -106,7 +106,13 @@ export class QemuVm implements Vm {
     qmp.close('the VM has ended');
     this.agent.destroy();
     console.destroy();
-    return this.#describe(exit, shareDied);
+    return this.#describe(exit, before || this.#shareFailed(exit));
+  }
+
+  /** While the VM starts, QEMU gives up when virtiofsd does, and may be gone before that is seen. */
+  #shareFailed(exit: ChildExit): boolean {
+    const failed = (code: number | null | undefined) => typeof code === 'number' && code !== 0;
+    return !this.#killed && failed(exit.code) && failed(this.#parts.virtiofsd?.exit?.code);
   }
 
   /** virtiofsd's sandbox has a second process; it dies with the first, this makes sure. */

@@ -1,0 +1,65 @@
+// Devices of a VM: disks that come and go, the limit of ports, and both virtiofsd daemons.
+import assert from 'node:assert/strict';
+import { truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import type { VmError } from '../../src/vm/hypervisor.ts';
+import { HOT_PLUG_PORTS } from '../../src/vm/qemu/argv.ts';
+import { virtiofsdFlavour } from '../../src/vm/virtiofsd.ts';
+import { assertRunning, awaitAgent, createStand, type Stand } from './vm-fixture.ts';
+import { rustVirtiofsd } from './vm-rust-virtiofsd.ts';
+
+let stand: Stand;
+before(async () => {
+  stand = await createStand();
+});
+after(() => stand.close());
+
+function disk(serial: string) {
+  const path = join(stand.dir, `${serial}.img`);
+  writeFileSync(path, '');
+  truncateSync(path, 1024 * 1024);
+  return { serial, path, readOnly: false };
+}
+
+test('disks are added to a running guest, and the guest lets go of them', { timeout: 180_000 }, async () => {
+  const vm = await stand.start();
+  await awaitAgent(vm);
+  const one = disk('one');
+  await vm.devices.addDisk(one);
+  await assert.rejects(vm.devices.addDisk(one), /there already/);
+  await vm.devices.addDisk({ ...disk('two'), readOnly: true });
+  await vm.devices.removeDisk('one');
+  await vm.devices.removeDisk('one');
+  await vm.devices.removeDisk('never-there');
+  await vm.devices.addDisk(one);
+  await assert.rejects(vm.devices.addDisk({ ...one, serial: 'x'.repeat(21) }), /bad disk serial/);
+  await assert.rejects(
+    vm.devices.addDisk({ ...one, serial: 'gone', path: '/no/disk' }),
+    /\/no\/disk does not exist/,
+  );
+  await assert.rejects(
+    vm.devices.addNic({ id: 'a', tap: 'no-such-tap-name', mac: 'xx' }),
+    (error: VmError) => {
+      assert.equal(error.stage, 'hot-plug');
+      return true;
+    },
+  );
+  for (let i = 0; i < HOT_PLUG_PORTS - 2; i++) await vm.devices.addDisk(disk(`more-${i}`));
+  await assert.rejects(vm.devices.addDisk(disk('too-many')), /no free port/);
+  await vm.kill();
+  await assert.rejects(vm.devices.addDisk(disk('late')), { name: 'VmError' });
+  await stand.assertEmpty(vm.processes);
+});
+
+test('the Rust virtiofsd of Debian 13 serves the guest as well', { timeout: 300_000 }, async () => {
+  const daemonPath = await rustVirtiofsd();
+  assert.equal(await virtiofsdFlavour(daemonPath), 'rust');
+  const vm = await stand.start({
+    shared: { dir: stand.sharedDir, daemonPath, cache: 'auto', extraArgs: [] },
+  });
+  assertRunning(vm, stand.cgroup);
+  await awaitAgent(vm);
+  await vm.kill();
+  await stand.assertEmpty(vm.processes);
+});
