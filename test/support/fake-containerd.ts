@@ -29,6 +29,7 @@ export class FakeContainerd {
   readonly events: EventReceiver;
   readonly #env: NodeJS.ProcessEnv;
   readonly #shims: Shim[] = [];
+  readonly #logs = new Map<string, Drain>();
 
   private constructor(dir: string, of: Runtime, env: NodeJS.ProcessEnv) {
     this.dir = dir;
@@ -71,6 +72,8 @@ export class FakeContainerd {
       await writeFile(join(bundle, 'config.json'), typeof spec === 'string' ? spec : JSON.stringify(spec));
     }
     await mustRun('mkfifo', ['-m', '700', join(bundle, 'log')]);
+    // containerd reads the log FIFO from before `start` on.
+    this.#logs.set(id, drain(join(bundle, 'log'), join(this.dir, `${id}.log`)));
     return bundle;
   }
 
@@ -105,28 +108,31 @@ export class FakeContainerd {
   /** Bundle, `start`, connection. The returned shim has no task yet. */
   async shim(id: string, spec: Spec): Promise<Shim> {
     const bundle = await this.bundle(id, spec);
-    const log = drain(join(bundle, 'log'), join(this.dir, `${id}.log`));
     const started = await this.invoke(id, 'start', [], { cwd: bundle });
     if (started.code !== 0)
       throw new Error(`start: exit ${started.code}: ${started.stdout}${started.stderr}`);
     const address = started.stdout.trim().replace(/^unix:\/\//, '');
-    const shim = new Shim(this, id, bundle, address, log);
+    const shim = new Shim(this, id, bundle, address);
     this.#shims.push(shim);
     await shim.connect();
     return shim;
   }
 
-  log(): string {
-    return this.#shims.map((shim) => shim.log()).join('\n');
+  /** What the shims wrote to their log FIFOs; of one bundle, or of all. */
+  log(id?: string): string {
+    const logs = id === undefined ? [...this.#logs.values()] : [this.#logs.get(id)];
+    return logs.map((log) => (log === undefined ? '' : readText(log.file))).join('\n');
   }
 
   processes(): ReturnType<typeof markedProcesses> {
-    return markedProcesses(this.namespace, this.dir);
+    const own = [...this.#logs.values()].map(({ pid }) => pid);
+    return markedProcesses(this.namespace, this.dir).filter(({ pid }) => !own.includes(pid));
   }
 
   /** Kills and removes everything. Never rejects half-way. */
   async stop(): Promise<void> {
     for (const shim of this.#shims) shim.release();
+    for (const { stop } of this.#logs.values()) stop();
     this.events.close();
     for (const { pid } of this.processes()) {
       try {
@@ -150,24 +156,16 @@ export class Shim {
   /** Path of its socket. */
   readonly address: string;
   readonly #connections: Connection[] = [];
-  readonly #log: { file: string; stop(): void };
   readonly #streams: FifoClient[] = [];
   readonly #fifoDirs: string[] = [];
   #execs = 0;
   task!: Task;
 
-  constructor(
-    fake: FakeContainerd,
-    id: string,
-    bundle: string,
-    address: string,
-    log: { file: string; stop(): void },
-  ) {
+  constructor(fake: FakeContainerd, id: string, bundle: string, address: string) {
     this.fake = fake;
     this.id = id;
     this.bundle = bundle;
     this.address = address;
-    this.#log = log;
   }
 
   /** A (further) connection; `task` uses the newest. */
@@ -251,27 +249,36 @@ export class Shim {
 
   /** What the shim wrote to its log FIFO. */
   log(): string {
-    try {
-      return readFileSync(this.#log.file, 'utf8');
-    } catch {
-      return '';
-    }
+    return this.fake.log(this.id);
   }
 
-  /** Closes the connections, the clients' ends of the streams and the log. */
+  /** Closes the connections and the clients' ends of the streams. */
   release(): void {
     for (const connection of this.#connections) connection.close();
     for (const streams of this.#streams) streams.close();
-    this.#log.stop();
+  }
+}
+
+interface Drain {
+  readonly file: string;
+  readonly pid: number | undefined;
+  stop(): void;
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
   }
 }
 
 /** Copies a FIFO into a file until stopped, holding it open for reading and writing as containerd does. */
-function drain(fifo: string, file: string): { file: string; stop(): void } {
+function drain(fifo: string, file: string): Drain {
   const from = openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK);
   const to = openSync(file, 'a');
   const child = spawn('sh', ['-c', 'exec cat <> "$0"', fifo], { stdio: ['ignore', to, 'ignore'] });
   closeSync(to);
   child.once('spawn', () => closeSync(from));
-  return { file, stop: () => void child.kill('SIGKILL') };
+  return { file, pid: child.pid, stop: () => void child.kill('SIGKILL') };
 }
