@@ -1,0 +1,28 @@
+/** The guest's own resolver configuration, from the file that the container manager made for the container. */
+import { readFile } from 'node:fs/promises';
+
+/** A mount of an OCI spec. */
+interface SpecMount {
+  readonly destination: string;
+  readonly source?: string;
+}
+
+/** More than any resolver reads. */
+const MAX_LINES = 64;
+const MAX_LINE_LENGTH = 1024;
+
+/** The lines of the file that the spec binds on /etc/resolv.conf; none when there is no such mount or file. */
+export async function dnsOf(mounts: readonly SpecMount[]): Promise<string[]> {
+  const source = mounts.find(({ destination }) => destination === '/etc/resolv.conf')?.source;
+  if (source === undefined) return [];
+  return dnsLines(await readFile(source, 'utf8').catch(() => ''));
+}
+
+/** What a resolver reads of the file: neither comments nor empty lines. */
+export function dnsLines(text: string): string[] {
+  return text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !/^[#;]/.test(line) && line.length <= MAX_LINE_LENGTH)
+    .slice(0, MAX_LINES);
+}
