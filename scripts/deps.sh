@@ -66,13 +66,12 @@ list_missing() {
   for package in "$@"; do grep -qx "$package" "$scratch" || printf '%s ' "$package"; done
 }
 
-# Services that installing a package would start at the next boot.
+# Services that installing a package would start at the next boot. Without systemctl only the link is there to remove.
 keep_services_off() {
   for unit in $new_services; do
     [ -e "/lib/systemd/system/$unit.service" ] || continue
-    if systemctl disable "$unit.service" >/dev/null 2>&1 || deb-systemd-helper disable "$unit.service" >/dev/null 2>&1; then
-      say "$unit.service was installed and does not start at boot (systemctl enable --now $unit, if you want it)"
-    fi
+    systemctl disable "$unit.service" >/dev/null 2>&1 || rm -f "/etc/systemd/system/multi-user.target.wants/$unit.service"
+    say "$unit.service was installed and does not start at boot (systemctl enable --now $unit, if you want it)"
   done
 }
 
