@@ -67,37 +67,31 @@ export function malformed(what: string, cause: unknown): TtrpcError {
   return new TtrpcError(Code.Internal, `${what} cannot be decoded: ${String(cause)}`, { cause });
 }
 
-/** A call that is waited for, as the connection sees it. */
-export interface PendingCall {
-  onResponse(buffer: Buffer, start: number, end: number): void;
-  onData(flags: number, buffer: Buffer, start: number, end: number): void;
-  /** Ends the call with an error; nothing after the end. */
-  fail(error: TtrpcError): void;
-}
-
-/** What both sorts of call share: the end, which comes once. */
-class CallEnd {
+/** A call that is waited for. Its end comes once. */
+export abstract class PendingCall {
   readonly #host: CallHost;
   readonly #id: number;
   readonly #limits: CallLimits | undefined;
   readonly #event: CallEvent | undefined;
+  #isOver = false;
   /** Runs at the end. */
   onOver: (() => void) | undefined;
 
-  constructor(
-    host: CallHost,
-    id: number,
-    options: CallOptions | undefined,
-    event: CallEvent | undefined,
-    fail: (error: TtrpcError) => void,
-  ) {
+  constructor(host: CallHost, id: number, options: CallOptions | undefined, event: CallEvent | undefined) {
     this.#host = host;
     this.#id = id;
     this.#event = event;
-    this.#limits = limitsOf(options, fail);
+    this.#limits = limitsOf(options, (error) => this.fail(error, true));
   }
 
-  finish(error: TtrpcError | undefined): void {
+  abstract onResponse(buffer: Buffer, start: number, end: number): void;
+  abstract onData(flags: number, buffer: Buffer, start: number, end: number): void;
+  /** Ends the call with an error, after the replies that wait to be read or (`discard`) instead of them. */
+  abstract fail(error: TtrpcError, discard: boolean): void;
+
+  protected finish(error: TtrpcError | undefined): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
     this.#host.forget(this.#id);
     this.#limits?.clear();
     if (this.#event !== undefined) publishEnd(clientChannels, this.#event, error);
@@ -106,11 +100,10 @@ class CallEnd {
 }
 
 /** A call with one reply: unary, or the reply to a stream of requests. */
-export class SingleReplyCall<T> implements PendingCall {
+export class SingleReplyCall<T> extends PendingCall {
   readonly #codec: Codec<T, never>;
   readonly #resolve: (value: T) => void;
   readonly #reject: (error: TtrpcError) => void;
-  readonly #end: CallEnd;
 
   constructor(
     host: CallHost,
@@ -121,17 +114,13 @@ export class SingleReplyCall<T> implements PendingCall {
     resolve: (value: T) => void,
     reject: (error: TtrpcError) => void,
   ) {
+    super(host, id, options, event);
     this.#codec = codec;
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#end = new CallEnd(host, id, options, event, (error) => this.fail(error));
   }
 
-  set onOver(run: () => void) {
-    this.#end.onOver = run;
-  }
-
-  onResponse(buffer: Buffer, start: number, end: number): void {
+  override onResponse(buffer: Buffer, start: number, end: number): void {
     let value: T;
     try {
       const reply = decodeResponse(buffer, start, end);
@@ -144,24 +133,22 @@ export class SingleReplyCall<T> implements PendingCall {
       this.fail(malformed('reply', cause));
       return;
     }
-    this.#end.finish(undefined);
+    this.finish(undefined);
     this.#resolve(value);
   }
 
-  onData(): void {
+  override onData(): void {
     this.fail(new TtrpcError(Code.Internal, 'peer sent stream data to a call with a single reply'));
   }
 
-  fail(error: TtrpcError): void {
-    this.#end.finish(error);
+  override fail(error: TtrpcError): void {
+    this.finish(error);
     this.#reject(error);
   }
 }
 
 /** A call with a stream of replies. */
-export class ReplyStreamCall<T> implements PendingCall {
-  readonly #end: CallEnd;
-  #isOver = false;
+export class ReplyStreamCall<T> extends PendingCall {
   readonly replies: ReceiveQueue<T>;
 
   constructor(
@@ -171,22 +158,15 @@ export class ReplyStreamCall<T> implements PendingCall {
     options: CallOptions | undefined,
     event: CallEvent | undefined,
   ) {
+    super(host, id, options, event);
     this.replies = new ReceiveQueue<T>(codec, host.gate, {
       undecodable: Code.Internal,
-      onQueueError: (error) => this.#finish(error),
-      onReaderLeft: () => this.#finish(new TtrpcError(Code.Canceled, 'reader left the stream')),
-    });
-    this.#end = new CallEnd(host, id, options, event, (error) => {
-      this.#finish(error);
-      this.replies.fail(error, true);
+      onQueueError: (error) => this.finish(error),
+      onReaderLeft: () => this.finish(new TtrpcError(Code.Canceled, 'reader left the stream')),
     });
   }
 
-  set onOver(run: () => void) {
-    this.#end.onOver = run;
-  }
-
-  onResponse(buffer: Buffer, start: number, end: number): void {
+  override onResponse(buffer: Buffer, start: number, end: number): void {
     let reply: Buffer | TtrpcError;
     try {
       reply = decodeResponse(buffer, start, end);
@@ -194,31 +174,25 @@ export class ReplyStreamCall<T> implements PendingCall {
       reply = malformed('reply', cause);
     }
     if (reply instanceof TtrpcError) {
-      this.fail(reply);
+      this.fail(reply, false);
       return;
     }
     // A peer may put its last message into the response.
     if (reply.length > 0) this.replies.push(reply);
-    this.#finish(undefined);
+    this.finish(undefined);
     this.replies.end();
   }
 
-  onData(flags: number, buffer: Buffer, start: number, end: number): void {
+  override onData(flags: number, buffer: Buffer, start: number, end: number): void {
     if ((flags & Flag.noData) === 0) this.replies.push(buffer.subarray(start, end));
     if ((flags & Flag.remoteClosed) !== 0) {
-      this.#finish(undefined);
+      this.finish(undefined);
       this.replies.end();
     }
   }
 
-  fail(error: TtrpcError): void {
-    this.#finish(error);
-    this.replies.fail(error, false);
-  }
-
-  #finish(error: TtrpcError | undefined): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#end.finish(error);
+  override fail(error: TtrpcError, discard: boolean): void {
+    this.finish(error);
+    this.replies.fail(error, discard);
   }
 }

@@ -155,7 +155,7 @@ export class Connection {
     } catch (error) {
       // A stream tells of its failure where it is read, like any other failure of the call.
       const pending = new ReplyStreamCall(this.#host, 0, method.spec.response, undefined, undefined);
-      pending.fail(TtrpcError.from(error));
+      pending.fail(TtrpcError.from(error), false);
       return { id: 0, pending, replies: pending.replies };
     }
   }
@@ -192,7 +192,7 @@ export class Connection {
         if (completed) this.#channel.writeData(id, Flag.remoteClosed | Flag.noData, emptyBuffer);
       },
       (error: unknown) => {
-        if (this.#calls.has(id)) call.fail(TtrpcError.from(error));
+        if (this.#calls.has(id)) call.fail(TtrpcError.from(error), false);
       },
     );
   }
@@ -207,14 +207,14 @@ export class Connection {
 
   #onOversized(id: number, length: number): void {
     const message = `peer sent a message of ${length} bytes, over the limit of 4 MiB`;
-    this.#calls.get(id)?.fail(new TtrpcError(Code.ResourceExhausted, message));
+    this.#calls.get(id)?.fail(new TtrpcError(Code.ResourceExhausted, message), false);
   }
 
   #onClosed(error: TtrpcError): void {
     this.#closeError = error;
     const calls = [...this.#calls.values()];
     this.#calls.clear();
-    for (const call of calls) call.fail(error);
+    for (const call of calls) call.fail(error, false);
   }
 }
 

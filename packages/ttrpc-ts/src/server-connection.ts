@@ -4,17 +4,17 @@ import type { Duplex } from 'node:stream';
 import { Channel, type ChannelOwner, type ConnectionLimits } from './channel.ts';
 import { emptyBuffer, Flag, FrameType } from './frame.ts';
 import { ReceiveQueue } from './receive-queue.ts';
+import type { Router } from './router.ts';
 import { type Sending, sendStream } from './send-stream.ts';
 import { type BoundHandler, deadlineError, ServerCall } from './server-call.ts';
 import { Code, TtrpcError } from './status.ts';
-import { decodeRequest, newRequestEnvelope, type RequestEnvelope } from './wire.ts';
+import { newRequestEnvelope, type RequestEnvelope } from './wire.ts';
 
 /** What a connection needs of its server. */
 export interface ServerHost {
   readonly limits: ConnectionLimits;
   readonly maxConcurrentCalls: number;
-  /** The handler of a method, or the error to answer with. */
-  find(service: string, method: string): BoundHandler | TtrpcError;
+  readonly router: Router;
   onConnectionClosed(connection: ServerConnection): void;
 }
 
@@ -81,19 +81,13 @@ export class ServerConnection {
     }
     this.#lastId = id;
     const envelope = this.#envelope;
-    try {
-      decodeRequest(envelope, buffer, start, end);
-    } catch (error) {
-      this.#refuse(id, Code.InvalidArgument, `request cannot be decoded: ${String(error)}`);
+    const target = this.#host.router.route(envelope, buffer, start, end);
+    if (target instanceof TtrpcError) {
+      this.#channel.writeFailure(id, target);
       return;
     }
     if (this.#draining) {
       this.#refuse(id, Code.Unavailable, 'server is shutting down');
-      return;
-    }
-    const target = this.#host.find(envelope.service, envelope.method);
-    if (target instanceof TtrpcError) {
-      this.#channel.writeFailure(id, target);
       return;
     }
     if (this.#running >= this.#host.maxConcurrentCalls) {

@@ -4,6 +4,7 @@ import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { ConnectionLimits } from './channel.ts';
 import { type ServerInterceptor, wrapHandler } from './interceptor.ts';
+import { Router } from './router.ts';
 import type { BoundHandler } from './server-call.ts';
 import { ServerConnection, type ServerHost } from './server-connection.ts';
 import type { CallContext, Handlers, ServiceSpec } from './service.ts';
@@ -51,7 +52,7 @@ type AnyHandler = (input: unknown, context: CallContext) => unknown;
 /** A ttrpc server. */
 export class Server {
   readonly #options: ServerOptions;
-  readonly #services = new Map<string, Map<string, BoundHandler>>();
+  readonly #router = new Router();
   readonly #connections = new Set<ServerConnection>();
   readonly #listeners = new Set<NetServer>();
   readonly #entering = new Set<Socket>();
@@ -63,8 +64,8 @@ export class Server {
     this.#options = options;
     this.#host = {
       limits: options.limits ?? {},
+      router: this.#router,
       maxConcurrentCalls: options.maxConcurrentCalls ?? 10_000,
-      find: (service, method) => this.#find(service, method),
       onConnectionClosed: (connection) => {
         this.#connections.delete(connection);
         if (this.#connections.size === 0) this.#onAllClosed?.();
@@ -82,7 +83,6 @@ export class Server {
    * class; missing ones answer `Unimplemented`. Throws if the service was added before.
    */
   add<S extends ServiceSpec>(service: S, handlers: Handlers<S>): this {
-    if (this.#services.has(service.name)) throw new Error(`service ${service.name} was added already`);
     const methods = new Map<string, BoundHandler>();
     const interceptors = this.#options.interceptors ?? [];
     const table = handlers as Readonly<Record<string, AnyHandler | undefined>>;
@@ -98,7 +98,7 @@ export class Server {
         handle: wrapHandler(interceptors, spec.kind, (input, context) => handler.call(table, input, context)),
       });
     }
-    this.#services.set(service.name, methods);
+    this.#router.add(service.name, methods);
     return this;
   }
 
@@ -197,12 +197,6 @@ export class Server {
       clearTimeout(timer);
       this.#entering.delete(socket);
     }
-  }
-
-  #find(service: string, method: string): BoundHandler | TtrpcError {
-    const methods = this.#services.get(service);
-    if (methods === undefined) return new TtrpcError(Code.Unimplemented, `service ${service}`);
-    return methods.get(method) ?? new TtrpcError(Code.Unimplemented, `method ${method}`);
   }
 }
 

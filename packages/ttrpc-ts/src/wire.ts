@@ -111,6 +111,7 @@ const inner = new Cursor();
 
 /** A decoded ttrpc.Request. One is reused per connection; `metadataOf` reads the metadata only if asked. */
 export interface RequestEnvelope {
+  /** Empty, like `method`, if reading began behind them. */
   service: string;
   method: string;
   payload: Buffer;
