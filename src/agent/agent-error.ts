@@ -54,3 +54,8 @@ export function agentError(what: string, thrown: unknown, timeoutMs: number | un
 export function isNotFound(error: unknown): boolean {
   return error instanceof AgentError && error.code === Code.NotFound;
 }
+
+/** Whether the guest's agent has no such call: an old one, or another project's. */
+export function isUnimplemented(error: unknown): boolean {
+  return error instanceof AgentError && error.code === Code.Unimplemented;
+}

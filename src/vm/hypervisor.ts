@@ -32,6 +32,8 @@ export interface NicSpec {
   readonly id: string;
   readonly tap: string;
   readonly mac: string;
+  /** The kernel moves the frames (vhost-net) instead of the VMM. */
+  readonly vhost?: boolean;
 }
 
 /** Everything that must be known before a VM starts. Sizes are whole units, paths are absolute. */
@@ -53,6 +55,8 @@ export interface VmSpec {
   readonly cgroup?: Cgroup;
   /** Network namespace of the VMM; absent: the caller's own. */
   readonly netnsPath?: string;
+  /** The VMM gets an empty network namespace of its own, which ends with it; instead of `netnsPath`. */
+  readonly newNetns?: boolean;
   readonly shared?: SharedFolder;
   /** Devices that are there at boot; others can be added to a running VM. */
   readonly disks?: readonly DiskSpec[];

@@ -16,6 +16,8 @@ export interface ChildSpec {
   readonly cwd: string;
   readonly cgroup?: Cgroup | undefined;
   readonly netnsPath?: string | undefined;
+  /** It gets an empty network namespace of its own; instead of `netnsPath`. */
+  readonly newNetns?: boolean | undefined;
   /** File descriptor that the child gets as its 0, made blocking; absent: /dev/null. */
   readonly stdin?: number;
   /** How many connected stream sockets it gets as fd 3, 4, ... */
@@ -50,6 +52,7 @@ export class VmChild {
     const [file, ...args] = wrapArgv(spec.argv, {
       procsFiles: spec.cgroup?.procsFiles ?? [],
       ...(spec.netnsPath === undefined ? {} : { netnsPath: spec.netnsPath }),
+      ...(spec.newNetns === undefined ? {} : { newNetns: spec.newNetns }),
     });
     const channels = Array.from({ length: spec.channels ?? 0 }, () => 'pipe' as const);
     const child = spawn(file, args, {

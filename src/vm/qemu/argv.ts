@@ -58,6 +58,12 @@ export function diskDevice(id: string, node: string, serial: string, bus?: strin
   };
 }
 
+/** QEMU's end of a tap. Without vhost-net it moves the frames itself. */
+export function nicBackend(nic: NicSpec) {
+  const tap = { type: 'tap', id: `net-${nic.id}`, ifname: nic.tap, script: 'no', downscript: 'no' };
+  return nic.vhost ? { ...tap, vhost: true } : tap;
+}
+
 /** The network device for a tap. Without an option ROM: nobody boots from the network. */
 export function nicDevice(nic: NicSpec, bus?: string) {
   return {
@@ -121,8 +127,7 @@ function diskArgs(disk: DiskSpec, kind: 'file' | 'host_device'): string[] {
 }
 
 function nicArgs(nic: NicSpec): string[] {
-  const netdev = { type: 'tap', id: `net-${nic.id}`, ifname: nic.tap, script: 'no', downscript: 'no' };
-  return [...json('-netdev', netdev), ...json('-device', nicDevice(nic))];
+  return [...json('-netdev', nicBackend(nic)), ...json('-device', nicDevice(nic))];
 }
 
 /** Root ports in slots of eight functions; the first of a slot says that there are more. */

@@ -1,7 +1,7 @@
 /** Devices that come and go while a QEMU VM runs. */
 import { statSync } from 'node:fs';
 import { type DiskSpec, type HotPlug, type NicSpec, VmError } from '../hypervisor.ts';
-import { blockNode, diskDevice, HOT_PLUG_PORTS, nicDevice } from './argv.ts';
+import { blockNode, diskDevice, HOT_PLUG_PORTS, nicBackend, nicDevice } from './argv.ts';
 import { type QmpClient, QmpError } from './qmp.ts';
 
 /** A guest that does not let go of a device within this time is not going to. */
@@ -75,7 +75,7 @@ export function createHotPlug(qmp: QmpClient): HotPlug {
       await plug(device, [
         {
           command: 'netdev_add',
-          args: { type: 'tap', id, ifname: nic.tap, script: 'no', downscript: 'no' },
+          args: nicBackend(nic),
           undo: { command: 'netdev_del', args: { id } },
         },
         { command: 'device_add', args: nicDevice(nic, bus) },

@@ -36,9 +36,9 @@ export async function startQemu(spec: VmSpec, signal: AbortSignal, options: Qemu
     const virtiofsd = await startShare(spec, signal);
     if (virtiofsd) started.push(virtiofsd);
     throwIfAborted(signal);
-    const { cgroup, netnsPath } = spec;
+    const { cgroup, netnsPath, newNetns } = spec;
     const qemu = await startStage('vmm', spec.hypervisorPath, () =>
-      VmChild.start({ name: 'qemu', argv, cwd: spec.dir, cgroup, netnsPath, channels: 3 }),
+      VmChild.start({ name: 'qemu', argv, cwd: spec.dir, cgroup, netnsPath, newNetns, channels: 3 }),
     );
     started.push(qemu);
     return await connect(spec, qemu, virtiofsd, signal, options.startMs ?? DEFAULT_START_MS);
