@@ -69,7 +69,7 @@ test('no network namespace: a container has its loopback only, a pod is refused'
     /the pod asks for the host's network/,
   );
   await assert.rejects(
-    Machine.boot({ network: { type: 'network', path: '/proc/1/ns/net' }, pod: true }),
+    Machine.boot({ network: { type: 'network', path: '/proc/self/ns/net' }, pod: true }),
     /asks for the host's network/,
   );
   await using machine = await Machine.boot({ network: undefined });

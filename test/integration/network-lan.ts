@@ -22,6 +22,7 @@ export interface Netns {
   /** Runs a program in it; gives its output. Rejects on an error. */
   run(...argv: string[]): Promise<string>;
   sh(script: string): Promise<string>;
+  bytes(...argv: string[]): Promise<Buffer>;
 }
 
 let count = 0;
@@ -32,7 +33,11 @@ async function addNetns(label: string): Promise<Netns> {
   const path = `/run/netns/${name}`;
   const inside = async (...argv: string[]) =>
     (await run('nsenter', [`--net=${path}`, '--', ...argv], { timeout: 20_000 })).stdout;
-  return { name, path, run: inside, sh: (script) => inside('sh', '-c', script) };
+  const bytes = async (...argv: string[]) => {
+    const options = { timeout: 60_000, encoding: 'buffer', maxBuffer: 64 << 20 } as const;
+    return (await run('nsenter', [`--net=${path}`, '--', ...argv], options)).stdout;
+  };
+  return { name, path, run: inside, sh: (script) => inside('sh', '-c', script), bytes };
 }
 
 /** What the plugins of one interface answered. */

