@@ -22,12 +22,13 @@ export const HOT_PLUG_PORTS = 8;
 /**
  * panic=-1 resets at once, and -no-reboot makes the end of the VM of it. no_timer_check keeps a guest from
  * giving up on a slow host ("IO-APIC + timer doesn't work"); cryptomgr.notests saves a distribution's kernel
- * its self-tests. Nothing here is about the sandbox: that arrives by RPC, so that VMs can be cloned.
+ * its self-tests; a driver that is built in would otherwise put a useless interface into every pod. Nothing here is about the sandbox: that arrives by RPC, so that VMs can be cloned.
  */
 const KERNEL_PARAMS = [
   'console=ttyS0 quiet panic=-1 reboot=t',
   'root=/dev/vda ro rootfstype=erofs',
   'no_timer_check cryptomgr.notests',
+  'dummy.numdummies=0',
 ].join(' ');
 
 /** The guest kernel's command line; the configured parameters come last and so win. */
