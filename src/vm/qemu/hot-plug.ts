@@ -1,7 +1,7 @@
 /** Devices that come and go while a QEMU VM runs. */
 import { statSync } from 'node:fs';
 import { type DiskSpec, type HotPlug, type NicSpec, VmError } from '../hypervisor.ts';
-import { blockNode, diskDevice, HOT_PLUG_PORTS, nicBackend, nicDevice } from './argv.ts';
+import { blockNode, diskDevice, HOT_PLUG_BUS, nicBackend, nicDevice } from './argv.ts';
 import { type QmpClient, QmpError } from './qmp.ts';
 
 /** A guest that does not let go of a device within this time is not going to. */
@@ -9,20 +9,11 @@ const UNPLUG_MS = 10_000;
 
 /** @throws VmError */
 export function createHotPlug(qmp: QmpClient): HotPlug {
-  /** Device id -> port. */
-  const used = new Map<string, string>();
+  const plugged = new Set<string>();
 
-  const takePort = (device: string): string => {
-    const taken = new Set(used.values());
-    const port = Array.from({ length: HOT_PLUG_PORTS }, (_, i) => `hp${i}`).find((p) => !taken.has(p));
-    if (!port)
-      throw new VmError(
-        'hot-plug',
-        `no free port for ${device}: a VM takes ${HOT_PLUG_PORTS} hot-plugged devices`,
-      );
-    if (used.has(device)) throw new VmError('hot-plug', `the device ${device} is there already`);
-    used.set(device, port);
-    return port;
+  const reserve = (device: string): void => {
+    if (plugged.has(device)) throw new VmError('hot-plug', `the device ${device} is there already`);
+    plugged.add(device);
   };
 
   const plug = async (device: string, steps: Step[]): Promise<void> => {
@@ -35,20 +26,20 @@ export function createHotPlug(qmp: QmpClient): HotPlug {
     } catch (error) {
       for (const { undo } of done)
         if (undo) await qmp.execute(undo.command, undo.args).catch(() => undefined);
-      used.delete(device);
+      plugged.delete(device);
       throw new VmError('hot-plug', `cannot add ${device}: ${(error as Error).message}`, { cause: error });
     }
   };
 
   const unplug = async (device: string, last: Command): Promise<void> => {
-    if (!used.has(device)) return;
+    if (!plugged.has(device)) return;
     try {
       await removeDevice(qmp, device);
       await qmp.execute(last.command, last.args);
     } catch (error) {
       throw new VmError('hot-plug', `cannot remove ${device}: ${(error as Error).message}`, { cause: error });
     }
-    used.delete(device);
+    plugged.delete(device);
   };
 
   return {
@@ -56,14 +47,14 @@ export function createHotPlug(qmp: QmpClient): HotPlug {
       const device = `disk-${disk.serial}`;
       const node = `node-${disk.serial}`;
       const kind = diskKind(disk);
-      const bus = takePort(device);
+      reserve(device);
       await plug(device, [
         {
           command: 'blockdev-add',
           args: blockNode(node, disk.path, disk.readOnly, kind),
           undo: { command: 'blockdev-del', args: { 'node-name': node } },
         },
-        { command: 'device_add', args: diskDevice(device, node, disk.serial, bus) },
+        { command: 'device_add', args: diskDevice(device, node, disk.serial, HOT_PLUG_BUS) },
       ]);
     },
     removeDisk: (serial) =>
@@ -71,14 +62,14 @@ export function createHotPlug(qmp: QmpClient): HotPlug {
     async addNic(nic: NicSpec) {
       const device = `nic-${nic.id}`;
       const id = `net-${nic.id}`;
-      const bus = takePort(device);
+      reserve(device);
       await plug(device, [
         {
           command: 'netdev_add',
           args: nicBackend(nic),
           undo: { command: 'netdev_del', args: { id } },
         },
-        { command: 'device_add', args: nicDevice(nic, bus) },
+        { command: 'device_add', args: nicDevice(nic, HOT_PLUG_BUS) },
       ]);
     },
     removeNic: (id) => unplug(`nic-${id}`, { command: 'netdev_del', args: { id: `net-${id}` } }),
