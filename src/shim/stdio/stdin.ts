@@ -1,6 +1,6 @@
 // Feeds a guest process' stdin from the client's FIFO, as fast as the guest accepts and no faster.
 
-import { FifoReader } from '../../host/fifo.ts';
+import { FifoReader, isFifo } from '../../host/fifo.ts';
 import { errnoText, StdioError } from './stdio-error.ts';
 
 /** The guest's side of stdin. */
@@ -32,29 +32,38 @@ async function writeAll(guest: GuestStdin, data: Uint8Array, isClosed: () => boo
  * CloseIO lets go of it, the rest of the FIFO is delivered, and then the guest's stdin is closed.
  */
 export class Stdin {
-  readonly #reader: FifoReader;
+  readonly #file: string;
+  #reader: FifoReader | undefined;
   #closeRequested = false;
   #isClosed = false;
   #quietTimer: NodeJS.Timeout | undefined;
   #isWaiting = false;
 
-  private constructor(reader: FifoReader) {
-    this.#reader = reader;
+  private constructor(file: string) {
+    this.#file = file;
   }
 
-  /** @throws StdioError when the FIFO is not there or cannot be opened. */
+  /**
+   * Checks the FIFO; it is opened by `run()`. Opened earlier, at Create or Exec, it would let a client copy and close
+   * its input before that call has returned, and ctr, which knows only then whom to send CloseIO to, never would.
+   * @throws StdioError when it is not there or is no FIFO.
+   */
   static open(file: string): Stdin {
     try {
-      return new Stdin(FifoReader.open(file));
+      if (isFifo(file)) return new Stdin(file);
     } catch (error) {
       throw new StdioError('stdin', file, `cannot be opened: ${errnoText(error)}`, error);
     }
+    throw new StdioError('stdin', file, 'is not a FIFO');
   }
 
   /** Copies until CloseIO and the end of the FIFO, a failed write, or `close()`; never rejects. */
   async run(guest: GuestStdin): Promise<void> {
-    const chunks = this.#reader.chunks();
+    if (this.#isClosed) return;
     try {
+      this.#reader = FifoReader.open(this.#file);
+      if (this.#closeRequested) this.#reader.releaseWriter();
+      const chunks = this.#reader.chunks();
       for (;;) {
         this.#wait(true);
         const next = await chunks.next();
@@ -68,7 +77,7 @@ export class Stdin {
       // The process closed its stdin or is gone. Nobody reads any more: the client gets EPIPE, as from a pipe.
     } finally {
       this.#wait(false);
-      this.#reader.close();
+      this.#reader?.close();
     }
   }
 
@@ -76,7 +85,7 @@ export class Stdin {
   requestClose(): void {
     if (this.#closeRequested) return;
     this.#closeRequested = true;
-    this.#reader.releaseWriter();
+    this.#reader?.releaseWriter();
     if (this.#isWaiting) this.#wait(true);
   }
 
@@ -84,7 +93,7 @@ export class Stdin {
   close(): void {
     this.#isClosed = true;
     this.#wait(false);
-    this.#reader.close();
+    this.#reader?.close();
   }
 
   /** While the FIFO is empty after CloseIO, a client that keeps its end open must not keep stdin open for ever. */
@@ -92,7 +101,7 @@ export class Stdin {
     this.#isWaiting = isWaiting;
     clearTimeout(this.#quietTimer);
     if (isWaiting && this.#closeRequested && !this.#isClosed) {
-      this.#quietTimer = setTimeout(() => this.#reader.close(), QUIET_MS);
+      this.#quietTimer = setTimeout(() => this.#reader?.close(), QUIET_MS);
     }
   }
 }

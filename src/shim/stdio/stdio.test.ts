@@ -363,10 +363,12 @@ test('stdin: binary safe, survives clients that leave, ends after CloseIO', limi
   await stdio.close();
 });
 
-test('stdin: an early CloseIO is remembered and what is in the FIFO is delivered first', limit, async () => {
+test('stdin: the client cannot write before the start; an early CloseIO is remembered', limit, async () => {
   const spec = { ...base, stdin: makeFifo() };
   const stdio = await openStdio(spec);
-  execFileSync('sh', ['-c', 'printf early >"$1"', 'sh', spec.stdin]);
+  const client = spawn('sh', ['-c', 'printf early >"$1"', 'sh', spec.stdin], { stdio: 'ignore' });
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.equal(client.exitCode, null, 'waits for the FIFO to be opened');
   stdio.closeStdin();
   const { streams, state } = guest();
   stdio.start({ ...streams, readStdout: () => new Promise(() => {}) });
