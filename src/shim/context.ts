@@ -1,7 +1,9 @@
 /** What the services of one shim share. */
 import type { SandboxContext } from '../sandbox/sandbox.ts';
+import type { Log } from './log.ts';
 
 export interface ShimContext extends SandboxContext {
+  readonly log: Log;
   /** Ends the shim after the reply that is under way: events are flushed, the socket goes. */
   exit(): void;
 }

@@ -1,5 +1,5 @@
 /** Create: reads the bundle's spec and options, places the container, boots its VM or adds it to the one that runs. */
-import { type Config, loadConfig } from '../config/config.ts';
+import { applyAnnotations, type Config, loadConfig } from '../config/config.ts';
 import type { Any } from '../gen/google.ts';
 import { Options } from '../gen/runtimeoptions.ts';
 import type { CreateTaskRequest } from '../gen/task.ts';
@@ -8,7 +8,7 @@ import { messageOf, ShimError } from '../sandbox/errors.ts';
 import { place } from '../sandbox/placement.ts';
 import { type CreateContainer, Sandbox } from '../sandbox/sandbox.ts';
 import type { ShimContext } from './context.ts';
-import { openStdio } from './stdio/stdio.ts';
+import { openProcessIo } from './process-io.ts';
 
 /**
  * @param sandbox the sandbox that this shim already serves.
@@ -44,7 +44,7 @@ export async function createSandboxOrContainer(
       if (sandbox !== undefined && !sandbox.isGone) {
         throw new ShimError('failed-precondition', `this shim already serves sandbox ${sandbox.id}`);
       }
-      return boot(context, container, await configOf(request.options), signal);
+      return boot(context, container, await configOf(context, request.options, spec), signal);
   }
 }
 
@@ -68,11 +68,16 @@ async function boot(
  * containerd passes the runtime's options as runtimeoptions.v1.Options; some versions put runc's options here
  * although the runtime is another, which say nothing to us.
  */
-async function configOf(options: Any | undefined): Promise<Config> {
+async function configOf(context: ShimContext, options: Any | undefined, spec: Spec): Promise<Config> {
   const isOurs = options?.typeUrl.endsWith('runtimeoptions.v1.Options') === true;
   const path = isOurs ? Options.decode(options.value).configPath : '';
   try {
-    return await loadConfig(path === '' ? undefined : path);
+    const file = await loadConfig(path === '' ? undefined : path);
+    const { config, ignored } = applyAnnotations(file, spec.annotations ?? {});
+    context.log.setLevel(config.log.level);
+    if (ignored.length > 0)
+      context.log('warn', 'annotations without effect: not on annotations.allow', { ignored });
+    return config;
   } catch (error) {
     throw new ShimError('invalid-argument', messageOf(error), { cause: error });
   }
@@ -87,6 +92,6 @@ function containerOf(context: ShimContext, request: CreateTaskRequest, spec: Spe
     spec,
     rootfs: request.rootfs,
     paths,
-    openIo: () => openStdio({ id, namespace: context.namespace, ...paths }),
+    openIo: () => openProcessIo(context, id, paths),
   };
 }

@@ -6,14 +6,14 @@ import type { Any } from '../gen/google.ts';
 import type * as task from '../gen/task.ts';
 import { Status } from '../gen/task.ts';
 import type { Container } from '../sandbox/container.ts';
-import { ShimError } from '../sandbox/errors.ts';
+import { messageOf, ShimError } from '../sandbox/errors.ts';
 import type { Process, StdioPaths } from '../sandbox/process.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import type { ShimContext } from './context.ts';
 import { createSandboxOrContainer } from './create.ts';
 import { toStatus } from './errors.ts';
+import { openProcessIo } from './process-io.ts';
 import { statsAny } from './stats.ts';
-import { openStdio } from './stdio/stdio.ts';
 import { timestamp } from './timestamp.ts';
 
 /** What a call brings besides its request. */
@@ -54,6 +54,12 @@ export class TaskService {
     try {
       this.#sandbox = await createSandboxOrContainer(this.#context, this.#sandbox, request, call.signal);
       return { pid: this.#sandbox.pid };
+    } catch (error) {
+      this.#context.log('error', 'a container could not be created', {
+        container: request.id,
+        error: messageOf(error),
+      });
+      throw error;
     } finally {
       this.#creating.delete(request.id);
     }
@@ -120,8 +126,7 @@ export class TaskService {
     const container = this.#container(request.id);
     const spec = jsonOf(request.spec, 'the exec request carries no process spec');
     const paths = stdioPaths(request);
-    const open = () => openStdio({ id: request.id, namespace: this.#context.namespace, ...paths });
-    await container.exec(request.execId, spec, paths, open);
+    await container.exec(request.execId, spec, paths, () => openProcessIo(this.#context, request.id, paths));
     return EMPTY;
   }
 

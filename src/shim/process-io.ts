@@ -1,0 +1,25 @@
+/** Opens what containerd named as a process's stdio, and tells the log when an output breaks while the process runs. */
+import { messageOf } from '../sandbox/errors.ts';
+import type { ProcessIo, StdioPaths } from '../sandbox/process.ts';
+import type { ShimContext } from './context.ts';
+import { openStdio } from './stdio/stdio.ts';
+
+/** @throws StdioError with nothing left open. */
+export function openProcessIo(
+  context: ShimContext,
+  containerId: string,
+  paths: StdioPaths,
+): Promise<ProcessIo> {
+  return openStdio(
+    { id: containerId, namespace: context.namespace, ...paths },
+    {
+      onBroken: (stream, error) => {
+        context.log('warn', 'an output broke, the rest of it is dropped', {
+          container: containerId,
+          stream,
+          error: messageOf(error),
+        });
+      },
+    },
+  );
+}
