@@ -3,26 +3,10 @@
 import type { Duplex } from 'node:stream';
 import { emptyBuffer, FrameReader, type FrameSink, FrameType } from './frame.ts';
 import { FrameWriter } from './frame-writer.ts';
-import { ReceiveGate, type ReceiveLimits } from './receive-gate.ts';
+import { type ConnectionLimits, receiveLimits, writeLimitBytes } from './limits.ts';
+import { ReceiveGate } from './receive-gate.ts';
 import { Code, TtrpcError } from './status.ts';
 import { encodeFailure, responsePayloadTag } from './wire.ts';
-
-/** Limits of a connection; every field has a default. */
-export interface ConnectionLimits {
-  /** Received messages that one stream may hold unread (64). More, and the connection is not read until the reader catches up. */
-  readonly streamMessages?: number;
-  /** The same in bytes (1 MiB). */
-  readonly streamBytes?: number;
-  /** Bytes that all streams of a connection may hold unread (16 MiB). */
-  readonly connectionBytes?: number;
-  /**
-   * Milliseconds (1000) after which a full stream that is not read at all fails with `ResourceExhausted`,
-   * since ttrpc has no flow control of its own and it holds up every other call. `Infinity` turns this off.
-   */
-  readonly stallMs?: number;
-  /** Bytes (1 MiB) that may wait to be written before streams, and a server's reading, wait for the peer. */
-  readonly writeBytes?: number;
-}
 
 /** How long a connection that was ended waits for the end of its peer. */
 const lingerMs = 200;
@@ -31,15 +15,6 @@ const lingerMs = 200;
 export interface ChannelOwner extends FrameSink {
   /** The connection is gone, once. */
   onClosed(error: TtrpcError): void;
-}
-
-function receiveLimits(limits: ConnectionLimits): ReceiveLimits {
-  return {
-    streamMessages: limits.streamMessages ?? 64,
-    streamBytes: limits.streamBytes ?? 1 << 20,
-    connectionBytes: limits.connectionBytes ?? 16 << 20,
-    stallMs: limits.stallMs ?? 1000,
-  };
 }
 
 /** A Duplex that carries frames. */
@@ -57,7 +32,7 @@ export class Channel {
     this.duplex = duplex;
     this.#owner = owner;
     this.gate = new ReceiveGate(duplex, receiveLimits(limits));
-    this.writer = new FrameWriter(duplex, limits.writeBytes ?? 1 << 20);
+    this.writer = new FrameWriter(duplex, writeLimitBytes(limits));
     this.#reader = new FrameReader(owner);
     duplex.on('data', (chunk: Uint8Array) => this.#onData(chunk));
     duplex.on('end', () => this.#onEnd());

@@ -1,7 +1,7 @@
 // Owns the client side of a connection: stream ids, the calls under way, and their end with the connection.
 
 import type { Duplex } from 'node:stream';
-import { Channel, type ChannelOwner, type ConnectionLimits } from './channel.ts';
+import { Channel, type ChannelOwner } from './channel.ts';
 import {
   abortError,
   type CallHost,
@@ -13,6 +13,7 @@ import {
 import { clientChannels, publishStart } from './diagnostics.ts';
 import { emptyBuffer, Flag, FrameType } from './frame.ts';
 import type { ClientInterceptor } from './interceptor.ts';
+import type { ConnectionLimits } from './limits.ts';
 import { sendStream } from './send-stream.ts';
 import type { CallOptions, MethodKind, MethodSpec } from './service.ts';
 import { Code, TtrpcError } from './status.ts';
@@ -25,7 +26,7 @@ export interface ConnectionOptions {
   readonly limits?: ConnectionLimits;
 }
 
-/** A method together with the bytes that every request for it begins with. */
+/** @internal A method together with the bytes that every request for it begins with. */
 export interface BoundMethod {
   readonly service: string;
   readonly method: string;

@@ -1,12 +1,12 @@
 // ttrpc-ts: ttrpc for Node.js. The whole public surface of the package.
 
-export type { ConnectionLimits } from './channel.ts';
 export { createClient } from './client.ts';
 export { type ConnectAddress, type ConnectOptions, connect } from './connect.ts';
 export { Connection, type ConnectionOptions } from './connection.ts';
 export type { CallEvent } from './diagnostics.ts';
 export { maxMessageBytes } from './frame.ts';
 export type { ClientInterceptor, OutgoingCall, ServerInterceptor } from './interceptor.ts';
+export type { ConnectionLimits } from './limits.ts';
 export { type IncomingConnection, type ListenAddress, Server, type ServerOptions } from './server.ts';
 export type {
   Awaitable,

@@ -2,19 +2,8 @@
 // all of them together, hold too much, and fails a stream whose reader has stopped.
 
 import type { Duplex } from 'node:stream';
+import type { ReceiveLimits } from './limits.ts';
 import { Code, TtrpcError } from './status.ts';
-
-/** Bounds of the receiving side. */
-export interface ReceiveLimits {
-  /** Messages that one stream holds before the connection is no longer read. */
-  readonly streamMessages: number;
-  /** Bytes that one stream holds before the connection is no longer read. */
-  readonly streamBytes: number;
-  /** Bytes that all streams of the connection hold before it is no longer read. */
-  readonly connectionBytes: number;
-  /** Milliseconds without progress after which a full stream fails, because it holds up all others. */
-  readonly stallMs: number;
-}
 
 /** What the gate needs to know of a queue. */
 export interface GatedQueue {

@@ -1,8 +1,9 @@
 // Owns one accepted connection: the rules of stream ids, dispatch to handlers, replies and streams.
 
 import type { Duplex } from 'node:stream';
-import { Channel, type ChannelOwner, type ConnectionLimits } from './channel.ts';
+import { Channel, type ChannelOwner } from './channel.ts';
 import { emptyBuffer, Flag, FrameType } from './frame.ts';
+import type { ConnectionLimits } from './limits.ts';
 import { ReceiveQueue } from './receive-queue.ts';
 import type { Router } from './router.ts';
 import { type Sending, sendStream } from './send-stream.ts';

@@ -2,8 +2,8 @@
 
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { ConnectionLimits } from './channel.ts';
 import { type ServerInterceptor, wrapHandler } from './interceptor.ts';
+import type { ConnectionLimits } from './limits.ts';
 import { Router } from './router.ts';
 import type { BoundHandler } from './server-call.ts';
 import { ServerConnection, type ServerHost } from './server-connection.ts';
