@@ -23,7 +23,12 @@ after(() => fake.stop());
 
 /** Pids of the victim for one container; more than one for a daemon that forks. */
 function find(victim: Victim, shim: Shim): number[] {
-  const patterns = { shim: /containerd-shim|server\.cjs/, vmm: /qemu-system/, virtiofsd: /virtiofsd/ };
+  // The program's own name; ids of the test must not match.
+  const patterns = {
+    shim: /containerd-shim|server\.cjs/,
+    vmm: /^\S*qemu-system/,
+    virtiofsd: /^\S*virtiofsd/,
+  };
   return fake
     .processes()
     .filter(
@@ -194,12 +199,13 @@ test('a guest that powers off: the exit is told', {
 
 /** The shim lives and says STOPPED, in time for containerd's own limit of 2 s. */
 async function stopped(shim: Shim): Promise<void> {
-  await waitFor(
-    'STOPPED',
-    async () => {
-      return (await shim.task.state({ id: shim.id }, { timeoutMs: 2_000 })).status === Status.STOPPED;
-    },
-    10_000,
-    50,
-  );
+  let last = '';
+  const ask = async (): Promise<boolean> => {
+    const state = await shim.task.state({ id: shim.id }, { timeoutMs: 2_000 });
+    last = `status ${state.status}, exit ${state.exitStatus}`;
+    return state.status === Status.STOPPED;
+  };
+  await waitFor('STOPPED', ask, 10_000, 50).catch((cause: unknown) => {
+    throw new Error(`not STOPPED within 10 s but: ${last}\n${shim.log().slice(-1500)}`, { cause });
+  });
 }
