@@ -36,8 +36,13 @@ const cases = [
   ...[100, 65_536].map((size) => ({ shape: 'stream', inFlight: 1, size })),
 ];
 
+interface RunningServer {
+  readonly path: string;
+  readonly child: ChildProcess;
+}
+
 /** A server process for the whole run. */
-async function start(kind: Peer): Promise<{ path: string; child: ChildProcess }> {
+async function start(kind: Peer): Promise<RunningServer> {
   const path = peerSocket(`bench-${kind}.sock`);
   rmSync(path, { force: true });
   const [file, args] =
@@ -49,8 +54,13 @@ async function start(kind: Peer): Promise<{ path: string; child: ChildProcess }>
   return { path, child };
 }
 
-async function measure(client: Peer, path: string, test: (typeof cases)[number]): Promise<Figures> {
-  const load = [path, test.shape, String(test.inFlight), String(test.size), ms];
+async function measure(
+  client: Peer,
+  { path, child }: RunningServer,
+  test: (typeof cases)[number],
+): Promise<Figures> {
+  const pid = String(child.pid);
+  const load = [path, test.shape, String(test.inFlight), String(test.size), ms, pid];
   const [file, args] =
     client === 'go'
       ? [await goPeer(), ['load', ...load]]
@@ -66,32 +76,40 @@ function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? upper)) / 2;
 }
 
-async function compete(test: (typeof cases)[number], paths: Record<Peer, string>): Promise<void> {
+async function compete(test: (typeof cases)[number], servers: Record<Peer, RunningServer>): Promise<void> {
   const results = new Map<string, Figures[]>(all.map(({ name }) => [name, []]));
   for (let round = 0; round < rounds; round++) {
     const order = round % 2 === 0 ? all : [...all].reverse();
     for (const { name, server, client } of order) {
-      results.get(name)?.push(await measure(client, paths[server], test));
+      results.get(name)?.push(await measure(client, servers[server], test));
     }
   }
-  const of = (name: string): Figures[] => results.get(name) ?? [];
-  const ratio = (a: string, b: string, key: keyof Figures): string =>
-    median(of(a).map((figures, i) => figures[key] / (of(b)[i]?.[key] ?? Number.NaN))).toFixed(2);
   console.log(`\n${test.shape}, ${test.inFlight} in flight, ${test.size} B`);
-  for (const { name } of all) {
-    const [rate, p50, p99] = (['perSecond', 'p50us', 'p99us'] as const).map((key) =>
-      median(of(name).map((figures) => figures[key])),
-    ) as [number, number, number];
-    const versus = name === 'go <- go' ? '' : `  rate x${ratio(name, 'go <- go', 'perSecond')} of go <- go`;
-    const tail =
-      name === 'go <- go' || test.shape === 'stream' ? '' : `, p99 x${ratio(name, 'go <- go', 'p99us')}`;
-    const js = name === 'ours <- ours' ? `, x${ratio(name, 'grpc-js', 'perSecond')} of grpc-js` : '';
-    console.log(
-      `  ${name.padEnd(13)} ${rate.toFixed(0).padStart(8)}/s  p50 ${p50.toFixed(0).padStart(6)} us  p99 ${p99
-        .toFixed(0)
-        .padStart(6)} us${versus}${tail}${js}`,
-    );
+  for (const { name } of all) console.log(`  ${line(name, results, test.shape === 'unary')}`);
+}
+
+const columns = ['perSecond', 'p50us', 'p99us', 'cpuUs'] as const;
+
+/** Medians of a contestant, and medians of its ratios to the peers within each round. */
+function line(name: string, results: ReadonlyMap<string, readonly Figures[]>, hasTimes: boolean): string {
+  const own = results.get(name) ?? [];
+  const ratio = (peer: string, key: keyof Figures): string => {
+    const peers = results.get(peer) ?? [];
+    return median(own.map((figures, i) => figures[key] / (peers[i]?.[key] ?? Number.NaN))).toFixed(2);
+  };
+  const [rate, p50, p99, cpu] = columns.map((key) =>
+    median(own.map((figures) => figures[key])).toFixed(key === 'cpuUs' ? 1 : 0),
+  );
+  const text = [name.padEnd(13), `${rate}/s`.padStart(10), `cpu ${cpu} us`.padStart(11)];
+  if (hasTimes) text.push(`p50 ${p50} us`.padStart(13), `p99 ${p99} us`.padStart(14));
+  const peers = [goGo.name, ...(name === oursOurs.name ? [grpcGrpc.name] : [])].filter(
+    (peer) => peer !== name,
+  );
+  for (const peer of peers) {
+    const tail = hasTimes ? `, p99 x${ratio(peer, 'p99us')}` : '';
+    text.push(` | ${peer}: rate x${ratio(peer, 'perSecond')}, cpu x${ratio(peer, 'cpuUs')}${tail}`);
   }
+  return text.join(' ');
 }
 
 if (withoutGo !== undefined) throw new Error(withoutGo);
@@ -99,10 +117,9 @@ console.log(
   `${cpus()[0]?.model}, ${cpus().length} CPUs, Node ${process.version}, ${rounds} rounds of ${ms} ms`,
 );
 const servers = { go: await start('go'), ttrpc: await start('ttrpc'), grpc: await start('grpc') };
-const paths = { go: servers.go.path, ttrpc: servers.ttrpc.path, grpc: servers.grpc.path };
 try {
   for (const test of cases) {
-    if (`${test.shape}-${test.inFlight}-${test.size}`.includes(filter)) await compete(test, paths);
+    if (`${test.shape}-${test.inFlight}-${test.size}`.includes(filter)) await compete(test, servers);
   }
 } finally {
   for (const { child } of Object.values(servers)) child.kill();

@@ -1,6 +1,7 @@
-// A client that measures: `node load.ts ttrpc|grpc <socket> unary|stream <in flight> <bytes> <ms>`, like
-// `load` of test/conformance/go. Prints its figures as JSON.
+// A client that measures: `node load.ts ttrpc|grpc <socket> unary|stream <in flight> <bytes> <ms> <pid of the server>`,
+// like `load` of test/conformance/go. Prints its figures as JSON.
 
+import { readFileSync } from 'node:fs';
 import { connect, createClient } from 'ttrpc-ts';
 import { PeerService } from '../../../test/conformance/peer-service.ts';
 import type { EchoClient } from './grpc.ts';
@@ -9,6 +10,16 @@ export interface Figures {
   readonly perSecond: number;
   readonly p50us: number;
   readonly p99us: number;
+  /** What client and server together spend on a call or message, in microseconds of processor time. */
+  readonly cpuUs: number;
+}
+
+/** The processor time of this process and of the server, in microseconds. */
+function clock(): number {
+  const { user, system } = process.cpuUsage();
+  const stat = readFileSync(`/proc/${server}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return user + system + (Number(fields[11]) + Number(fields[12])) * 1e4;
 }
 
 async function open(kind: string, path: string): Promise<EchoClient> {
@@ -28,6 +39,7 @@ async function open(kind: string, path: string): Promise<EchoClient> {
 async function unaryLoad(client: EchoClient, inFlight: number, size: number, ms: number): Promise<Figures> {
   const request = new Uint8Array(size);
   const times: number[] = [];
+  const cpu = clock();
   const start = performance.now();
   const end = start + ms;
   async function work(): Promise<void> {
@@ -41,13 +53,20 @@ async function unaryLoad(client: EchoClient, inFlight: number, size: number, ms:
   }
   await Promise.all(Array.from({ length: inFlight }, work));
   const seconds = (performance.now() - start) / 1e3;
+  const spent = clock() - cpu;
   const sorted = Float64Array.from(times).sort();
   const at = (q: number): number => (sorted[Math.floor(q * (sorted.length - 1))] as number) * 1e3;
-  return { perSecond: sorted.length / seconds, p50us: at(0.5), p99us: at(0.99) };
+  return {
+    perSecond: sorted.length / seconds,
+    p50us: at(0.5),
+    p99us: at(0.99),
+    cpuUs: spent / sorted.length,
+  };
 }
 
 async function streamLoad(client: EchoClient, size: number, ms: number): Promise<Figures> {
   for (let count = 1; ; ) {
+    const cpu = clock();
     const start = performance.now();
     let seen = 0;
     for await (const blob of client.blobs((BigInt(count) << 32n) | BigInt(size))) {
@@ -55,24 +74,21 @@ async function streamLoad(client: EchoClient, size: number, ms: number): Promise
     }
     if (seen !== count) throw new Error(`${seen} messages of ${count}`);
     const elapsed = performance.now() - start;
-    if (elapsed >= ms) return { perSecond: (count / elapsed) * 1e3, p50us: 0, p99us: 0 };
+    if (elapsed >= ms) {
+      return { perSecond: (count / elapsed) * 1e3, p50us: 0, p99us: 0, cpuUs: (clock() - cpu) / count };
+    }
     count = Math.floor(count * Math.min(Math.max((ms / Math.max(elapsed, 0.1)) * 1.2, 1.2), 100)) + 1;
   }
 }
 
-const [kind, path, shape, inFlight, size, ms] = process.argv.slice(2) as [
-  string,
-  string,
-  string,
-  string,
-  string,
-  string,
-];
+const [kind = '', path = '', shape = '', inFlight = '', size = '', ms = '', server = ''] =
+  process.argv.slice(2);
 const client = await open(kind, path);
 const run = (limit: number): Promise<Figures> =>
   shape === 'unary'
     ? unaryLoad(client, Number(inFlight), Number(size), limit)
     : streamLoad(client, Number(size), limit);
-await run(400);
+// Both sides are compiled by then.
+await run(Number(ms));
 console.log(JSON.stringify(await run(Number(ms))));
 client.close();
