@@ -4,6 +4,7 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connectAgent, type GuestAgent } from '../agent/agent.ts';
 import type { Config } from '../config/config.ts';
 import { createCgroup, vmCgroupPath } from '../host/cgroup.ts';
@@ -74,7 +75,7 @@ export class Sandbox {
     this.#share = parts.share;
     this.#resources = parts.resources;
     void this.#vm.exited.then((exit) => this.#vmExited(exit));
-    void this.#agent.closed.then(() => this.#giveUp('the connection to the guest agent broke'));
+    void this.#agent.closed.then(() => this.#agentLost());
     void this.#agent.watchOom((containerId) => this.#outOfMemory(containerId));
   }
 
@@ -267,6 +268,12 @@ export class Sandbox {
       this.#context.log('warn', 'the VM ended', { sandbox: this.id, cause: exit.cause, reason: exit.reason });
     }
     void this.end(exit.reason);
+  }
+
+  /** Mostly the VM has ended and says more about it in a moment; else the guest broke its protocol. */
+  async #agentLost(): Promise<void> {
+    await Promise.race([this.#vm.exited, sleep(500, undefined, { ref: false })]);
+    this.#giveUp('the connection to the guest agent broke');
   }
 
   #giveUp(reason: string): void {

@@ -11,6 +11,7 @@ test('reads the command lines of containerd and CRI-O', () => {
     publishBinary: '/usr/bin/containerd',
     id: 'web',
     bundle: '',
+    socket: '',
     debug: true,
     action: 'start',
   });

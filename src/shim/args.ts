@@ -11,16 +11,19 @@ export interface ShimArgs {
   readonly address: string;
   readonly publishBinary: string;
   readonly bundle: string;
+  /** serve only: where fd 3 listens. */
+  readonly socket: string;
   readonly debug: boolean;
   readonly action: 'start' | 'delete' | 'serve' | 'info' | 'version' | 'help';
 }
 
-const VALUE_FLAGS = new Map<string, 'namespace' | 'id' | 'address' | 'publishBinary' | 'bundle'>([
+const VALUE_FLAGS = new Map<string, 'namespace' | 'id' | 'address' | 'publishBinary' | 'bundle' | 'socket'>([
   ['namespace', 'namespace'],
   ['id', 'id'],
   ['address', 'address'],
   ['publish-binary', 'publishBinary'],
   ['bundle', 'bundle'],
+  ['socket', 'socket'],
 ]);
 
 /**
@@ -28,7 +31,7 @@ const VALUE_FLAGS = new Map<string, 'namespace' | 'id' | 'address' | 'publishBin
  * @throws Error that names the word that was not understood.
  */
 export function parseArgs(argv: readonly string[]): ShimArgs {
-  const values = { namespace: '', id: '', address: '', publishBinary: '', bundle: '' };
+  const values = { namespace: '', id: '', address: '', publishBinary: '', bundle: '', socket: '' };
   let debug = false;
   let action: ShimArgs['action'] | undefined;
   for (let i = 0; i < argv.length; i++) {

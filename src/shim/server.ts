@@ -5,10 +5,10 @@
 import { rmSync } from 'node:fs';
 import { Server } from 'ttrpc-ts';
 import { TaskV2, TaskV3 } from '../gen/task.ts';
-import { socketPath } from './address.ts';
 import { parseArgs } from './args.ts';
 import type { ShimContext } from './context.ts';
 import { EventPublisher } from './events.ts';
+import { IdleMemory } from './idle-memory.ts';
 import { createLog } from './log.ts';
 import { wireEvent } from './publish.ts';
 import { TaskService, taskHandlers } from './task-service.ts';
@@ -25,7 +25,6 @@ async function serve(): Promise<void> {
     address: process.env.TTRPC_ADDRESS ?? '',
     namespace: args.namespace,
   });
-  const socket = socketPath(args.address, args.namespace, args.id);
   const server = new Server();
   let isEnding = false;
 
@@ -34,14 +33,14 @@ async function serve(): Promise<void> {
     isEnding = true;
     log('debug', 'shim ends', { reason });
     await service.end(reason);
-    rmSync(socket, { force: true });
+    rmSync(args.socket, { force: true });
     await server.shutdown({ timeoutMs: 500 });
     await publisher.flush({ timeoutMs: FLUSH_MS });
     process.exit(0);
   }
   const context: ShimContext = {
     namespace: args.namespace,
-    socket,
+    socket: args.socket,
     log,
     emit: (event) => {
       const { topic, type, value } = wireEvent(event);
@@ -50,7 +49,8 @@ async function serve(): Promise<void> {
     exit: () => void end('containerd asked for it'),
   };
   const service = new TaskService(context);
-  const handlers = taskHandlers(service);
+  const memory = new IdleMemory();
+  const handlers = taskHandlers(service, () => memory.active());
   server.add(TaskV2, handlers);
   server.add(TaskV3, handlers);
 
@@ -62,6 +62,7 @@ async function serve(): Promise<void> {
   setTimeout(() => {
     if (service.isIdle) void end('no task was created');
   }, UNUSED_MS).unref();
+  memory.active();
   await server.listen({ fd: 3 });
   log('debug', 'shim serves', { ms: Math.round(performance.now()) });
 }

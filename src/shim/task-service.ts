@@ -23,6 +23,8 @@ export interface CallContext {
 
 const EMPTY = {};
 
+type Method<Req, Res> = (this: TaskService, request: Req, call: CallContext) => Res | Promise<Res>;
+
 export class TaskService {
   readonly #context: ShimContext;
   #sandbox: Sandbox | undefined;
@@ -185,39 +187,39 @@ export class TaskService {
   }
 }
 
-/** The service's methods as ttrpc handlers, with every error turned into a status. */
-export function taskHandlers(service: TaskService) {
-  return {
-    create: guarded(service, service.create),
-    start: guarded(service, service.start),
-    delete: guarded(service, service.delete),
-    state: guarded(service, service.state),
-    pids: guarded(service, service.pids),
-    pause: guarded(service, service.pause),
-    resume: guarded(service, service.resume),
-    checkpoint: guarded(service, service.checkpoint),
-    kill: guarded(service, service.kill),
-    exec: guarded(service, service.exec),
-    resizePty: guarded(service, service.resizePty),
-    closeIO: guarded(service, service.closeIO),
-    update: guarded(service, service.update),
-    wait: guarded(service, service.wait),
-    stats: guarded(service, service.stats),
-    connect: guarded(service, service.connect),
-    shutdown: guarded(service, service.shutdown),
+/**
+ * The service's methods as ttrpc handlers, with every error turned into a status.
+ * @param onCall told of each call.
+ */
+export function taskHandlers(service: TaskService, onCall: () => void) {
+  const guarded = <Req, Res>(method: Method<Req, Res>) => {
+    return async (request: Req, call: CallContext): Promise<Res> => {
+      onCall();
+      try {
+        return await method.call(service, request, call);
+      } catch (error) {
+        throw toStatus(error);
+      }
+    };
   };
-}
-
-function guarded<Req, Res>(
-  service: TaskService,
-  method: (this: TaskService, request: Req, call: CallContext) => Res | Promise<Res>,
-): (request: Req, call: CallContext) => Promise<Res> {
-  return async (request, call) => {
-    try {
-      return await method.call(service, request, call);
-    } catch (error) {
-      throw toStatus(error);
-    }
+  return {
+    create: guarded(service.create),
+    start: guarded(service.start),
+    delete: guarded(service.delete),
+    state: guarded(service.state),
+    pids: guarded(service.pids),
+    pause: guarded(service.pause),
+    resume: guarded(service.resume),
+    checkpoint: guarded(service.checkpoint),
+    kill: guarded(service.kill),
+    exec: guarded(service.exec),
+    resizePty: guarded(service.resizePty),
+    closeIO: guarded(service.closeIO),
+    update: guarded(service.update),
+    wait: guarded(service.wait),
+    stats: guarded(service.stats),
+    connect: guarded(service.connect),
+    shutdown: guarded(service.shutdown),
   };
 }
 
