@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { createCgroup, expandSlice, hierarchiesFrom, openCgroup, parentOf, vmCgroupPath } from './cgroup.ts';
+import { createCgroup, hierarchiesFrom, openCgroup, vmCgroupPath } from './cgroup.ts';
+import { expandSlice, parentOf } from './cgroup-path.ts';
 import { parseMountinfo } from './mountinfo.ts';
 import { childEnv, wrapArgv } from './process.ts';
 
@@ -75,6 +77,28 @@ test('a cgroup is made, joined, emptied and removed; twice is fine', async () =>
   const again = openCgroup(cgroup.path);
   assert.deepEqual(again.procs(), []);
   await Promise.all([again.kill(), again.kill(), again.remove(), again.remove()]);
+});
+
+test('a process that the kernel kills for want of memory is counted', async () => {
+  const cgroup = await createCgroup(vmCgroupPath('', `test-oom-${process.pid}`));
+  try {
+    assert.equal(cgroup.oomKills(), 0);
+    const limits = cgroup.folders.flatMap((f) =>
+      ['memory.limit_in_bytes', 'memory.max'].map((n) => join(f, n)),
+    );
+    const limit = limits.find((path) => existsSync(path));
+    assert.ok(limit, 'some hierarchy has the memory controller');
+    writeFileSync(limit, String(8 * 1024 * 1024));
+    const [file, ...args] = wrapArgv(['sh', '-c', 'x=$(head -c 64m /dev/zero | tr "\\0" x); echo $x'], {
+      procsFiles: cgroup.procsFiles,
+    });
+    await once(spawn(file, args, { env: childEnv(), stdio: 'ignore' }), 'exit');
+    assert.ok(cgroup.oomKills() >= 1);
+  } finally {
+    await cgroup.kill();
+    await cgroup.remove();
+  }
+  assert.equal(cgroup.oomKills(), 0);
 });
 
 test('the root and paths that leave the mount are refused', async () => {

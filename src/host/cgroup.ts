@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync, watch, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { checkedPath, parentOf } from './cgroup-path.ts';
 import { type MountInfo, readMountinfo } from './mountinfo.ts';
 
 /** A control group: the same path in every mounted hierarchy. */
@@ -14,6 +15,8 @@ export interface Cgroup {
   readonly procsFiles: readonly string[];
   /** Pids in it now, each once. */
   procs(): number[];
+  /** How many of its processes the kernel killed for want of memory; 0 when it cannot be told. */
+  oomKills(): number;
   /** SIGKILL to all that is in it, until it is empty; throws at the limit. Nothing there is fine. */
   kill(limits?: { timeoutMs: number }): Promise<void>;
   /** Removes the folders, waits for dying processes; throws at the limit. Nothing there is fine. */
@@ -39,29 +42,6 @@ export function hierarchiesFrom(mounts: readonly MountInfo[]): Hierarchy[] {
   return [...found.values()];
 }
 
-/** `a-b.slice` lies in `a.slice` (systemd.slice(5)): gives `/a.slice/a-b.slice`. `-.slice` is the root. */
-export function expandSlice(slice: string): string {
-  if (slice === '' || slice === '-.slice') return '';
-  if (!slice.endsWith('.slice') || slice.includes('/')) throw new Error(`not a slice: ${slice}`);
-  const parts = slice.slice(0, -'.slice'.length).split('-');
-  if (parts.some((p) => p === '')) throw new Error(`not a slice: ${slice}`);
-  return parts.map((_, i) => `/${parts.slice(0, i + 1).join('-')}.slice`).join('');
-}
-
-/**
- * The parent folder that a `linux.cgroupsPath` names, as a path below the hierarchies' mounts: `/a/b` gives
- * `/a`, `slice:prefix:name` the expanded slice, an empty path nothing.
- * @throws Error when it would leave the mount or is malformed.
- */
-export function parentOf(cgroupsPath: string): string | undefined {
-  if (cgroupsPath === '') return undefined;
-  const parts = cgroupsPath.split(':');
-  if (parts.length === 3 && !cgroupsPath.startsWith('/'))
-    return expandSlice(parts[0] || 'system.slice') || '/';
-  const path = checkedPath(cgroupsPath);
-  return path === '/' ? '/' : dirname(path);
-}
-
 /** Our folder for sandboxes whose spec names no parent that is there. */
 const OWN_PARENT = '/bulkhead';
 
@@ -79,14 +59,6 @@ export function vmCgroupPath(cgroupsPath: string, name: string): string {
 function parentExists(parent: string): boolean {
   const hierarchies = hierarchiesFrom(readMountinfo());
   return hierarchies.some((h) => existsSync(join(h.mountPoint, parent)));
-}
-
-/** A normalized path that begins with `/`, without `..` and without characters that no cgroup has. */
-function checkedPath(path: string): string {
-  const names = path.split('/').filter((n) => n !== '' && n !== '.');
-  if (names.includes('..') || /\p{Cc}/u.test(path))
-    throw new Error(`bad cgroup path ${JSON.stringify(path)}`);
-  return `/${names.join('/')}`;
 }
 
 /**
@@ -183,8 +155,15 @@ class HostCgroup implements Cgroup {
 
   procs(): number[] {
     const pids = new Set<number>();
-    for (const file of this.procsFiles) for (const pid of readPids(file)) pids.add(pid);
+    for (const file of this.procsFiles)
+      for (const pid of readText(file).split('\n')) if (pid !== '') pids.add(Number(pid));
     return [...pids];
+  }
+
+  oomKills(): number {
+    // Version 2 counts in memory.events, version 1 in memory.oom_control; both as "oom_kill <n>".
+    const texts = this.folders.flatMap((f) => ['memory.events', 'memory.oom_control'].map((n) => join(f, n)));
+    return Math.max(0, ...texts.map((path) => Number(/^oom_kill (\d+)$/m.exec(readText(path))?.[1] ?? 0)));
   }
 
   async kill(limits = DEFAULT_LIMIT): Promise<void> {
@@ -245,11 +224,11 @@ class HostCgroup implements Cgroup {
   }
 }
 
-function readPids(file: string): number[] {
+function readText(file: string): string {
   try {
-    return readFileSync(file, 'utf8').split('\n').filter(Boolean).map(Number);
+    return readFileSync(file, 'utf8');
   } catch {
-    return []; // not there any more
+    return ''; // not there (any more)
   }
 }
 

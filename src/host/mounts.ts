@@ -185,8 +185,8 @@ export function isMountedBelow(dir: string): boolean {
   return readMountinfo().some((m) => isWithin(dir, m.mountPoint));
 }
 
-/** Mounts can be stacked, and others may unmount or mount meanwhile; more rounds than this is a fight. */
-const MAX_ROUNDS = 16;
+/** Rounds in which nothing became less; others may mount or unmount at the same time. */
+const MAX_IDLE_ROUNDS = 4;
 
 /** Mount points per umount process, well below the limit of an argument list. */
 const BATCH = 200;
@@ -199,10 +199,13 @@ const BATCH = 200;
 export async function unmountTree(dir: string, options: { timeoutMs?: number } = {}): Promise<void> {
   const end = performance.now() + (options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
   let complaint = '';
-  for (let round = 0; round < MAX_ROUNDS; round++) {
+  let least = Number.POSITIVE_INFINITY;
+  for (let idle = 0; idle < MAX_IDLE_ROUNDS; idle++) {
     const table = readMountinfo();
     const below = table.filter((m) => isWithin(dir, m.mountPoint));
     if (below.length === 0) return;
+    if (below.length < least) idle = 0;
+    least = Math.min(least, below.length);
     const timeoutMs = end - performance.now();
     if (timeoutMs <= 0) break;
     await isolate(below, table, timeoutMs);

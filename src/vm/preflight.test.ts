@@ -63,6 +63,7 @@ const bad: [string, Partial<VmSpec>, RegExp][] = [
   ['empty image', { image: file('empty-image', '') }, /is empty/],
   ['tiny image', { image: file('tiny', 'x') }, /has only 1 bytes/],
   ['image is a folder', { image: folder }, /neither a file nor a block device/],
+  ['no folder', { dir: '/no/dir' }, /the VM's folder \/no\/dir does not exist/],
   ['no vCPU', { vcpus: 0 }, /0 vCPUs is no size/],
   ['half a vCPU', { vcpus: 1.5 }, /1\.5 vCPUs/],
   ['too many vCPUs', { vcpus: 100_000 }, /100000 vCPUs/],

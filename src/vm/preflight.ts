@@ -116,6 +116,12 @@ export function checkSpec(spec: VmSpec): AcceleratorChoice {
     fail('the kernel parameters hold control characters', 'correct vm.kernel_params in the configuration');
   }
   checkSizes(spec);
+  if (!statOf("the VM's folder", spec.dir, 'nothing else may remove the state of a sandbox').isDirectory()) {
+    fail(
+      `the VM's folder ${spec.dir} is not a folder`,
+      'nothing else may put files into the state of a sandbox',
+    );
+  }
   const install = 'install it (apt-get install qemu-system-x86) or set';
   checkProgram('the hypervisor', spec.hypervisorPath, `${install} vm.path in the configuration`);
   checkKernel(spec.kernel);

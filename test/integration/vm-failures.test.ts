@@ -1,9 +1,10 @@
 // Starts that cannot work: each gives an error that says what, where and what to do, and leaves nothing.
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { VmError, type VmSpec, type VmStage } from '../../src/vm/hypervisor.ts';
+import { within } from '../support/wait.ts';
 import { createStand, type Stand } from './vm-fixture.ts';
 
 let stand: Stand;
@@ -80,7 +81,26 @@ test('a program of the wrong format', limit, async () => {
 test("the VM's folder is gone", limit, async () => {
   await assert.rejects(stand.start({ dir: join(stand.dir, 'no', 'dir') }), {
     name: 'VmError',
-    stage: 'virtiofsd',
+    stage: 'check',
   });
+  await stand.assertEmpty();
+});
+
+test('a control group without room for the VM', { timeout: 120_000 }, async () => {
+  const names = ['memory.limit_in_bytes', 'memory.max'];
+  const limits = stand.cgroup.folders.flatMap((folder) => names.map((name) => join(folder, name)));
+  const limitFile = limits.find((path) => existsSync(path));
+  assert.ok(limitFile, 'some hierarchy has the memory controller');
+  writeFileSync(limitFile, String(40 * 1024 * 1024));
+  const start = stand.start().then((vm) => vm.exited);
+  const reason = await within(
+    'end of the VM',
+    60_000,
+    start.then(
+      (exit) => exit.reason,
+      (error: Error) => error.message,
+    ),
+  );
+  assert.match(reason, /its control group ran out of memory/);
   await stand.assertEmpty();
 });

@@ -26,6 +26,9 @@ const DEATH_MS = 3000;
  */
 export const SHARE_END_MS = 200;
 
+/** How long QEMU may take to be gone after it has closed its connection to virtiofsd. */
+const QEMU_END_MS = 1000;
+
 const TAIL_LINES = 20;
 
 export class QemuVm implements Vm {
@@ -39,6 +42,7 @@ export class QemuVm implements Vm {
   /** What QEMU said of the guest's end, before it ended itself. */
   #guestEnd: VmExitCause | undefined;
   #killed = false;
+  #oomKills = 0;
 
   constructor(parts: QemuParts) {
     const { qemu, virtiofsd, qmp, agent } = parts;
@@ -96,17 +100,32 @@ export class QemuVm implements Vm {
       qemu.exited.then(() => 'qemu' as const),
       ...(virtiofsd ? [virtiofsd.exited.then(() => 'virtiofsd' as const)] : []),
     ]);
-    // virtiofsd ends by itself when QEMU dies, and its end may be reported first.
-    const before = first === 'virtiofsd' && isAlive(qemu.ref) && !this.#killed;
+    const alone = first === 'virtiofsd' && !this.#killed && (await this.#outlivesShare());
     qemu.kill();
     const exit = await qemu.exited;
     await virtiofsd?.end(SHARE_END_MS);
+    this.#oomKills = this.#parts.cgroup?.oomKills() ?? 0;
     await this.#clearCgroup();
     await Promise.all([ended(console), ended(qmp.channel)]);
     qmp.close('the VM has ended');
     this.agent.destroy();
     console.destroy();
-    return this.#describe(exit, before || this.#shareFailed(exit));
+    return this.#describe(exit, alone || this.#shareFailed(exit));
+  }
+
+  /** virtiofsd ends by itself, with code 0, when QEMU dies, and that can be seen before QEMU is gone. */
+  async #outlivesShare(): Promise<boolean> {
+    const { qemu, virtiofsd } = this.#parts;
+    const exit = virtiofsd?.exit;
+    if (exit?.signal) return qemu.exit === undefined && isAlive(qemu.ref);
+    const graceMs = exit?.code === 0 ? QEMU_END_MS : QEMU_END_MS / 10;
+    let timer: NodeJS.Timeout | undefined;
+    const over = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, graceMs);
+    });
+    await Promise.race([qemu.exited, over]);
+    clearTimeout(timer);
+    return qemu.exit === undefined;
   }
 
   /** While the VM starts, QEMU gives up when virtiofsd does, and may be gone before that is seen. */
@@ -132,7 +151,7 @@ export class QemuVm implements Vm {
         reason: withTail(`virtiofsd died with ${how}`, virtiofsd.stderr()),
       };
     }
-    if (this.#killed) return { ...base, cause: 'killed', reason: 'the VM was killed' };
+    if (this.#killed && !this.#guestEnd) return { ...base, cause: 'killed', reason: 'the VM was killed' };
     const panicked = this.#guestEnd === 'guest-reset' && /Kernel panic|BUG:|Oops:/.test(this.console());
     const cause = panicked ? 'guest-panicked' : (this.#guestEnd ?? 'vmm-exited');
     return { ...base, cause, reason: this.#reason(cause, exit) };
@@ -143,7 +162,11 @@ export class QemuVm implements Vm {
     if (cause === 'guest-panicked') return withTail('the guest panicked', tail);
     if (cause === 'guest-reset') return withTail('the guest reset itself', tail);
     if (cause === 'guest-powered-off') return 'the guest powered off';
-    return withTail(`the VMM exited with ${describeExit(exit)}`, this.#parts.qemu.stderr());
+    const how = `the VMM exited with ${describeExit(exit)}`;
+    if (exit.signal === 'SIGKILL' && this.#oomKills > 0) {
+      return `${how}: its control group ran out of memory; give the pod more, for the VM needs its own besides`;
+    }
+    return withTail(how, this.#parts.qemu.stderr());
   }
 }
 
