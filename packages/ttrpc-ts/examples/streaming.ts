@@ -43,7 +43,7 @@ async function* source() {
 
 console.log('sum', await numbers.sum(source()));
 for await (const square of numbers.squares(source())) console.log('square', square);
-for await (const n of numbers.count(1_000_000)) {
+for await (const n of numbers.count(1000)) {
   console.log('count', n);
   if (n === 2) break; // leaving the loop gives the call up
 }

@@ -41,7 +41,9 @@ export class Channel {
       this.close(lost(error));
     });
     duplex.on('close', () => this.close(lost(this.#lastError)));
-    if (duplex.destroyed) process.nextTick(() => this.close(lost(duplex.errored ?? undefined)));
+    if (duplex.destroyed || duplex.readableEnded) {
+      process.nextTick(() => this.close(lost(duplex.errored ?? undefined)));
+    }
   }
 
   get isClosed(): boolean {

@@ -4,7 +4,7 @@
 export interface ConnectionLimits {
   /** Received messages that one stream may hold unread (64). More, and the connection is not read until the reader catches up. */
   readonly streamMessages?: number;
-  /** The same in bytes (1 MiB). */
+  /** The same in bytes (1 MiB). What counts is the memory kept alive: the chunks that the messages came in. */
   readonly streamBytes?: number;
   /** Bytes that all streams of a connection may hold unread (16 MiB). */
   readonly connectionBytes?: number;

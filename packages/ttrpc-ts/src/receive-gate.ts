@@ -9,6 +9,8 @@ import { Code, TtrpcError } from './status.ts';
 export interface GatedQueue {
   readonly queuedMessages: number;
   readonly queuedBytes: number;
+  /** Frees what the messages keep alive beyond their own bytes; yields how much that was. */
+  compact(): number;
   fail(error: TtrpcError, discard: boolean): void;
 }
 
@@ -19,6 +21,7 @@ export class ReceiveGate {
   readonly #full = new Set<GatedQueue>();
   readonly #queues = new Set<GatedQueue>();
   #bytes = 0;
+  #overBudget = false;
   #writeBlocked = false;
   #paused = false;
   #progress = false;
@@ -34,7 +37,9 @@ export class ReceiveGate {
   added(queue: GatedQueue, bytes: number): void {
     this.#bytes += bytes;
     if (queue.queuedMessages === 1) this.#queues.add(queue);
-    const { streamMessages, streamBytes } = this.#limits;
+    const { streamMessages, streamBytes, connectionBytes } = this.#limits;
+    if (queue.queuedBytes >= streamBytes) this.#bytes -= queue.compact();
+    if (this.#bytes > connectionBytes) this.#compactAll();
     if (queue.queuedMessages >= streamMessages || queue.queuedBytes >= streamBytes) this.#full.add(queue);
     this.#update();
   }
@@ -66,11 +71,17 @@ export class ReceiveGate {
     this.#queues.clear();
   }
 
+  #compactAll(): void {
+    for (const queue of this.#queues) this.#bytes -= queue.compact();
+    // What is left is full too if little was freed: else the next message would have all queues compacted again.
+    this.#overBudget = this.#bytes > 0.75 * this.#limits.connectionBytes;
+  }
+
   #update(): void {
     if (this.#closed) return;
     const { connectionBytes, stallMs } = this.#limits;
-    const limit = this.#paused ? connectionBytes / 2 : connectionBytes;
-    const held = this.#full.size > 0 || this.#bytes > limit;
+    if (this.#bytes <= connectionBytes / 2) this.#overBudget = false;
+    const held = this.#full.size > 0 || this.#overBudget;
     const pause = held || this.#writeBlocked;
     if (held && this.#timer === undefined && Number.isFinite(stallMs)) {
       this.#progress = false;

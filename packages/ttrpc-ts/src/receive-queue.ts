@@ -25,10 +25,16 @@ export class ReceiveQueue<T> implements AsyncIterableIterator<T, undefined>, Gat
   readonly #gate: ReceiveGate;
   readonly #owner: QueueOwner;
   #items: Uint8Array[] = [];
+  /** What each item counts, see {@link push}. */
+  #costs: number[] = [];
   #head = 0;
+  /** Items before this one have buffers of their own. */
+  #compactTo = 0;
+  #lastChunk: ArrayBufferLike | undefined;
   #waiters: Waiter<T>[] = [];
   #ended = false;
   #error: TtrpcError | undefined;
+  /** The memory that the queue keeps alive. */
   queuedBytes = 0;
 
   constructor(codec: Codec<T, never>, gate: ReceiveGate, owner: QueueOwner) {
@@ -45,7 +51,11 @@ export class ReceiveQueue<T> implements AsyncIterableIterator<T, undefined>, Gat
     return this.#ended;
   }
 
-  /** Adds a message; ignored after the end. */
+  /**
+   * Adds a message; ignored after the end. It counts as the whole chunk that it lies in, because that stays in
+   * memory for it; of several messages in a chunk the last one does. Being copied is for messages that wait
+   * for long, see {@link compact}.
+   */
   push(payload: Uint8Array): void {
     if (this.#ended) return;
     const waiter = this.#waiters.shift();
@@ -53,9 +63,36 @@ export class ReceiveQueue<T> implements AsyncIterableIterator<T, undefined>, Gat
       this.#deliver(payload, waiter);
       return;
     }
-    this.#items.push(payload);
-    this.queuedBytes += payload.length;
-    this.#gate.added(this, payload.length);
+    const last = this.#items.push(payload) - 1;
+    const chunk = payload.buffer;
+    const cost = chunk.byteLength;
+    let added = cost;
+    if (chunk === this.#lastChunk && last > this.#head) {
+      added = 0;
+      this.#costs[last - 1] = 0;
+    }
+    this.#costs.push(cost);
+    this.#lastChunk = chunk;
+    this.queuedBytes += added;
+    this.#gate.added(this, added);
+  }
+
+  /** Copies small messages out of their large chunks, so that these can go; yields the bytes freed. */
+  compact(): number {
+    let freed = 0;
+    for (let i = Math.max(this.#compactTo, this.#head); i < this.#items.length; i++) {
+      const item = this.#items[i] as Uint8Array;
+      const cost = this.#costs[i] as number;
+      const exact = item.buffer.byteLength <= 2 * item.length;
+      if (!exact) this.#items[i] = Uint8Array.prototype.slice.call(item);
+      const own = exact ? cost : item.length;
+      freed += cost - own;
+      this.#costs[i] = own;
+    }
+    this.#compactTo = this.#items.length;
+    this.#lastChunk = undefined;
+    this.queuedBytes -= freed;
+    return freed;
   }
 
   /** No more messages: the reader gets what is queued and then the end. */
@@ -117,13 +154,11 @@ export class ReceiveQueue<T> implements AsyncIterableIterator<T, undefined>, Gat
   }
 
   #take(): Uint8Array {
-    const payload = this.#items[this.#head++] as Uint8Array;
-    if (this.#head === this.#items.length) {
-      this.#items = [];
-      this.#head = 0;
-    }
-    this.queuedBytes -= payload.length;
-    this.#gate.removed(this, payload.length);
+    const payload = this.#items[this.#head] as Uint8Array;
+    const cost = this.#costs[this.#head++] as number;
+    if (this.#head === this.#items.length) this.#clear();
+    this.queuedBytes -= cost;
+    this.#gate.removed(this, cost);
     return payload;
   }
 
@@ -154,9 +189,16 @@ export class ReceiveQueue<T> implements AsyncIterableIterator<T, undefined>, Gat
 
   #drop(): void {
     const bytes = this.queuedBytes;
-    this.#items = [];
-    this.#head = 0;
+    this.#clear();
     this.queuedBytes = 0;
     this.#gate.removed(this, bytes);
+  }
+
+  #clear(): void {
+    this.#items = [];
+    this.#costs = [];
+    this.#head = 0;
+    this.#compactTo = 0;
+    this.#lastChunk = undefined;
   }
 }

@@ -20,6 +20,9 @@ const noMetadata: ReceivedMetadata = new Map();
 /** A longer timer would fire at once. */
 const maxTimerMs = 2 ** 31 - 1;
 
+/** What a call may keep alive beyond its own bytes. */
+const chunkSlackBytes = 4096;
+
 /** Where the metadata of a call lies in the bytes of its request. */
 export interface MetadataSource {
   readonly buffer: Buffer;
@@ -30,7 +33,7 @@ export interface MetadataSource {
 /** One call under way. It is its handler's context. */
 export class ServerCall implements CallContext {
   readonly #target: BoundHandler;
-  readonly #metadataSource: MetadataSource | undefined;
+  #metadataSource: MetadataSource | undefined;
   #metadata: ReceivedMetadata | undefined;
   #abort: AbortController | undefined;
   #abortReason: TtrpcError | undefined;
@@ -89,6 +92,17 @@ export class ServerCall implements CallContext {
       if (this.#abortReason !== undefined) this.#abort.abort(this.#abortReason);
     }
     return this.#abort.signal;
+  }
+
+  /** Prepares for a longer life: a small request must not keep alive the large chunk that it came in. */
+  keep(): void {
+    const source = this.#metadataSource;
+    if (source === undefined || this.#metadata !== undefined) return;
+    const length = source.end - source.start;
+    if (source.buffer.buffer.byteLength <= chunkSlackBytes + 4 * length) return;
+    const buffer = Buffer.allocUnsafeSlow(length);
+    source.buffer.copy(buffer, 0, source.start, source.end);
+    this.#metadataSource = { buffer, start: 0, end: length };
   }
 
   /** Runs `onTimeout` when the time limit passes; nothing to do for a call without one. */

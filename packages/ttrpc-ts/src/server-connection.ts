@@ -35,6 +35,8 @@ export class ServerConnection {
   #running = 0;
   #lastId = 0;
   #draining = false;
+  /** Whether requests are not read because replies cannot leave. */
+  #held = false;
 
   constructor(duplex: Duplex, host: ServerHost) {
     this.#host = host;
@@ -70,9 +72,14 @@ export class ServerConnection {
   }
 
   #holdUntilDrained(): void {
+    if (this.#held) return;
+    this.#held = true;
     const { gate, writer } = this.#channel;
     gate.setWriteBlocked(true);
-    writer.drained().then(() => gate.setWriteBlocked(false));
+    writer.drained().then(() => {
+      this.#held = false;
+      gate.setWriteBlocked(false);
+    });
   }
 
   #onRequest(id: number, flags: number, buffer: Buffer, start: number, end: number): void {
@@ -147,6 +154,7 @@ export class ServerConnection {
   #register(call: ServerCall): ActiveCall {
     const active: ActiveCall = { call, requests: undefined, replies: undefined };
     this.#active.set(call.streamId, active);
+    call.keep();
     call.startTimer(() => this.#stop(active, deadlineError()));
     return active;
   }

@@ -1,9 +1,23 @@
 // Streams: pace, early ends, failures in the middle, slow and absent readers.
 
 import assert from 'node:assert/strict';
+import { duplexPair } from 'node:stream';
 import { test } from 'node:test';
-import { Code, TtrpcError } from '../src/index.ts';
-import { aborted, collect, delay, handlers, joined, joinedBySocket, type Num, numbers } from './support.ts';
+import { Code, Server, TtrpcError } from '../src/index.ts';
+import {
+  aborted,
+  collect,
+  collectGarbage,
+  delay,
+  frame,
+  handlers,
+  joined,
+  joinedBySocket,
+  type Num,
+  NumService,
+  numbers,
+  request,
+} from './support.ts';
 
 const kilobyte = 'x'.repeat(1000);
 
@@ -157,13 +171,13 @@ test('a stream that nobody reads fails after the stall limit and frees the conne
     { client: stalled, server: stalled },
   );
   const { client } = pair;
-  const unread = client.count({ n: 200_000 });
+  const unread = client.count({ n: 30_000 });
   await delay(20);
   const held = performance.now();
   assert.deepEqual(await client.double({ n: 1 }), { n: 2 });
   assert.ok(performance.now() - held > 20, 'the full stream did not hold up the connection');
   await assert.rejects(collect(unread), { code: Code.ResourceExhausted });
-  await assert.rejects(client.sum(numbers(200_000)), { code: Code.ResourceExhausted });
+  await assert.rejects(client.sum(numbers(30_000)), { code: Code.ResourceExhausted });
   assert.deepEqual(await client.double({ n: 1 }), { n: 2 });
 });
 
@@ -185,6 +199,33 @@ test('the bytes of all streams together are bounded', async () => {
   const failed = ends.filter((end) => end.status === 'rejected');
   assert.ok(failed.length > 0 && failed.length < 10, `${failed.length} of 10 failed`);
   for (const end of failed) assert.equal(end.reason.code, Code.ResourceExhausted);
+});
+
+test('small messages in large chunks do not keep the chunks alive', async () => {
+  const [near, far] = duplexPair();
+  const server = new Server({ limits: { stallMs: Number.POSITIVE_INFINITY } });
+  server.add(NumService, { sum: (_, context) => aborted(context).then(() => ({ n: 0 })) });
+  server.accept(far);
+  near.resume();
+  // 60 unread messages in each of 20 streams, every one in a chunk of 64 KiB of its own: 78 MB in all.
+  const padding = frame(1, 99, 0, Buffer.alloc(65_000));
+  const before = process.memoryUsage().arrayBuffers;
+  for (let stream = 0; stream < 20; stream++) {
+    const id = 2 * stream + 1;
+    near.write(frame(id, 1, 2, request('test.Num', 'Sum')));
+    for (let i = 0; i < 60; i++) {
+      const chunk = Buffer.allocUnsafeSlow(padding.length + 17);
+      padding.copy(chunk);
+      frame(id, 3, 0, Buffer.from('{"n":1}')).copy(chunk, padding.length);
+      near.write(chunk);
+      await new Promise(setImmediate);
+    }
+  }
+  await delay(20);
+  collectGarbage();
+  const kept = (process.memoryUsage().arrayBuffers - before) / 1e6;
+  assert.ok(kept < 25, `${kept.toFixed(1)} MB are kept`);
+  server.close();
 });
 
 test('an abort drops what is queued; a lost connection delivers it first', async () => {

@@ -6,6 +6,8 @@ import { connect as connectSocket, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { duplexPair } from 'node:stream';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import {
   type CallContext,
   type Client,
@@ -216,6 +218,11 @@ export function aborted(context: CallContext): Promise<void> {
     else context.signal.addEventListener('abort', () => resolve(), { once: true });
   });
 }
+
+setFlagsFromString('--expose-gc');
+
+/** A full collection, for tests that look at memory. */
+export const collectGarbage: () => void = runInNewContext('gc');
 
 export function delay(ms: number): Promise<void> {
   return new Promise((resolve) => {
