@@ -17,8 +17,10 @@ import { waitFor, within } from './wait.ts';
 export interface ContainerdOptions {
   /** The machine's own unless told; `BULKHEAD_TEST_CONTAINERD` sets another for a whole run. */
   readonly flavour?: ContainerdFlavour;
-  /** TOML of CRI tables; turns the CRI plugin on. */
-  readonly cri?: string;
+  /** TOML of CRI tables for a version, given the daemon's folder; turns the CRI plugin on, whose namespace is k8s.io. */
+  readonly cri?: (version: string, dir: string) => Promise<string>;
+  /** A network namespace of its own, so that CNI plugins change nothing of the machine. */
+  readonly ownNetwork?: boolean;
   /** More environment for containerd, and so for the shims. */
   readonly env?: NodeJS.ProcessEnv;
   /** False leaves the image store empty. */
@@ -33,34 +35,39 @@ export function defaultFlavour(): ContainerdFlavour {
 export class Containerd {
   readonly dir: string;
   readonly address: string;
-  /** containerd namespace of every container of this daemon; unique on the machine, so its cgroups are too. */
+  /** Marks the daemon's processes; unique on the machine. */
+  readonly mark: string;
+  /** containerd namespace of every container of this daemon: the mark, so its cgroups are unique; with CRI k8s.io. */
   readonly namespace: string;
   /** Bulkhead's state folder for this daemon's shims (BULKHEAD_STATE). */
   readonly bulkheadState: string;
   readonly binaries: ContainerdBinaries;
   readonly #env: NodeJS.ProcessEnv;
+  readonly #ownNetwork: boolean;
   #child: ChildProcess | undefined;
 
-  private constructor(dir: string, binaries: ContainerdBinaries, env: NodeJS.ProcessEnv) {
+  private constructor(dir: string, binaries: ContainerdBinaries, options: ContainerdOptions) {
     this.dir = dir;
     this.binaries = binaries;
     this.address = join(dir, 'c.sock');
-    this.namespace = dir.slice(dir.lastIndexOf('/') + 1);
+    this.mark = dir.slice(dir.lastIndexOf('/') + 1);
+    this.namespace = options.cri === undefined ? this.mark : 'k8s.io';
+    this.#ownNetwork = options.ownNetwork ?? false;
     this.bulkheadState = join(dir, 'b');
     const clean = Object.entries(process.env).filter(([name]) => !name.startsWith('NODE_'));
     const path = searchPath(binaries.binDir);
-    const own = { PATH: path, [markVariable]: this.namespace, BULKHEAD_STATE: this.bulkheadState };
-    this.#env = { ...Object.fromEntries(clean), ...own, ...env };
+    const own = { PATH: path, [markVariable]: this.mark, BULKHEAD_STATE: this.bulkheadState };
+    this.#env = { ...Object.fromEntries(clean), ...own, ...options.env };
   }
 
   /** A running containerd with the test image in it. On failure nothing is left behind. */
   static async start(options: ContainerdOptions = {}): Promise<Containerd> {
     const binaries = await containerdBinaries(options.flavour ?? defaultFlavour());
-    const daemon = new Containerd(await scratchDir('c'), binaries, options.env ?? {});
+    const daemon = new Containerd(await scratchDir('c'), binaries, options);
     try {
       const { dir, address } = daemon;
       const [root, state] = [join(dir, 'r'), join(dir, 's')];
-      const cri = options.cri === undefined ? {} : { cri: options.cri };
+      const cri = options.cri === undefined ? {} : { cri: await options.cri(binaries.version, dir) };
       const config = containerdConfig({ version: binaries.version, root, state, address, ...cri });
       await writeFile(join(dir, 'config.toml'), config);
       await daemon.launch();
@@ -91,14 +98,9 @@ export class Containerd {
   async launch(): Promise<void> {
     mkdirSync(join(this.dir, 'f'), { recursive: true });
     const log = openSync(join(this.dir, 'log'), 'a');
-    const argv = [
-      '--pdeathsig',
-      'KILL',
-      join(this.binaries.binDir, 'containerd'),
-      '-c',
-      join(this.dir, 'config.toml'),
-    ];
-    const child = spawn('setpriv', argv, {
+    const command = [join(this.binaries.binDir, 'containerd'), '-c', join(this.dir, 'config.toml')];
+    const argv = this.#ownNetwork ? inNewNetwork(command) : command;
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...argv], {
       env: this.#env,
       stdio: ['ignore', log, log],
       detached: true,
@@ -149,7 +151,7 @@ export class Containerd {
 
   /** Processes that this daemon or its shims started, without the daemon itself. */
   processes(): ReturnType<typeof markedProcesses> {
-    return markedProcesses(this.namespace, this.dir).filter((one) => one.pid !== this.pid);
+    return markedProcesses(this.mark, this.dir).filter((one) => one.pid !== this.pid);
   }
 
   /** Ends all containers, the daemon and whatever they left, and removes the folder. Never rejects half-way. */
@@ -158,7 +160,7 @@ export class Containerd {
     for (const left of this.processes()) tryKill(left.pid);
     await waitFor('end of the processes', () => this.processes().length === 0, 10_000).catch(() => undefined);
     await unmountBelow(this.dir);
-    removeCgroups(this.namespace);
+    removeCgroups(this.mark);
     await rm(this.dir, { recursive: true, force: true });
   }
 
@@ -167,10 +169,20 @@ export class Containerd {
   }
 
   private async importImage(): Promise<void> {
-    const archive = join(cacheDir, 'busybox.tar');
-    await writeImage(archive);
+    await this.importArchive('busybox.tar', writeImage);
+  }
+
+  /** Writes an image with `write` into the cache and imports it. */
+  async importArchive(name: string, write: (file: string) => Promise<string>): Promise<void> {
+    const archive = join(cacheDir, name);
+    await write(archive);
     await this.mustCtr(['images', 'import', archive], { timeoutMs: 120_000 });
   }
+}
+
+/** The command in a network namespace of its own, with only a loopback. */
+function inNewNetwork(command: readonly string[]): string[] {
+  return ['unshare', '--net', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh', ...command];
 }
 
 /** Arguments of `ctr run` up to and with the image: runtime under test, the options, the image. */

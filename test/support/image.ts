@@ -10,6 +10,9 @@ import { packTar, type TarEntry } from './tar.ts';
 /** The name under which `ctr images import` files the image. */
 export const imageName = 'bulkhead.test/busybox:latest';
 
+/** The image of a pod's own container. */
+export const pauseImageName = 'bulkhead.test/pause:latest';
+
 /** PATH of the image's configuration. */
 export const imagePath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
@@ -42,8 +45,29 @@ export async function imageTree(busybox = '/bin/busybox'): Promise<TarEntry[]> {
   ];
 }
 
+/** What a pod's own container does: it lives until SIGTERM and collects the orphans of a shared pid namespace. */
+const pauseScript = 'trap "exit 0" TERM INT; while :; do /bin/busybox sleep 3600 & wait $!; done';
+
 /** Writes the image as an OCI archive to `file` (atomically); gives the manifest's digest. Same busybox, same bytes. */
 export async function writeImage(file: string, busybox?: string): Promise<string> {
+  const tree = await imageTree(busybox);
+  return await writeArchive(file, imageName, tree, { Env: [imagePath], Cmd: ['sh'] });
+}
+
+/** As `writeImage`, for the image of a pod's own container. */
+export async function writePauseImage(file: string): Promise<string> {
+  const paths = new Set(['bin', 'bin/busybox', 'dev', 'etc', 'proc', 'sys', 'run']);
+  const tree = (await imageTree()).filter((entry) => paths.has(entry.path));
+  const Entrypoint = ['/bin/busybox', 'sh', '-c', pauseScript];
+  return await writeArchive(file, pauseImageName, tree, { Env: [imagePath], Entrypoint });
+}
+
+async function writeArchive(
+  file: string,
+  name: string,
+  tree: readonly TarEntry[],
+  imageConfig: Record<string, unknown>,
+): Promise<string> {
   const blobs: TarEntry[] = [];
   const add = (bytes: Buffer, mediaType: string): { mediaType: string; digest: string; size: number } => {
     const hex = createHash('sha256').update(bytes).digest('hex');
@@ -52,12 +76,12 @@ export async function writeImage(file: string, busybox?: string): Promise<string
   };
   const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
   const platform = { architecture: goArch(), os: 'linux' };
-  const layer = add(packTar(await imageTree(busybox)), 'application/vnd.oci.image.layer.v1.tar');
+  const layer = add(packTar(tree), 'application/vnd.oci.image.layer.v1.tar');
   const config = add(
     json({
       ...platform,
       created: '1970-01-01T00:00:00Z',
-      config: { Env: [imagePath], Cmd: ['sh'] },
+      config: imageConfig,
       rootfs: { type: 'layers', diff_ids: [layer.digest] },
     }),
     'application/vnd.oci.image.config.v1+json',
@@ -68,7 +92,7 @@ export async function writeImage(file: string, busybox?: string): Promise<string
     manifestType,
   );
   const annotations = {
-    'io.containerd.image.name': imageName,
+    'io.containerd.image.name': name,
     'org.opencontainers.image.ref.name': 'latest',
   };
   const index = { schemaVersion: 2, manifests: [{ ...manifest, platform, annotations }] };

@@ -13,6 +13,8 @@ export const socketDir = '/run/containerd/s';
 export interface Host {
   readonly dir: string;
   readonly namespace: string;
+  /** Where cgroups are looked for, when it is not the namespace. */
+  readonly mark?: string;
   readonly address: string;
   readonly bulkheadState: string;
   processes(): Process[];
@@ -30,7 +32,7 @@ export function belongings(daemon: Host, ids: readonly string[] = []): Belonging
     ...bundles(daemon).map((path) => `bundle ${path}`),
     ...tree(daemon.bulkheadState, 2).map((path) => `state ${path}`),
     ...tree(join(daemon.dir, 'f'), 2).map((path) => `fifo ${path}`),
-    ...cgroups(daemon.namespace).map((path) => `cgroup ${path}`),
+    ...cgroups(daemon.mark ?? daemon.namespace).map((path) => `cgroup ${path}`),
     ...sockets(daemon, ids).map((path) => `socket ${path}`),
   ]);
 }

@@ -1,0 +1,287 @@
+// Pods as a kubelet makes them: a containerd with CRI, and pods and containers in it with the kubelet's folders.
+import { randomBytes, randomUUID } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Containerd, type ContainerdOptions } from './containerd.ts';
+import { Cri } from './cri.ts';
+import { criConfig, type Handler, writeCniConfig } from './cri-config.ts';
+import type {
+  ContainerConfig,
+  ContainerStatus,
+  Mount,
+  PodSandboxConfig,
+  PodSandboxStatus,
+  SecurityContext,
+} from './cri-types.ts';
+import { imageName, writePauseImage } from './image.ts';
+import { runtime } from './runtime.ts';
+import { waitFor } from './wait.ts';
+
+/** The handler that this run tests. */
+export const testedHandler: Handler = runtime.isVm ? 'bulkhead' : 'runc';
+
+/** Changes to a pod's configuration; `linux` is laid over the default's member by member. */
+export type PodOptions = Partial<Omit<PodSandboxConfig, 'metadata'>> & { readonly handler?: Handler };
+
+/** A container's configuration without what the helper fills in. */
+export type ContainerOptions = Partial<Omit<ContainerConfig, 'linux'>> & {
+  readonly mounts?: readonly Mount[];
+  readonly security?: SecurityContext;
+  readonly resources?: NonNullable<ContainerConfig['linux']>['resources'];
+};
+
+/** A machine with containerd and CRI, in a network namespace of its own. */
+export class PodHost {
+  readonly daemon: Containerd;
+  readonly #cgroups: string[] = [];
+  cri: Cri;
+
+  private constructor(daemon: Containerd) {
+    this.daemon = daemon;
+    this.cri = new Cri(daemon.address);
+  }
+
+  static async start(options: Omit<ContainerdOptions, 'cri' | 'ownNetwork'> = {}): Promise<PodHost> {
+    const cri = async (version: string, dir: string) => {
+      await writeCniConfig(dir);
+      return criConfig(version, dir);
+    };
+    const daemon = await Containerd.start({ ...options, cri, ownNetwork: true });
+    const host = new PodHost(daemon);
+    try {
+      await daemon.importArchive('pause.tar', writePauseImage);
+      await host.waitReady();
+      return host;
+    } catch (error) {
+      await host.stop();
+      throw error;
+    }
+  }
+
+  /** Waits until the runtime and its network are ready and the images are known to CRI. */
+  async waitReady(): Promise<void> {
+    await waitFor(
+      'ready CRI',
+      async () => {
+        const { status } = await this.cri.call('Status', {}, 2_000);
+        const bad = status.conditions.filter((one) => !one.status && one.type.endsWith('Ready'));
+        if (bad.length > 0) throw new Error(bad.map((one) => `${one.type}: ${one.message}`).join('; '));
+        const { images } = await this.cri.call('ListImages', {}, 2_000);
+        return images.flatMap((image) => image.repoTags).length >= 2;
+      },
+      20_000,
+      100,
+    );
+  }
+
+  /** Runs a pod, in folders like the kubelet's. */
+  async pod(options: PodOptions = {}): Promise<Pod> {
+    const { handler = testedHandler, linux, ...rest } = options;
+    const uid = randomUUID();
+    const config: PodSandboxConfig = {
+      metadata: { name: `pod-${uid.slice(0, 8)}`, uid, namespace: 'default' },
+      hostname: `pod-${uid.slice(0, 8)}`,
+      logDirectory: join(this.daemon.dir, 'logs', uid),
+      ...rest,
+      linux: { cgroupParent: this.#podCgroup(uid), ...linux },
+    };
+    mkdirSync(join(this.daemon.dir, 'logs', uid), { recursive: true });
+    const { podSandboxId } = await this.cri.call(
+      'RunPodSandbox',
+      { config, runtimeHandler: handler },
+      90_000,
+    );
+    return new Pod(this, podSandboxId, config);
+  }
+
+  /** As the kubelet does, before the pod: a cgroup in every hierarchy. */
+  #podCgroup(uid: string): string {
+    const name = `/${this.daemon.mark}/pod${uid}`;
+    for (const hierarchy of readdirSync('/sys/fs/cgroup')) {
+      const dir = join('/sys/fs/cgroup', hierarchy);
+      if (!statSync(dir).isDirectory()) continue;
+      const parent = join(dir, this.daemon.mark);
+      for (const path of [parent, join(dir, name)]) {
+        mkdirSync(path, { recursive: true });
+        if (hierarchy !== 'cpuset') continue;
+        for (const file of ['cpuset.cpus', 'cpuset.mems'])
+          writeFileSync(join(path, file), readFileSync(join(dir, file)));
+      }
+    }
+    this.#cgroups.push(name);
+    return name;
+  }
+
+  /** Removes every pod, then the daemon and its folder. */
+  async stop(): Promise<void> {
+    const { items } = await this.cri.call('ListPodSandbox', {}, 5_000).catch(() => ({ items: [] }));
+    await Promise.all(
+      items.map(({ id }) =>
+        this.cri
+          .call('StopPodSandbox', { podSandboxId: id }, 20_000)
+          .then(() => this.cri.call('RemovePodSandbox', { podSandboxId: id }, 20_000))
+          .catch(() => undefined),
+      ),
+    );
+    this.cri.close();
+    await this.daemon.stop();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}
+
+export class Pod {
+  readonly host: PodHost;
+  readonly id: string;
+  readonly config: PodSandboxConfig;
+  #count = 0;
+
+  constructor(host: PodHost, id: string, config: PodSandboxConfig) {
+    this.host = host;
+    this.id = id;
+    this.config = config;
+  }
+
+  get cri(): Cri {
+    return this.host.cri;
+  }
+
+  async status(): Promise<PodSandboxStatus> {
+    return (await this.cri.call('PodSandboxStatus', { podSandboxId: this.id })).status;
+  }
+
+  /** Creates a container; without a command it sleeps. */
+  async create(options: ContainerOptions = {}): Promise<PodContainer> {
+    const { security, resources, mounts, ...rest } = options;
+    const name = `c${++this.#count}`;
+    const config: ContainerConfig = {
+      metadata: { name },
+      image: { image: imageName },
+      command: ['sleep', '100000'],
+      logPath: `${name}.log`,
+      ...(mounts === undefined ? {} : { mounts }),
+      ...rest,
+      linux: {
+        resources: { oomScoreAdj: 1000, cpuShares: 102, ...resources },
+        securityContext: { namespaceOptions: { pid: 'CONTAINER' }, ...security },
+      },
+    };
+    const { containerId } = await this.cri.call(
+      'CreateContainer',
+      { podSandboxId: this.id, config, sandboxConfig: this.config },
+      30_000,
+    );
+    return new PodContainer(this, containerId, join(this.config.logDirectory!, config.logPath!));
+  }
+
+  /** Creates and starts a container. */
+  async run(options: ContainerOptions = {}): Promise<PodContainer> {
+    const container = await this.create(options);
+    await container.start();
+    return container;
+  }
+
+  async stop(timeoutMs = 60_000): Promise<void> {
+    await this.cri.call('StopPodSandbox', { podSandboxId: this.id }, timeoutMs);
+  }
+
+  async remove(timeoutMs = 60_000): Promise<void> {
+    await this.stop(timeoutMs);
+    await this.cri.call('RemovePodSandbox', { podSandboxId: this.id }, timeoutMs);
+  }
+
+  /** The kubelet's folder of a volume of this pod (not made here). */
+  volumePath(plugin: string, name: string): string {
+    const { uid } = this.config.metadata;
+    return join(this.host.daemon.dir, 'kubelet', 'pods', uid, 'volumes', `kubernetes.io~${plugin}`, name);
+  }
+}
+
+export interface ExecResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export class PodContainer {
+  readonly pod: Pod;
+  readonly id: string;
+  readonly logFile: string;
+
+  constructor(pod: Pod, id: string, logFile: string) {
+    this.pod = pod;
+    this.id = id;
+    this.logFile = logFile;
+  }
+
+  get cri(): Cri {
+    return this.pod.cri;
+  }
+
+  async start(): Promise<void> {
+    await this.cri.call('StartContainer', { containerId: this.id }, 30_000);
+  }
+
+  async stop(timeout = 0): Promise<void> {
+    await this.cri.call('StopContainer', { containerId: this.id, timeout }, (timeout + 40) * 1_000);
+  }
+
+  async remove(): Promise<void> {
+    await this.cri.call('RemoveContainer', { containerId: this.id });
+  }
+
+  async status(): Promise<ContainerStatus> {
+    return (await this.cri.call('ContainerStatus', { containerId: this.id })).status;
+  }
+
+  /** Waits for its end. */
+  async exited(timeoutMs = 30_000): Promise<ContainerStatus> {
+    return await waitFor(
+      `end of container ${this.id.slice(0, 12)}`,
+      async () => {
+        const status = await this.status();
+        return status.state === 'CONTAINER_EXITED' && status;
+      },
+      timeoutMs,
+      100,
+    );
+  }
+
+  async exec(cmd: readonly string[], timeout = 30): Promise<ExecResult> {
+    const request = { containerId: this.id, cmd, timeout };
+    const answer = await this.cri.call('ExecSync', request, (timeout + 15) * 1_000);
+    return { code: answer.exitCode, stdout: answer.stdout.toString(), stderr: answer.stderr.toString() };
+  }
+
+  /** A shell script that must end with 0; gives its output. */
+  async sh(script: string, timeout = 30): Promise<string> {
+    const { code, stdout, stderr } = await this.exec(['sh', '-c', script], timeout);
+    if (code === 0) return stdout;
+    throw new Error(`exit ${code} of: ${script}\n${stdout}\n${stderr}`);
+  }
+
+  /** What the container has written so far, as [stream, text] per line of the log file. */
+  log(): { readonly stream: string; readonly text: string }[] {
+    return readFileSync(this.logFile, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => {
+        const [, stream = '', , ...words] = line.split(' ');
+        return { stream, text: words.join(' ') };
+      });
+  }
+
+  /** The output of both streams, one line per line. */
+  output(): string {
+    return this.log()
+      .map(({ text }) => `${text}\n`)
+      .join('');
+  }
+}
+
+/** A short unique word for names. */
+export function word(): string {
+  return randomBytes(4).toString('hex');
+}
