@@ -18,6 +18,8 @@ export interface ContainerContext {
   readonly pid: number;
   readonly timeouts: Config['timeouts'];
   emit(event: TaskEvent): void;
+  /** Waited for before an init starts. */
+  beforeStart(): Promise<void>;
   /** The guest did not do what it must be able to do; the VM is ended. */
   giveUp(reason: string): void;
   log(level: 'info' | 'warn', message: string, fields: Record<string, unknown>): void;
@@ -91,6 +93,7 @@ export class Container {
     const { agent, emit, pid } = this.#bound();
     this.init.apply({ t: 'start' });
     try {
+      await this.#context.beforeStart();
       this.init.io.start(agent.streams(this.id, ''));
       await agent.startContainer(this.id);
       this.#started(this.init);

@@ -1,25 +1,19 @@
 /**
- * A sandbox: one VM and the containers in it. Boots the VM for its first container, adds further ones, and takes
- * everything down again, in the reverse order of how it was made, whoever ends it: containerd, the guest or a crash.
+ * A sandbox: one VM and the containers in it, from the boot (boot.ts) until everything is taken down again, in the
+ * reverse order of how it was made, whoever ends it: containerd, the guest or a crash.
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connectAgent, type GuestAgent } from '../agent/agent.ts';
+import type { GuestAgent } from '../agent/agent.ts';
 import type { Config } from '../config/config.ts';
-import { createCgroup, vmCgroupPath } from '../host/cgroup.ts';
-import { processRef } from '../host/process.ts';
-import { sizeVm } from '../oci/sizing.ts';
 import type { Spec } from '../oci/spec.ts';
-import type { Vm, VmExit } from '../vm/hypervisor.ts';
-import { startQemu } from '../vm/qemu/qemu.ts';
+import type { VmExit } from '../vm/hypervisor.ts';
+import { type BootedVm, type BootRequest, bootVm } from './boot.ts';
 import { Container, type ContainerContext } from './container.ts';
-import { planContainer } from './container-plan.ts';
 import { messageOf, ShimError } from './errors.ts';
-import { hostView } from './host-view.ts';
+import { type PreparedContainer, prepareContainer } from './prepare.ts';
 import { Process, type ProcessIo, type StdioPaths } from './process.ts';
-import { Share } from './share.ts';
-import { removeSandboxDir, SandboxState } from './state.ts';
 import type { RootfsMount, TaskEvent } from './task-event.ts';
 
 export type Logger = (
@@ -46,119 +40,46 @@ export interface CreateContainer {
   openIo(): Promise<ProcessIo>;
 }
 
-/** Limits for undoing host resources; generous, because a failure here is a leak. */
-const TEARDOWN_MS = 5_000;
-
 export class Sandbox {
   readonly id: string;
   readonly config: Config;
   readonly #context: SandboxContext;
-  readonly #vm: Vm;
-  readonly #agent: GuestAgent;
-  readonly #share: Share;
-  readonly #resources: AsyncDisposableStack;
+  readonly #booted: BootedVm;
   readonly #containers = new Map<string, Container>();
+  /** The network as the container manager has set it up by the time of the first start. */
+  #settled: Promise<void> | undefined;
   #ending: string | undefined;
   #gone: Promise<void> | undefined;
 
-  private constructor(
-    context: SandboxContext,
-    id: string,
-    config: Config,
-    parts: { vm: Vm; agent: GuestAgent; share: Share; resources: AsyncDisposableStack },
-  ) {
-    this.id = id;
-    this.config = config;
+  private constructor(context: SandboxContext, request: BootRequest, booted: BootedVm) {
+    this.id = request.first.id;
+    this.config = request.config;
     this.#context = context;
-    this.#vm = parts.vm;
-    this.#agent = parts.agent;
-    this.#share = parts.share;
-    this.#resources = parts.resources;
-    void this.#vm.exited.then((exit) => this.#vmExited(exit));
-    void this.#agent.closed.then(() => this.#agentLost());
-    void this.#agent.watchOom((containerId) => this.#outOfMemory(containerId));
+    this.#booted = booted;
+    void booted.vm.exited.then((exit) => this.#vmExited(exit));
+    void booted.agent.closed.then(() => this.#agentLost());
+    void booted.agent.watchOom((containerId) => this.#outOfMemory(containerId));
   }
 
   /**
-   * Boots the VM for a sandbox's first container.
-   * @throws ShimError or VmError with nothing left behind; also when `signal` aborts.
+   * Boots the VM and creates its first container.
+   * @throws with nothing left behind; also when `signal` aborts.
    */
-  static async boot(
-    context: SandboxContext,
-    first: CreateContainer,
-    config: Config,
-    signal: AbortSignal,
-  ): Promise<Sandbox> {
-    await using stack = new AsyncDisposableStack();
-    const begin = performance.now();
-    const size = sizeVm(first.spec, config.vm);
-    const cgroupPath = vmCgroupPath(first.spec.linux?.cgroupsPath ?? '', `${context.namespace}-${first.id}`);
-    const state = SandboxState.create({
-      version: 1,
-      namespace: context.namespace,
-      id: first.id,
-      createdAt: new Date().toISOString(),
-      bundle: first.bundle,
-      socket: context.socket,
-      shim: processRef(process.pid)!,
-      processes: [],
-      cgroup: cgroupPath,
-      vcpus: size.vcpus,
-      memoryMib: size.memoryMib,
-    });
-    stack.defer(() => removeSandboxDir(state.dir));
-    const cgroup = await createCgroup(cgroupPath);
-    stack.defer(async () => {
-      await cgroup.kill({ timeoutMs: TEARDOWN_MS });
-      await cgroup.remove({ timeoutMs: TEARDOWN_MS });
-    });
-    const share = await Share.create(state.dir);
-    const vm = await startQemu(
-      {
-        id: first.id,
-        dir: state.dir,
-        vcpus: size.vcpus,
-        memoryMib: size.memoryMib,
-        kernel: config.vm.kernel,
-        image: config.vm.image,
-        kernelParams: config.vm.kernelParams,
-        accelerator: config.vm.accelerator,
-        hypervisorPath: config.vm.path,
-        cgroup,
-        shared: {
-          dir: share.dir,
-          daemonPath: config.sharedFs.daemon,
-          cache: config.sharedFs.cache,
-          extraArgs: config.sharedFs.extraArgs,
-        },
-      },
-      signal,
-    );
-    stack.defer(async () => {
-      await vm.kill();
-    });
-    state.update({ processes: vm.processes });
-    const vmStarted = performance.now();
-    const agent = await connectAgent(vm, {
-      timeoutMs: config.timeouts.bootMs,
-      requestMs: config.timeouts.requestMs,
-      signal,
-    });
-    const agentReady = performance.now();
-    await agent.createSandbox({ sandboxId: first.id, hostname: first.spec.hostname ?? '', dns: [] });
-    context.log('info', 'sandbox booted', {
-      sandbox: first.id,
-      vcpus: size.vcpus,
-      memoryMib: size.memoryMib,
-      vmmMs: Math.round(vmStarted - begin),
-      kernelToAgentMs: Math.round(agentReady - vmStarted),
-    });
-    return new Sandbox(context, first.id, config, { vm, agent, share, resources: stack.move() });
+  static async boot(context: SandboxContext, request: BootRequest, signal: AbortSignal): Promise<Sandbox> {
+    const booted = await bootVm(context, request, signal);
+    const sandbox = new Sandbox(context, request, booted);
+    try {
+      await sandbox.#add(booted.first);
+      return sandbox;
+    } catch (error) {
+      await sandbox.end(`its first container could not be created: ${messageOf(error)}`);
+      throw error;
+    }
   }
 
   /** The pid that containerd sees: a live process of the host, in the sandbox's namespaces. */
   get pid(): number {
-    return this.#vm.pid;
+    return this.#booted.vm.pid;
   }
 
   get isGone(): boolean {
@@ -166,7 +87,7 @@ export class Sandbox {
   }
 
   get agent(): GuestAgent {
-    return this.#agent;
+    return this.#booted.agent;
   }
 
   get containers(): readonly Container[] {
@@ -178,38 +99,36 @@ export class Sandbox {
   }
 
   /** Adds a container to the VM. @throws with nothing of it left on the host or in the guest. */
-  async create(request: CreateContainer): Promise<Container> {
-    const begin = performance.now();
-    await using undo = new AsyncDisposableStack();
-    const plan = planContainer(request, this.#share, hostView('share'));
-    undo.defer(() => this.#share.removeContainer(request.id));
-    if (plan.notes.length > 0)
-      this.#context.log('debug', 'left out of the spec', {
-        container: request.id,
-        notes: plan.notes.join('; '),
-      });
-    await this.#share.addContainer(plan.host);
-    const io = await request.openIo();
-    undo.defer(() => io.close());
-    const { spec, storages, sandboxPidns } = plan;
-    await this.#agent.createContainer(request.id, { spec, storages, sandboxPidns });
+  async create(request: CreateContainer): Promise<void> {
     if (this.#gone !== undefined) throw this.#goneError();
-    const init = new Process(request.id, '', request.paths, io);
+    const prepared = await prepareContainer(this.#context, this.#booted.share, request);
+    try {
+      await this.#add(prepared);
+    } catch (error) {
+      if (!this.agent.isClosed) await this.agent.removeContainer(request.id).catch(() => undefined);
+      await prepared.undo();
+      throw error;
+    }
+  }
+
+  async #add({ request, plan, io, begin }: PreparedContainer): Promise<void> {
+    const { id, bundle, rootfs, paths } = request;
+    const { spec, storages, sandboxPidns } = plan;
+    await this.agent.createContainer(id, { spec, storages, sandboxPidns });
+    if (this.#gone !== undefined) throw this.#goneError();
     const container = new Container(
       this.#containerContext(),
-      request.id,
-      request.bundle,
-      request.rootfs,
-      init,
+      id,
+      bundle,
+      rootfs,
+      new Process(id, '', paths, io),
     );
-    this.#containers.set(request.id, container);
-    undo.move();
+    this.#containers.set(id, container);
     container.created();
     this.#context.log('info', 'container created', {
-      container: request.id,
+      container: id,
       ms: Math.round(performance.now() - begin),
     });
-    return container;
   }
 
   /** Ends a container for containerd, and the VM with the sandbox's own one. */
@@ -224,14 +143,14 @@ export class Sandbox {
 
   async #release(id: string): Promise<void> {
     if (this.#gone === undefined) {
-      await this.#agent.removeContainer(id).catch((error: unknown) => {
+      await this.agent.removeContainer(id).catch((error: unknown) => {
         this.#context.log('warn', 'the guest could not remove a container', {
           container: id,
           error: messageOf(error),
         });
       });
     }
-    await this.#share.removeContainer(id);
+    await this.#booted.share.removeContainer(id);
   }
 
   /** Takes the VM and everything of the host down; once, for all callers. Never waits for the guest. */
@@ -242,16 +161,22 @@ export class Sandbox {
   }
 
   async #teardown(): Promise<void> {
-    await this.#vm.kill();
+    await this.#booted.vm.kill();
     await Promise.all(this.containers.map((container) => container.vmGone()));
     try {
-      await this.#resources.disposeAsync();
+      await this.#booted.resources.disposeAsync();
     } catch (error) {
       this.#context.log('error', 'the sandbox left something behind', {
         sandbox: this.id,
         error: messageOf(error),
       });
     }
+  }
+
+  /** Managers that connect a container between Create and Start (ctr --cni, Docker, old CRI-O) have done so by now. */
+  #settleNetwork(): Promise<void> {
+    this.#settled ??= this.#booted.network.settle(this.#booted);
+    return this.#settled;
   }
 
   #outOfMemory(containerId: string): void {
@@ -272,7 +197,7 @@ export class Sandbox {
 
   /** Mostly the VM has ended and says more about it in a moment; else the guest broke its protocol. */
   async #agentLost(): Promise<void> {
-    await Promise.race([this.#vm.exited, sleep(500, undefined, { ref: false })]);
+    await Promise.race([this.#booted.vm.exited, sleep(500, undefined, { ref: false })]);
     this.#giveUp('the connection to the guest agent broke');
   }
 
@@ -281,7 +206,7 @@ export class Sandbox {
     this.#context.log('error', 'the VM is given up', {
       sandbox: this.id,
       reason,
-      console: this.#vm.console().slice(-2_000),
+      console: this.#booted.vm.console().slice(-2_000),
     });
     void this.end(reason);
   }
@@ -292,10 +217,11 @@ export class Sandbox {
 
   #containerContext(): ContainerContext {
     return {
-      agent: this.#agent,
-      pid: this.#vm.pid,
+      agent: this.agent,
+      pid: this.pid,
       timeouts: this.config.timeouts,
       emit: (event) => this.#context.emit(event),
+      beforeStart: () => this.#settleNetwork(),
       giveUp: (reason) => this.#giveUp(reason),
       log: (level, message, fields) => this.#context.log(level, message, fields),
     };

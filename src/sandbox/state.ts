@@ -10,6 +10,7 @@ import { dirname, join } from 'node:path';
 import { openCgroup } from '../host/cgroup.ts';
 import { killRef, type ProcessRef, waitGone } from '../host/process.ts';
 import { removeTree } from '../host/remove-tree.ts';
+import { type NetworkRecord, removeTaps } from '../vm/network/taps.ts';
 import { messageOf, ShimError } from './errors.ts';
 
 /** A process of the sandbox, found again by pid and start time (a pid alone may have been reused). */
@@ -31,6 +32,8 @@ export interface SandboxRecord {
   readonly processes: readonly RecordedProcess[];
   /** The cgroup path, relative to the hierarchy's root, of VMM and virtiofsd. */
   readonly cgroup?: string;
+  /** What the VM's network cards are connected by. */
+  readonly network?: NetworkRecord;
   /** The size of the VM, for operators. */
   readonly vcpus?: number;
   readonly memoryMib?: number;
@@ -136,6 +139,7 @@ export async function reapSandbox(namespace: string, id: string): Promise<void> 
       await cgroup.remove({ timeoutMs: REAP_MS });
     }
     await Promise.all(record.processes.map(end));
+    if (record.network !== undefined) await removeTaps(record.network);
     rmSync(record.socket, { force: true });
   }
   await removeSandboxDir(dir);

@@ -44,23 +44,11 @@ export async function createSandboxOrContainer(
       if (sandbox !== undefined && !sandbox.isGone) {
         throw new ShimError('failed-precondition', `this shim already serves sandbox ${sandbox.id}`);
       }
-      return boot(context, container, await configOf(context, request.options, spec), signal);
-  }
-}
-
-async function boot(
-  context: ShimContext,
-  container: CreateContainer,
-  config: Config,
-  signal: AbortSignal,
-): Promise<Sandbox> {
-  const sandbox = await Sandbox.boot(context, container, config, signal);
-  try {
-    await sandbox.create(container);
-    return sandbox;
-  } catch (error) {
-    await sandbox.end(`its first container could not be created: ${messageOf(error)}`);
-    throw error;
+      return Sandbox.boot(
+        context,
+        { first: container, config: await configOf(context, request.options, spec), pod: placement.pod },
+        signal,
+      );
   }
 }
 

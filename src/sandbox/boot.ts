@@ -1,0 +1,138 @@
+/**
+ * Boots the VM of a sandbox for its first container. Every resource is recorded before it is made and undone in reverse
+ * when anything fails; what does not depend on each other is done side by side, because a pod waits for all of it.
+ */
+import { connectAgent, type GuestAgent } from '../agent/agent.ts';
+import type { Config } from '../config/config.ts';
+import { hostCapacity } from '../host/capacity.ts';
+import { createCgroup, vmCgroupPath } from '../host/cgroup.ts';
+import { processRef } from '../host/process.ts';
+import { sizeVm } from '../oci/sizing.ts';
+import type { Vm } from '../vm/hypervisor.ts';
+import { dnsOf } from '../vm/network/resolv-conf.ts';
+import { startQemu } from '../vm/qemu/qemu.ts';
+import { SandboxNetwork } from './network.ts';
+import { type PreparedContainer, prepareContainer } from './prepare.ts';
+import type { CreateContainer, SandboxContext } from './sandbox.ts';
+import { Share } from './share.ts';
+import { removeSandboxDir, SandboxState } from './state.ts';
+
+/** A VM that runs, its agent that answers, and the first container, prepared on the host. */
+export interface BootedVm {
+  readonly vm: Vm;
+  readonly agent: GuestAgent;
+  readonly share: Share;
+  readonly network: SandboxNetwork;
+  readonly first: PreparedContainer;
+  /** Undoes everything of the host. */
+  readonly resources: AsyncDisposableStack;
+}
+
+/** What decides how a sandbox boots. */
+export interface BootRequest {
+  readonly first: CreateContainer;
+  readonly config: Config;
+  /** The sandbox is a pod of Kubernetes. */
+  readonly pod: boolean;
+}
+
+/** Limits for undoing host resources; generous, because a failure here is a leak. */
+const TEARDOWN_MS = 5_000;
+
+/**
+ * @throws ShimError, VmError, AgentError, MountError or NetworkError with nothing left behind; also when `signal`
+ * aborts.
+ */
+export async function bootVm(
+  context: SandboxContext,
+  { first, config, pod }: BootRequest,
+  signal: AbortSignal,
+): Promise<BootedVm> {
+  await using stack = new AsyncDisposableStack();
+  const begin = performance.now();
+  const size = sizeVm(first.spec, config.vm, hostCapacity().cpus);
+  const cgroupPath = vmCgroupPath(first.spec.linux?.cgroupsPath ?? '', `${context.namespace}-${first.id}`);
+  const state = SandboxState.create({
+    version: 1,
+    namespace: context.namespace,
+    id: first.id,
+    createdAt: new Date().toISOString(),
+    bundle: first.bundle,
+    socket: context.socket,
+    shim: processRef(process.pid)!,
+    processes: [],
+    cgroup: cgroupPath,
+    vcpus: size.vcpus,
+    memoryMib: size.memoryMib,
+  });
+  stack.defer(() => removeSandboxDir(state.dir));
+  const cgroup = await createCgroup(cgroupPath);
+  stack.defer(async () => {
+    await cgroup.kill({ timeoutMs: TEARDOWN_MS });
+    await cgroup.remove({ timeoutMs: TEARDOWN_MS });
+  });
+  const share = await Share.create(state.dir);
+  const network = await SandboxNetwork.prepare(
+    first.spec.linux?.namespaces ?? [],
+    pod,
+    { log: context.log, record: (record) => state.update({ network: record }) },
+    signal,
+  );
+  stack.defer(() => network.end());
+  const vm = await startQemu(
+    {
+      id: first.id,
+      dir: state.dir,
+      vcpus: size.vcpus,
+      memoryMib: size.memoryMib,
+      kernel: config.vm.kernel,
+      image: config.vm.image,
+      kernelParams: config.vm.kernelParams,
+      accelerator: config.vm.accelerator,
+      hypervisorPath: config.vm.path,
+      cgroup,
+      shared: {
+        dir: share.dir,
+        daemonPath: config.sharedFs.daemon,
+        cache: config.sharedFs.cache,
+        extraArgs: config.sharedFs.extraArgs,
+      },
+      ...network.vmSpec,
+    },
+    signal,
+  );
+  stack.defer(async () => {
+    await vm.kill();
+  });
+  state.update({ processes: vm.processes });
+  const vmmStarted = performance.now();
+  // While the kernel boots: the container's mounts and streams.
+  const preparing = prepareContainer(context, share, first);
+  stack.defer(() =>
+    preparing.then(
+      (container) => container.undo(),
+      () => undefined,
+    ),
+  );
+  const { bootMs, requestMs } = config.timeouts;
+  const [agent, prepared] = await Promise.all([
+    connectAgent(vm, { timeoutMs: bootMs, requestMs, signal }),
+    preparing,
+  ]);
+  const agentReady = performance.now();
+  await agent.createSandbox({
+    sandboxId: first.id,
+    hostname: first.spec.hostname ?? '',
+    dns: await dnsOf(first.spec.mounts ?? []),
+  });
+  await network.configureGuest(agent);
+  context.log('info', 'sandbox booted', {
+    sandbox: first.id,
+    vcpus: size.vcpus,
+    memoryMib: size.memoryMib,
+    vmmMs: Math.round(vmmStarted - begin),
+    kernelToAgentMs: Math.round(agentReady - vmmStarted),
+  });
+  context.log('debug', 'size of the VM', { reasons: size.reasons.join('; ') });
+  return { vm, agent, share, network, first: prepared, resources: stack.move() };
+}
