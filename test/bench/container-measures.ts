@@ -189,8 +189,10 @@ export function outputMeasure(
   const once = async (shim: Shim): Promise<number> => {
     const execId = nextId('out');
     const { task, id, fake } = shim;
-    const fifo = join(fake.dir, `${execId}.fifo`);
-    await mustRun('mkfifo', [fifo]);
+    const [fifo, errors] = [join(fake.dir, `${execId}.out`), join(fake.dir, `${execId}.err`)];
+    await mustRun('mkfifo', [fifo, errors]);
+    // runc's shim wants both streams.
+    const other = spawn('cat', [errors], { stdio: 'ignore' });
     const reader = spawn('dd', [`if=${fifo}`, 'of=/dev/null', 'bs=1M'], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
@@ -202,14 +204,15 @@ export function outputMeasure(
       typeUrl: 'types.containerd.io/opencontainers/runtime-spec/1/Process',
       value: Buffer.from(JSON.stringify(process)),
     };
-    await task.exec({ id, execId, spec, stdout: fifo });
+    await task.exec({ id, execId, spec, stdout: fifo, stderr: errors });
     const begun = performance.now();
     await task.start({ id, execId }, { timeoutMs: 60_000 });
     await task.wait({ id, execId }, { timeoutMs: 120_000 });
     await ended;
     const seconds = (performance.now() - begun) / 1000;
     await task.delete({ id, execId });
-    await rm(fifo);
+    other.kill('SIGKILL');
+    for (const path of [fifo, errors]) await rm(path);
     const bytes = Number(/^(\d+) bytes/m.exec(Buffer.concat(counted).toString())?.[1]);
     if (bytes !== mebibytes << 20) throw new Error(`${bytes} of ${mebibytes << 20} bytes arrived`);
     return bytes / 1e6 / seconds;

@@ -1,7 +1,8 @@
 // The result of a bench run: facts of the machine, a table for people, JSON for machines.
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { arch, cpus, loadavg, release, totalmem } from 'node:os';
 import { run } from '../support/command.ts';
+import { kvmWorks } from '../support/runtime.ts';
 import type { Outcome } from './measure.ts';
 
 /** What figures depend on. */
@@ -17,7 +18,7 @@ export async function hostFacts(): Promise<Record<string, string | number | bool
     arch: arch(),
     memoryGib: Math.round(totalmem() / 2 ** 30),
     kernel: release(),
-    kvm: existsSync('/dev/kvm'),
+    kvm: kvmWorks(),
     stealTicks: Number(readFileSync('/proc/stat', 'utf8').split('\n')[0]?.split(/\s+/)[8] ?? 0),
     load: loadavg()[0] ?? 0,
     node: process.version,

@@ -1,6 +1,6 @@
 // Measurements of the shim itself: start, first reply, delete, memory, State calls.
-import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { connect, createClient } from 'ttrpc-ts';
 import { TaskV2 } from '../../src/gen/task.ts';
 import type { FakeContainerd, Shim } from '../support/fake-containerd.ts';
@@ -156,14 +156,14 @@ export function stateMeasures(running: { ours: Shim; runc: Shim }, rounds: numbe
 
 /** Memory of the shim that serves a running container, and of its helpers, read once. */
 export async function podMemory(shim: Shim): Promise<Record<string, { pss: number; privateDirty: number }>> {
-  const all = shim.fake.processes().filter(({ command }) => command.includes(shim.id));
+  const helpers = shim.fake
+    .processes()
+    .filter(({ name, command }) => name !== 'cat' && command.includes(shim.id));
   return Object.fromEntries(
-    all.map(({ pid, command }) => {
-      const name =
-        /qemu|virtiofsd|server\.cjs|shim/.exec(readFileSync(`/proc/${pid}/cmdline`, 'latin1'))?.[0] ??
-        command;
+    helpers.map(({ pid, command }) => {
+      const program = basename(command.split(' ')[0] ?? '');
       const { pss, privateDirty } = memoryKib(pid);
-      return [`${name} ${pid}`, { pss: pss / 1024, privateDirty: privateDirty / 1024 }];
+      return [`${program} ${pid}`, { pss: pss / 1024, privateDirty: privateDirty / 1024 }];
     }),
   );
 }

@@ -7,7 +7,7 @@ import { describe } from '../support/command.ts';
 import { Containerd, runArgs } from '../support/containerd.ts';
 import { CtrContainer } from '../support/ctr.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { runtime } from '../support/runtime.ts';
+import { kvmWorks, runtime } from '../support/runtime.ts';
 
 const vmOnly = !runtime.isVm && 'a fault of the VM or of our configuration: nothing to test with runc';
 let daemon: Containerd;
@@ -106,12 +106,7 @@ test(
 );
 
 test('KVM asked for where there is none', { skip: vmOnly, timeout: 90_000 }, async () => {
-  const { access, constants } = await import('node:fs/promises');
-  const hasKvm = await access('/dev/kvm', constants.R_OK | constants.W_OK).then(
-    () => true,
-    () => false,
-  );
-  if (!hasKvm) await configured('[vm]\naccelerator = "kvm"', [/kvm/i]);
+  if (!kvmWorks()) await configured('[vm]\naccelerator = "kvm"', [/kvm/i]);
 });
 
 test('a mount whose source does not exist', { timeout: 60_000 }, () =>

@@ -66,90 +66,106 @@ async function finish(shim: Shim): Promise<void> {
   await assertNothingNew(fake, clean, [shim.id], 15_000);
 }
 
-async function begin(id: string): Promise<Shim> {
-  return await fake.shim(
+/** Runs the body with a shim, and finishes also when the body fails, so that one failure does not fail the rest. */
+async function withShim(id: string, body: (shim: Shim) => Promise<void>): Promise<void> {
+  const shim = await fake.shim(
     id,
     containerSpec(['sh', '-c', 'echo up; exec sleep 1000'], `/${fake.namespace}/${id}`),
   );
+  try {
+    await body(shim);
+  } catch (error) {
+    await finish(shim).catch(() => undefined);
+    throw error;
+  }
+  await finish(shim);
 }
 
 for (const victim of victims) {
-  test(`${victim} dies during Create: Create fails soon`, { timeout: 150_000 }, async () => {
-    const shim = await begin(`${victim}-create`);
-    const create = shim.create();
-    create.catch(() => undefined);
-    // The shim is there from the start; give Create time to have made something.
-    if (victim === 'shim')
-      await waitFor('something made', () => find(runtime.isVm ? 'vmm' : 'shim', shim).length > 0, 15_000, 5);
-    await strike(victim, shim);
-    if (runtime.isVm)
-      await assert.rejects(within('end of Create', 30_000, create), 'Create without its helper');
-    else await create.catch(() => undefined);
-    await finish(shim);
-  });
+  test(`${victim} dies during Create: Create fails soon`, { timeout: 150_000 }, () =>
+    withShim(`${victim}-create`, async (shim) => {
+      const create = shim.create();
+      create.catch(() => undefined);
+      // The shim is there from the start; give Create time to have made something.
+      if (victim === 'shim')
+        await waitFor(
+          'something made',
+          () => find(runtime.isVm ? 'vmm' : 'shim', shim).length > 0,
+          15_000,
+          5,
+        );
+      await strike(victim, shim);
+      if (runtime.isVm)
+        await assert.rejects(within('end of Create', 30_000, create), 'Create without its helper');
+      else await create.catch(() => undefined);
+    }),
+  );
 
-  test(`${victim} dies after Create: Start fails, or the task is STOPPED`, { timeout: 150_000 }, async () => {
-    const shim = await begin(`${victim}-created`);
-    await shim.create();
-    await strike(victim, shim);
-    if (victim !== 'shim') await stopped(shim);
-    await assert.rejects(shim.task.start({ id: shim.id }, { timeoutMs: 20_000 }), 'Start');
-    await finish(shim);
-  });
+  test(`${victim} dies after Create: Start fails, or the task is STOPPED`, { timeout: 150_000 }, () =>
+    withShim(`${victim}-created`, async (shim) => {
+      await shim.create();
+      await strike(victim, shim);
+      if (victim !== 'shim') await stopped(shim);
+      await assert.rejects(shim.task.start({ id: shim.id }, { timeoutMs: 20_000 }), 'Start');
+    }),
+  );
 
-  test(`${victim} dies during Start`, { timeout: 150_000 }, async () => {
-    const shim = await begin(`${victim}-start`);
-    await shim.create();
-    const start = shim.task.start({ id: shim.id }, { timeoutMs: 30_000 });
-    start.catch(() => undefined);
-    await strike(victim, shim);
-    await within(
-      'end of Start',
-      35_000,
-      start.catch(() => undefined),
-    );
-    if (victim !== 'shim') await stopped(shim);
-    await finish(shim);
-  });
+  test(`${victim} dies during Start`, { timeout: 150_000 }, () =>
+    withShim(`${victim}-start`, async (shim) => {
+      await shim.create();
+      const start = shim.task.start({ id: shim.id }, { timeoutMs: 30_000 });
+      start.catch(() => undefined);
+      await strike(victim, shim);
+      await within(
+        'end of Start',
+        35_000,
+        start.catch(() => undefined),
+      );
+      if (victim !== 'shim') await stopped(shim);
+    }),
+  );
 
-  test(`${victim} dies while running: Wait ends at once with a non-zero code, and it is told`, {
-    timeout: 150_000,
-  }, async () => {
-    const shim = await begin(`${victim}-running`);
-    const io = await shim.run();
-    await io.expect(/up/);
-    const { execId } = await shim.exec({ ...containerSpec(['sleep', '500'], '').process });
-    const waits = [shim.task.wait({ id: shim.id }), shim.task.wait({ id: shim.id, execId })];
-    for (const wait of waits) wait.catch(() => undefined);
-    await strike(victim, shim);
-    if (victim === 'shim') {
-      await assert.rejects(within('loss of the connection', 5_000, Promise.all(waits)));
-    } else {
-      for (const exit of await within('Wait after the loss', 10_000, Promise.all(waits)))
-        assert.notEqual(exit.exitStatus, 0);
-      await stopped(shim);
-      const event = await fake.events.expect(shim.id, '/tasks/exit');
-      assert.notEqual(event.event.exitStatus, 0);
-      await io.ended();
-    }
-    await finish(shim);
-  });
+  test(
+    `${victim} dies while running: Wait ends at once with a non-zero code, and it is told`,
+    {
+      timeout: 150_000,
+    },
+    () =>
+      withShim(`${victim}-running`, async (shim) => {
+        const io = await shim.run();
+        await io.expect(/up/);
+        const { execId } = await shim.exec({ ...containerSpec(['sleep', '500'], '').process });
+        const waits = [shim.task.wait({ id: shim.id }), shim.task.wait({ id: shim.id, execId })];
+        for (const wait of waits) wait.catch(() => undefined);
+        await strike(victim, shim);
+        if (victim === 'shim') {
+          await assert.rejects(within('loss of the connection', 5_000, Promise.all(waits)));
+        } else {
+          for (const exit of await within('Wait after the loss', 10_000, Promise.all(waits)))
+            assert.notEqual(exit.exitStatus, 0);
+          await stopped(shim);
+          const event = await fake.events.expect(shim.id, '/tasks/exit');
+          assert.notEqual(event.event.exitStatus, 0);
+          await io.ended();
+        }
+      }),
+  );
 
-  test(`${victim} dies during Delete`, { timeout: 150_000 }, async () => {
-    const shim = await begin(`${victim}-delete`);
-    await shim.run();
-    await shim.task.kill({ id: shim.id, signal: 9 });
-    await within('exit', 20_000, shim.task.wait({ id: shim.id }));
-    const deleted = shim.task.delete({ id: shim.id }, { timeoutMs: 30_000 });
-    deleted.catch(() => undefined);
-    if (find(victim, shim).length > 0) await strike(victim, shim).catch(() => undefined);
-    await within(
-      'end of Delete',
-      35_000,
-      deleted.catch(() => undefined),
-    );
-    await finish(shim);
-  });
+  test(`${victim} dies during Delete`, { timeout: 150_000 }, () =>
+    withShim(`${victim}-delete`, async (shim) => {
+      await shim.run();
+      await shim.task.kill({ id: shim.id, signal: 9 });
+      await within('exit', 20_000, shim.task.wait({ id: shim.id }));
+      const deleted = shim.task.delete({ id: shim.id }, { timeoutMs: 30_000 });
+      deleted.catch(() => undefined);
+      if (find(victim, shim).length > 0) await strike(victim, shim).catch(() => undefined);
+      await within(
+        'end of Delete',
+        35_000,
+        deleted.catch(() => undefined),
+      );
+    }),
+  );
 }
 
 test('a guest whose kernel panics: the exit is told soon, with a non-zero code', {

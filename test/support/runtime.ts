@@ -1,5 +1,5 @@
 // Which runtime the tests drive: ours, or runc's shim as the reference that shows what containerd's world expects.
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
 import { basename, delimiter, join } from 'node:path';
 import { buildBin } from './paths.ts';
 
@@ -44,4 +44,14 @@ export function shimPath(of: Runtime = runtime): string {
   }
   const fix = of.isVm ? 'make build' : 'apt-get install containerd';
   throw new Error(`${basename(of.binary)} is in no folder of ${searchPath()}: ${fix}`);
+}
+
+/** True when this machine can run VMs by KVM: the device opens and, on x86, the CPU says so. */
+export function kvmWorks(): boolean {
+  try {
+    accessSync('/dev/kvm', constants.R_OK | constants.W_OK);
+    return process.arch !== 'x64' || /^flags\s*:.*\b(vmx|svm)\b/m.test(readFileSync('/proc/cpuinfo', 'utf8'));
+  } catch {
+    return false;
+  }
 }
