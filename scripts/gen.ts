@@ -30,6 +30,7 @@ export const modules: readonly ModulePlan[] = [
   { name: 'runtimeinfo', files: ['runtime_info.proto'] },
   { name: 'bootstrap', files: ['bootstrap.proto'] },
   { name: 'streaming', files: ['streaming.proto', 'transfer.proto'] },
+  { name: 'guest', files: ['guest.proto'] },
   {
     name: 'agent',
     files: ['types.proto', 'oci.proto', 'csi.proto', 'agent.proto', 'health.proto'],

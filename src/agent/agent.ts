@@ -8,6 +8,7 @@ import {
   createClient,
   type Input,
   type Output,
+  type ServiceSpec,
 } from 'ttrpc-ts';
 import type { StatsContainerResponse } from '../gen/agent.ts';
 import { AgentService, HealthCheckResponseServingStatus, HealthService, type Storage } from '../gen/agent.ts';
@@ -289,6 +290,11 @@ export class GuestAgent {
         if (!this.isClosed) await delay(oomRetryMs);
       }
     }
+  }
+
+  /** A further service of the same agent, of which only some agents know. */
+  client<S extends ServiceSpec>(service: S): Client<S> {
+    return createClient(service, this.#connection);
   }
 
   /**

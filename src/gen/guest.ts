@@ -1,0 +1,153 @@
+// Generated from proto/guest.proto by scripts/gen.ts; do not edit.
+import type { ServiceSpec } from 'ttrpc-ts';
+import { Empty } from './google.ts';
+import { message, unary, type Message } from './wire.ts';
+
+export interface DialRequest {
+  /** Chosen by the host, which never uses one twice. */
+  id: number;
+  port: number;
+  /** Which loopback address is tried first. */
+  ipv6: boolean;
+}
+export const DialRequest: Message<DialRequest> = message<DialRequest>(
+  (init) => ({
+    id: init.id ?? 0,
+    port: init.port ?? 0,
+    ipv6: init.ipv6 ?? false,
+  }),
+  (out, from) => {
+    if (from.id) out.tag(8).uint32(from.id);
+    if (from.port) out.tag(16).uint32(from.port);
+    if (from.ipv6) out.tag(24).bool(from.ipv6);
+  },
+  (input, into, tag) => {
+    switch (tag) {
+      case 8:
+        into.id = input.uint32();
+        return true;
+      case 16:
+        into.port = input.uint32();
+        return true;
+      case 24:
+        into.ipv6 = input.bool();
+        return true;
+      default:
+        return false;
+    }
+  },
+);
+
+export interface ReadConnectionRequest {
+  id: number;
+  /** At most this many bytes are in the answer. */
+  len: number;
+}
+export const ReadConnectionRequest: Message<ReadConnectionRequest> = message<ReadConnectionRequest>(
+  (init) => ({
+    id: init.id ?? 0,
+    len: init.len ?? 0,
+  }),
+  (out, from) => {
+    if (from.id) out.tag(8).uint32(from.id);
+    if (from.len) out.tag(16).uint32(from.len);
+  },
+  (input, into, tag) => {
+    switch (tag) {
+      case 8:
+        into.id = input.uint32();
+        return true;
+      case 16:
+        into.len = input.uint32();
+        return true;
+      default:
+        return false;
+    }
+  },
+);
+
+export interface ReadConnectionResponse {
+  data: Uint8Array;
+}
+export const ReadConnectionResponse: Message<ReadConnectionResponse> = message<ReadConnectionResponse>(
+  (init) => ({
+    data: init.data ?? new Uint8Array(0),
+  }),
+  (out, from) => {
+    if (from.data?.length) out.tag(10).bytes(from.data);
+  },
+  (input, into, tag) => {
+    switch (tag) {
+      case 10:
+        into.data = input.bytes();
+        return true;
+      default:
+        return false;
+    }
+  },
+);
+
+export interface WriteConnectionRequest {
+  id: number;
+  data: Uint8Array;
+  /** Nothing follows: the peer reads its end. */
+  end: boolean;
+}
+export const WriteConnectionRequest: Message<WriteConnectionRequest> = message<WriteConnectionRequest>(
+  (init) => ({
+    id: init.id ?? 0,
+    data: init.data ?? new Uint8Array(0),
+    end: init.end ?? false,
+  }),
+  (out, from) => {
+    if (from.id) out.tag(8).uint32(from.id);
+    if (from.data?.length) out.tag(18).bytes(from.data);
+    if (from.end) out.tag(24).bool(from.end);
+  },
+  (input, into, tag) => {
+    switch (tag) {
+      case 8:
+        into.id = input.uint32();
+        return true;
+      case 18:
+        into.data = input.bytes();
+        return true;
+      case 24:
+        into.end = input.bool();
+        return true;
+      default:
+        return false;
+    }
+  },
+);
+
+export interface CloseConnectionRequest {
+  id: number;
+}
+export const CloseConnectionRequest: Message<CloseConnectionRequest> = message<CloseConnectionRequest>(
+  (init) => ({
+    id: init.id ?? 0,
+  }),
+  (out, from) => {
+    if (from.id) out.tag(8).uint32(from.id);
+  },
+  (input, into, tag) => {
+    switch (tag) {
+      case 8:
+        into.id = input.uint32();
+        return true;
+      default:
+        return false;
+    }
+  },
+);
+
+export const GuestService = {
+  name: 'bulkhead.guest.v1.Guest',
+  methods: {
+    dial: unary('Dial', DialRequest, Empty),
+    readConnection: unary('ReadConnection', ReadConnectionRequest, ReadConnectionResponse),
+    writeConnection: unary('WriteConnection', WriteConnectionRequest, Empty),
+    closeConnection: unary('CloseConnection', CloseConnectionRequest, Empty),
+  },
+} as const satisfies ServiceSpec;
