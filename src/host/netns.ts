@@ -1,5 +1,5 @@
 /** Network namespaces of the host: is a path one, and is it the host's own. */
-import { readlinkSync, statSync } from 'node:fs';
+import { readlinkSync, realpathSync, statSync } from 'node:fs';
 import { readMountinfo } from './mountinfo.ts';
 
 export type NetnsKind = 'own' | 'host' | 'missing' | 'other-file';
@@ -7,6 +7,14 @@ export type NetnsKind = 'own' | 'host' | 'missing' | 'other-file';
 function linkTarget(path: string): string | undefined {
   try {
     return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+function realPath(path: string): string | undefined {
+  try {
+    return realpathSync(path);
   } catch {
     return undefined;
   }
@@ -29,8 +37,10 @@ export function netnsIdentity(path: string): string | undefined {
 /** Whether the path leads to a network namespace: `/proc/<pid>/ns/net`, or a bind mount of one. */
 export function isNetns(path: string): boolean {
   if (linkTarget(path)?.startsWith('net:[')) return true;
+  // The mount table has paths without links; containerd says /var/run, which is one.
+  const real = realPath(path);
   return readMountinfo().some(
-    (m) => m.mountPoint === path && m.type === 'nsfs' && m.root.startsWith('net:['),
+    (m) => m.mountPoint === real && m.type === 'nsfs' && m.root.startsWith('net:['),
   );
 }
 
