@@ -34,10 +34,14 @@ detect_debian() {
   esac
 }
 
-# True when a cargo is there that can build the agent (edition 2024).
+# True when there is a cargo that is new enough for the agent. One that apt did not bring is the owner's to renew.
 has_cargo() {
-  minor=$(cargo --version 2>/dev/null | sed -n 's/^cargo 1\.\([0-9]*\)\..*/\1/p')
-  [ "${minor:-0}" -ge 85 ]
+  needed=$(sed -n 's/^rust-version = "1\.\([0-9]*\).*/\1/p' "$root/guest/agent/Cargo.toml")
+  there=$(cargo --version 2>/dev/null | sed -n 's/^cargo 1\.\([0-9]*\)\..*/\1/p')
+  [ "${there:-0}" -lt "${needed:-85}" ] || return 0
+  [ -z "$there" ] || [ "$(command -v cargo)" = /usr/bin/cargo ] ||
+    die "cargo 1.$there is too old, the agent needs 1.$needed; run 'rustup update'"
+  return 1
 }
 
 # Sets $wanted to the packages of this release.
@@ -50,14 +54,9 @@ list_wanted() {
   # Debian 12 has virtiofsd in qemu-system-common, 13 as a package of its own.
   if [ "$release" = 13 ]; then wanted="$wanted virtiofsd"; fi
   command -v npm >/dev/null || wanted="$wanted npm"
-  if ! has_cargo; then
-    # Debian 12's cargo is 1.63; the toolchain that its browsers are built with is current and in the security suite.
-    if [ "$release" = 12 ]; then
-      wanted="$wanted cargo-web rustc-web rustfmt-web rust-web-clippy"
-    else
-      wanted="$wanted cargo rustc rustfmt rust-clippy"
-    fi
-  fi
+  # Debian 12's cargo is 1.63 and that of 13 is 1.85. The toolchain that Debian builds its browsers with is current, the
+  # same in both, and in the security suites; it takes the place of an older one.
+  has_cargo || wanted="$wanted cargo-web rustc-web rustfmt-web rust-web-clippy"
 }
 
 # Prints those of the arguments that are not installed.
