@@ -15,6 +15,8 @@ export interface CommandOptions {
   readonly signal?: AbortSignal | undefined;
   readonly cwd?: string | undefined;
   readonly env?: Readonly<Record<string, string>>;
+  /** The program's own name for itself, where it is not its path. */
+  readonly argv0?: string | undefined;
   /** What the program reads from its standard input; absent: nothing. */
   readonly input?: string;
 }
@@ -37,6 +39,7 @@ export function runCommand(
     options.signal?.throwIfAborted();
     const child = spawn(file, args, {
       cwd: options.cwd,
+      argv0: options.argv0 ?? file,
       env: { ...childEnv(), ...options.env },
       stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     }) as ChildProcessByStdio<Writable | null, Readable, Readable>;

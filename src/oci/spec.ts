@@ -16,7 +16,7 @@ export interface Spec {
   readonly hostname?: string;
   readonly domainname?: string;
   readonly mounts?: readonly Mount[];
-  readonly hooks?: Readonly<Record<string, unknown>>;
+  readonly hooks?: Readonly<Record<string, readonly Hook[]>>;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly linux?: Linux;
 }
@@ -88,6 +88,17 @@ export interface Linux {
   readonly rootfsPropagation?: string;
   readonly maskedPaths?: readonly string[];
   readonly readonlyPaths?: readonly string[];
+}
+
+/** A program of the host that the runtime runs at a point of the container's life. */
+export interface Hook {
+  readonly path: string;
+  /** With the program's name as the first. */
+  readonly args?: readonly string[];
+  /** `NAME=value`. */
+  readonly env?: readonly string[];
+  /** Seconds. */
+  readonly timeout?: number;
 }
 
 export interface Namespace {

@@ -40,7 +40,7 @@ test('what only means something on the host is left out', () => {
   const { spec: guest, notes } = toGuestSpec(
     spec(
       { intelRdt: {}, mountLabel: 'm' },
-      { hooks: { prestart: [{ path: '/x' }] }, annotations: { 'run.oci.handler': 'krun', a: 'b' } },
+      { hooks: { startContainer: [{ path: '/x' }] }, annotations: { 'run.oci.handler': 'krun', a: 'b' } },
     ),
     plan,
   );

@@ -63,8 +63,8 @@ const guestCharDevices = new Set([
 export function toGuestSpec(spec: RunnableSpec, plan: GuestPlan): GuestSpec {
   const notes: Notes = [];
   const { hooks, mounts = [], linux, annotations, ...rest } = spec;
-  if (hooks !== undefined && Object.keys(hooks).length > 0)
-    notes.push('hooks are programs of the host: left out');
+  const inner = ['createContainer', 'startContainer'].filter((name) => (hooks?.[name]?.length ?? 0) > 0);
+  if (inner.length > 0) notes.push(`hooks that run inside of the container: ${inner.join(', ')} left out`);
   const guestLinux = toGuestLinux(linux ?? {}, plan, notes);
   const hasUts = guestLinux.namespaces?.some((namespace) => namespace.type === 'uts') === true;
   const guest: RunnableSpec = {

@@ -76,6 +76,8 @@ function newContainer(io: ProcessIo, paths = PATHS): Container {
     timeouts: { bootMs: 1000, requestMs: 1000, drainMs: 1000, stopMs: 30 },
     emit: (event) => events.push(label(event)),
     beforeStart: async () => {},
+    afterStart: async () => {},
+    afterDelete: async () => {},
     giveUp: (reason) => {
       givenUp = reason;
     },

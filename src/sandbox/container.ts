@@ -20,6 +20,9 @@ export interface ContainerContext {
   emit(event: TaskEvent): void;
   /** Waited for before an init starts. */
   beforeStart(): Promise<void>;
+  /** Never reject: what they do cannot be undone, nor the start or delete be taken back. */
+  afterStart(): Promise<void>;
+  afterDelete(): Promise<void>;
   /** The guest did not do what it must be able to do; the VM is ended. */
   giveUp(reason: string): void;
   log(level: 'info' | 'warn', message: string, fields: Record<string, unknown>): void;
@@ -105,6 +108,7 @@ export class Container {
       this.init.reportStart();
     }
     await this.#applySize(this.init);
+    await this.#context.afterStart();
   }
 
   async #startExec(execId: string): Promise<void> {
@@ -283,6 +287,7 @@ export class Container {
       await Promise.all([...this.#execs.values()].map(({ process }) => process.io.close()));
       await this.init.io.close();
       await release();
+      await this.#context.afterDelete();
       const exit = this.init.exit!;
       this.#context.emit({ t: 'delete', containerId: this.id, pid: this.#context.pid, exit });
       return exit;

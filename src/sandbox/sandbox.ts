@@ -12,6 +12,7 @@ import type { VmExit } from '../vm/hypervisor.ts';
 import { type BootedVm, type BootRequest, bootVm } from './boot.ts';
 import { Container, type ContainerContext } from './container.ts';
 import { messageOf, ShimError } from './errors.ts';
+import { type HookStage, runHooks } from './hooks.ts';
 import { type PreparedContainer, prepareContainer } from './prepare.ts';
 import { Process, type ProcessIo, type StdioPaths } from './process.ts';
 import type { RootfsMount, TaskEvent } from './task-event.ts';
@@ -114,10 +115,11 @@ export class Sandbox {
   async #add({ request, plan, io, begin }: PreparedContainer): Promise<void> {
     const { id, bundle, rootfs, paths } = request;
     const { spec, storages, sandboxPidns } = plan;
+    await runHooks('create', request.spec, { id, bundle, pid: this.pid });
     await this.agent.createContainer(id, { spec, storages, sandboxPidns });
     if (this.#gone !== undefined) throw this.#goneError();
     const container = new Container(
-      this.#containerContext(),
+      this.#containerContext(request),
       id,
       bundle,
       rootfs,
@@ -215,13 +217,19 @@ export class Sandbox {
     return new ShimError('unavailable', `the VM of sandbox ${this.id} is gone: ${this.#ending}`);
   }
 
-  #containerContext(): ContainerContext {
+  #containerContext({ spec, id, bundle }: CreateContainer): ContainerContext {
+    const hooks = (stage: HookStage) =>
+      runHooks(stage, spec, { id, bundle, pid: this.pid }).catch((error: unknown) => {
+        this.#context.log('warn', 'a hook failed', { container: id, error: messageOf(error) });
+      });
     return {
       agent: this.agent,
       pid: this.pid,
       timeouts: this.config.timeouts,
       emit: (event) => this.#context.emit(event),
       beforeStart: () => this.#settleNetwork(),
+      afterStart: () => hooks('poststart'),
+      afterDelete: () => hooks('poststop'),
       giveUp: (reason) => this.#giveUp(reason),
       log: (level, message, fields) => this.#context.log(level, message, fields),
     };
