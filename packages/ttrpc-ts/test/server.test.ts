@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { connect as connectSocket } from 'node:net';
-import { duplexPair } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { Code, Connection, connect, createClient, Server, TtrpcError } from '../src/index.ts';
 import {
@@ -13,6 +12,7 @@ import {
   handlers,
   joined,
   joinedBySocket,
+  memoryPair,
   NumService,
   numbers,
   type RawFrame,
@@ -33,7 +33,7 @@ function statusOf(answer: RawFrame | undefined): number {
 }
 
 function rawServer(own = handlers): { peer: RawPeer; server: Server } {
-  const [near, far] = duplexPair();
+  const [near, far] = memoryPair();
   const server = new Server();
   server.add(NumService, own);
   server.accept(far);
@@ -232,7 +232,7 @@ test('shutdown has a limit; close has none', async () => {
 });
 
 test('a shutdown in memory does not wait for a peer that does not answer the end', async () => {
-  const [near, far] = duplexPair();
+  const [near, far] = memoryPair();
   const server = new Server();
   server.accept(far);
   const ending = server.shutdown({ timeoutMs: 1500 });

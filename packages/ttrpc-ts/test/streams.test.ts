@@ -1,7 +1,6 @@
 // Streams: pace, early ends, failures in the middle, slow and absent readers.
 
 import assert from 'node:assert/strict';
-import { duplexPair } from 'node:stream';
 import { test } from 'node:test';
 import { Code, Server, TtrpcError } from '../src/index.ts';
 import {
@@ -13,6 +12,7 @@ import {
   handlers,
   joined,
   joinedBySocket,
+  memoryPair,
   type Num,
   NumService,
   numbers,
@@ -202,7 +202,7 @@ test('the bytes of all streams together are bounded', async () => {
 });
 
 test('small messages in large chunks do not keep the chunks alive', async () => {
-  const [near, far] = duplexPair();
+  const [near, far] = memoryPair();
   const server = new Server({ limits: { stallMs: Number.POSITIVE_INFINITY } });
   server.add(NumService, { sum: (_, context) => aborted(context).then(() => ({ n: 0 })) });
   server.accept(far);

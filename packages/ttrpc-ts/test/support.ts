@@ -2,10 +2,10 @@
 
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import { connect as connectSocket, type Socket } from 'node:net';
+import { connect as connectSocket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { duplexPair } from 'node:stream';
+import { type Duplex, duplexPair } from 'node:stream';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import {
@@ -86,9 +86,17 @@ export interface PairOptions {
   readonly client?: ConnectionOptions;
 }
 
+/** Two ends joined in memory. Up to Node 22 those of node:stream do not learn that the other one was destroyed. */
+export function memoryPair(): [Duplex, Duplex] {
+  const [one, other] = duplexPair();
+  one.on('close', () => setImmediate(() => other.destroy()));
+  other.on('close', () => setImmediate(() => one.destroy()));
+  return [one, other];
+}
+
 /** A client and a server joined in memory. */
 export function joined(own: NumHandlers = handlers, options: PairOptions = {}): Pair {
-  const [clientEnd, serverEnd] = duplexPair();
+  const [clientEnd, serverEnd] = memoryPair();
   const server = new Server(options.server);
   server.add(NumService, own);
   server.accept(serverEnd);
@@ -157,12 +165,12 @@ export interface RawFrame {
 
 /** A peer without a library: writes bytes, collects frames. */
 export class RawPeer {
-  readonly #socket: Socket | import('node:stream').Duplex;
+  readonly #socket: Duplex;
   #bytes: Buffer = Buffer.alloc(0);
   #wake: (() => void) | undefined;
   closed = false;
 
-  constructor(duplex: Socket | import('node:stream').Duplex) {
+  constructor(duplex: Duplex) {
     this.#socket = duplex;
     duplex.on('data', (chunk: Buffer) => {
       this.#bytes = Buffer.concat([this.#bytes, chunk]);
