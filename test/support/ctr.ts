@@ -63,7 +63,8 @@ export class CtrContainer {
   /** Kills what runs, deletes task and container; gives what `ctr task delete` says, which names a non-zero exit code. */
   async remove(): Promise<string> {
     await this.kill();
-    await this.waitStatus('STOPPED').catch(() => undefined);
+    const ended = async (): Promise<boolean> => ((await this.status())?.status ?? 'STOPPED') === 'STOPPED';
+    await waitFor('end of the task', ended, 20_000, 100).catch(() => undefined);
     const deleted = await this.daemon.ctr(['task', 'delete', this.id]);
     await this.daemon.mustCtr(['container', 'delete', this.id]);
     return deleted.stderr;

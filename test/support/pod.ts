@@ -1,6 +1,14 @@
 // Pods as a kubelet makes them: a containerd with CRI, and pods and containers in it with the kubelet's folders.
-import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { Containerd, type ContainerdOptions } from './containerd.ts';
 import { Cri } from './cri.ts';
@@ -33,7 +41,6 @@ export type ContainerOptions = Partial<Omit<ContainerConfig, 'linux'>> & {
 /** A machine with containerd and CRI, in a network namespace of its own. */
 export class PodHost {
   readonly daemon: Containerd;
-  readonly #cgroups: string[] = [];
   cri: Cri;
 
   private constructor(daemon: Containerd) {
@@ -97,18 +104,15 @@ export class PodHost {
   /** As the kubelet does, before the pod: a cgroup in every hierarchy. */
   #podCgroup(uid: string): string {
     const name = `/${this.daemon.mark}/pod${uid}`;
-    for (const hierarchy of readdirSync('/sys/fs/cgroup')) {
-      const dir = join('/sys/fs/cgroup', hierarchy);
-      if (!statSync(dir).isDirectory()) continue;
+    for (const dir of hierarchies()) {
       const parent = join(dir, this.daemon.mark);
       for (const path of [parent, join(dir, name)]) {
         mkdirSync(path, { recursive: true });
-        if (hierarchy !== 'cpuset') continue;
+        if (!dir.endsWith('cpuset')) continue;
         for (const file of ['cpuset.cpus', 'cpuset.mems'])
           writeFileSync(join(path, file), readFileSync(join(dir, file)));
       }
     }
-    this.#cgroups.push(name);
     return name;
   }
 
@@ -187,9 +191,16 @@ export class Pod {
     await this.cri.call('StopPodSandbox', { podSandboxId: this.id }, timeoutMs);
   }
 
+  /** Stops and removes it, and its cgroup as the kubelet does: anything left in that makes this fail. */
   async remove(timeoutMs = 60_000): Promise<void> {
     await this.stop(timeoutMs);
     await this.cri.call('RemovePodSandbox', { podSandboxId: this.id }, timeoutMs);
+    const cgroup = this.config.linux!.cgroupParent!;
+    const remove = (): boolean => {
+      for (const dir of hierarchies()) if (existsSync(join(dir, cgroup))) rmdirSync(join(dir, cgroup));
+      return true;
+    };
+    await waitFor('empty cgroup of the pod', remove, 5_000, 50);
   }
 
   /** The kubelet's folder of a volume of this pod (not made here). */
@@ -281,7 +292,11 @@ export class PodContainer {
   }
 }
 
-/** A short unique word for names. */
-export function word(): string {
-  return randomBytes(4).toString('hex');
+/** Folders of the mounted cgroup hierarchies (one, with cgroup v2). */
+function hierarchies(): string[] {
+  const root = '/sys/fs/cgroup';
+  if (existsSync(join(root, 'cgroup.controllers'))) return [root];
+  return readdirSync(root)
+    .map((name) => join(root, name))
+    .filter((dir) => statSync(dir).isDirectory());
 }
