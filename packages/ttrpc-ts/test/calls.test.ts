@@ -85,7 +85,10 @@ test('replies come in any order, many calls at once', async () => {
     double: ({ n }) =>
       new Promise((resolve) => {
         waiting.push(() => resolve({ n: n * 2 }));
-        if (waiting.length === 10) for (const release of waiting.reverse()) release();
+        if (waiting.length < 10) return;
+        setImmediate(() => {
+          for (const release of waiting.reverse()) release();
+        });
       }),
   });
   const order: number[] = [];
