@@ -22,7 +22,6 @@ const allowed: Record<string, readonly string[]> = {
 
 /** Packages that a part may load; execa and grpc-js cost more than the whole shim, so they stay out of it. */
 const packages: Record<string, readonly string[]> = {
-  gen: ['protobufjs/minimal.js'],
   config: ['smol-toml'],
   shim: ['pino'],
   cli: ['execa', '@grpc/grpc-js', 'pino'],

@@ -10,6 +10,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
+import { execa } from 'execa';
 import { Containerd, runArgs } from '../test/support/containerd.ts';
 import { buildBin, repoRoot } from '../test/support/paths.ts';
 import { memoryKib, type Process, processTree } from '../test/support/processes.ts';
@@ -215,8 +216,14 @@ async function runCommand(daemon: Containerd, command: readonly string[]): Promi
   progress(`ctr run --runtime ${runtime.name} ... ${command.join(' ')}`);
   const begin = performance.now();
   const args = daemon.ctrArgs([...runArgs('--rm', ...tty), 'command', ...command]);
-  const child = spawn(join(daemon.binaries.binDir, 'ctr'), args, { env: daemon.env, stdio: 'inherit' });
-  const code = await endOf(child);
+  const ctr = join(daemon.binaries.binDir, 'ctr');
+  const result = await execa(ctr, args, {
+    env: daemon.env,
+    extendEnv: false,
+    stdio: 'inherit',
+    reject: false,
+  });
+  const code = result.exitCode ?? 1;
   progress(`exit code ${code} after ${Math.round(performance.now() - begin)} ms`);
   return code;
 }
