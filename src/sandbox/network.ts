@@ -4,10 +4,12 @@
  */
 import { accessSync, constants } from 'node:fs';
 import type { GuestAgent } from '../agent/agent.ts';
+import { GuestConnections } from '../agent/connections.ts';
 import { netnsKind } from '../host/netns.ts';
 import type { HotPlug, NicSpec, Vm, VmSpec } from '../vm/hypervisor.ts';
 import { compareTopology } from '../vm/network/changes.ts';
 import { discover } from '../vm/network/discover.ts';
+import { type LoopbackListener, loopbackHelper, takeLoopback } from '../vm/network/loopback.ts';
 import { type NetworkMode, networkMode, type SpecNamespaces } from '../vm/network/mode.ts';
 import { type Namespace, openNamespace } from '../vm/network/namespace.ts';
 import { makeTaps, type NetworkRecord, removeTaps, tapRecords } from '../vm/network/taps.ts';
@@ -15,6 +17,7 @@ import { type Link, type Topology, tapOf } from '../vm/network/topology.ts';
 import { type WatchPace, watchNetwork } from '../vm/network/watch.ts';
 import { messageOf, ShimError } from './errors.ts';
 import { configureGuestNetwork } from './guest-network.ts';
+import { PortForward } from './port-forward.ts';
 import { SerialQueue } from './serial-queue.ts';
 
 export interface SandboxNetworkContext {
@@ -48,6 +51,7 @@ export class SandboxNetwork {
   readonly #queue = new SerialQueue();
   #namespace: Namespace | undefined;
   #topology: Topology = NOTHING;
+  #forward: { readonly ports: PortForward; readonly listener: LoopbackListener } | undefined;
 
   private constructor(mode: NetworkMode, context: SandboxNetworkContext) {
     this.mode = mode;
@@ -116,9 +120,33 @@ export class SandboxNetwork {
     void watchNetwork(guest.vm.pid, pace, changed, this.#stop.signal);
   }
 
+  /**
+   * Has connections to the loopback of the pod's namespace carried into the guest, until `end`. Costs one short run of a
+   * helper and two idle sockets. Never rejects: what is in the way is logged, and the pod works without.
+   * @param requestMs limit for connecting inside the guest.
+   * @param helper for tests.
+   */
+  async forwardPorts(
+    agent: Pick<GuestAgent, 'client' | 'isOurs'>,
+    requestMs: number,
+    helper = loopbackHelper(),
+  ): Promise<void> {
+    if (this.mode.t !== 'join' || this.#namespace === undefined || !agent.isOurs) return;
+    const ports = new PortForward(new GuestConnections(agent, requestMs), this.#context.log);
+    try {
+      const listener = await takeLoopback(this.#namespace, helper, (socket) => ports.accept(socket));
+      if (this.#stop.signal.aborted) listener.close();
+      else this.#forward = { ports, listener };
+    } catch (error) {
+      this.#context.log('warn', 'no port forwarding', { error: messageOf(error) });
+    }
+  }
+
   /** Takes the host's part apart; the VM is gone or about to. Idempotent. @throws NetworkError */
   async end(): Promise<void> {
     this.#stop.abort();
+    this.#forward?.listener.close();
+    this.#forward?.ports.close();
     await this.#queue.run(() => Promise.resolve());
     // A namespace of the VMM's own ends with it.
     if (this.mode.t !== 'join' || this.#namespace === undefined) return;

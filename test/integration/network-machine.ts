@@ -83,7 +83,7 @@ export class Machine {
     clock('prepare');
     stack.defer(() => network.end());
     mkdirSync(join(dir, 'vm'), { mode: 0o700 });
-    const guest = join(repoRoot, 'build/share/bulkhead');
+    const guest = process.env.BULKHEAD_TEST_GUEST ?? join(repoRoot, 'build/share/bulkhead');
     const vm = await startQemu(
       {
         ...{ id, dir: join(dir, 'vm'), vcpus: 1, memoryMib: 256, cgroup },
