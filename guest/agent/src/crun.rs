@@ -18,7 +18,7 @@ use crate::ttrpc::{Code, Context, Result, Status};
 /// No crun command takes longer than this, not even in an emulated and overloaded machine.
 const LIMIT: Duration = Duration::from_secs(60);
 /// The only environment that crun gets.
-const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const PATH: (&str, &str) = ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
 
 /// How the agent calls crun.
 pub struct Crun {
@@ -62,7 +62,7 @@ impl Crun {
             })
             .args(arguments)
             .env_clear()
-            .envs([PATH.split_once('=').expect("PATH has a value")])
+            .envs([PATH])
             .current_dir("/");
         let [stdin, stdout, stderr] = match streams {
             Some(ends) => [ends.stdin, ends.stdout, ends.stderr].map(Stdio::from),
@@ -101,8 +101,8 @@ fn failure(command: &OsStr, status: i32, log: &str) -> Status {
         .filter_map(|entry| entry["msg"].as_str().map(str::to_owned))
         .next_back();
     match message {
-        Some(message) => Status::internal(format!("OCI runtime {}: {message}", command.display())),
-        None => Status::internal(format!("OCI runtime {}: crun ended with status {status}", command.display())),
+        Some(message) => Status::internal(format!("OCI runtime {}: {message}", command.to_string_lossy())),
+        None => Status::internal(format!("OCI runtime {}: crun ended with status {status}", command.to_string_lossy())),
     }
 }
 

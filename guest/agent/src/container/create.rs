@@ -13,7 +13,7 @@ use tokio::task::spawn_local;
 use super::{Container, Process, Reservation};
 use crate::agent::Agent;
 use crate::cgroup::Cgroup;
-use crate::r#gen::grpc::CreateContainerRequest;
+use crate::r#gen::grpc::{CreateContainerRequest, Storage};
 use crate::spec;
 use crate::stdio::{ConsoleSocket, Streams};
 use crate::ttrpc::{Code, Context, Result, Status};
@@ -50,6 +50,7 @@ async fn create_from(
     let pid_namespace = agent.pid_namespace(request.sandbox_pidns, spec)?;
     let fitted = agent.fit(spec, &request.container_id, pid_namespace.as_deref())?;
     check_sources(spec)?;
+    protect_copies(spec, &request.storages);
     for (key, value) in &fitted.net_sysctls {
         crate::guest::set_sysctl(key, value)?;
     }
@@ -112,6 +113,21 @@ fn check_sources(spec: &Value) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Copies of watched folders are written by the agent, which must not follow what a container puts there.
+fn protect_copies(spec: &mut Value, storages: &[Storage]) {
+    let copies: Vec<&Path> =
+        storages.iter().filter(|s| s.driver == "watchable-bind").map(|s| Path::new(s.mount_point.as_str())).collect();
+    for mount in spec["mounts"].as_array_mut().into_iter().flatten() {
+        let source = PathBuf::from(mount["source"].as_str().unwrap_or(""));
+        if !copies.iter().any(|copy| source.starts_with(copy)) {
+            continue;
+        }
+        let options = mount["options"].as_array().cloned().unwrap_or_default();
+        let kept = options.into_iter().filter(|option| option != "rw");
+        mount["options"] = kept.chain([Value::from("ro")]).collect();
+    }
 }
 
 fn termination_message(spec: &Value) -> Option<PathBuf> {

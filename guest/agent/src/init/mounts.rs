@@ -27,7 +27,7 @@ const TABLE: [Entry; 9] = [
     // Containers' root file systems may lie below it, so programs can be executed and devices are crun's matter.
     Entry { fstype: "tmpfs", target: "/run", flags: MsFlags::MS_NOSUID, data: "mode=0755" },
     Entry { fstype: "tmpfs", target: "/tmp", flags: MEMORY, data: "mode=1777" },
-    Entry { fstype: "cgroup2", target: "/sys/fs/cgroup", flags: SAFE, data: "" },
+    Entry { fstype: "cgroup2", target: "/sys/fs/cgroup", flags: SAFE, data: "favordynmods" },
     Entry { fstype: "securityfs", target: "/sys/kernel/security", flags: SAFE, data: "" },
 ];
 

@@ -44,9 +44,8 @@ pub fn add(netlink: &Netlink, index: u32, address: &Address) -> io::Result<()> {
     let mut message = Message::new(libc::RTM_NEWADDR, &fixed(family(&address.ip), address.prefix, flags, index))
         .attribute(libc::IFA_LOCAL, &bytes)
         .attribute(libc::IFA_ADDRESS, &bytes);
-    if let IpAddr::V4(ip) = address.ip
-        && address.prefix < 31
-    {
+    // The shortest networks have no broadcast address.
+    if let (IpAddr::V4(ip), 0..31) = (address.ip, address.prefix) {
         let broadcast = u32::from(ip) | u32::MAX.checked_shr(address.prefix.into()).unwrap_or(0);
         message = message.attribute(libc::IFA_BROADCAST, &broadcast.to_be_bytes());
     }

@@ -79,11 +79,7 @@ fn diagnostic_data(agent: &Agent, request: &pb::GetDiagnosticDataRequest) -> Res
         return Err(Status::invalid(format!("there is no diagnostic data of type {:?}", request.log_type)));
     }
     let container = agent.containers.get(&request.container_id)?;
-    let mut data = String::new();
-    if let Some(file) = &container.termination_message
-        && let Ok(bytes) = std::fs::read(file)
-    {
-        data = String::from_utf8_lossy(&bytes[..bytes.len().min(TERMINATION_MESSAGE_LIMIT)]).into_owned();
-    }
+    let bytes = container.termination_message.as_ref().and_then(|file| std::fs::read(file).ok()).unwrap_or_default();
+    let data = String::from_utf8_lossy(&bytes[..bytes.len().min(TERMINATION_MESSAGE_LIMIT)]).into_owned();
     Ok(Reply::message(&pb::GetDiagnosticDataResponse { data }))
 }

@@ -51,9 +51,7 @@ pub fn fit_resources(resources: &mut Value, support: Support) {
             memory.remove("swap");
         }
     }
-    if let Some(Value::Object(pids)) = all.get("pids")
-        && pids.get("limit").and_then(Value::as_i64).unwrap_or(0) == 0
-    {
+    if all.get("pids").is_some_and(|pids| pids["limit"].as_i64().unwrap_or(0) == 0) {
         all.remove("pids");
     }
     all.retain(|_, value| !value.is_null());

@@ -136,9 +136,10 @@ fn sync(from: &Path, to: &Path) -> io::Result<()> {
         }
     }
     for (name, found) in &wanted {
-        if let Kind::Link(target) = &found.kind
-            && differs(name, found)
-        {
+        if !differs(name, found) {
+            continue;
+        }
+        if let Kind::Link(target) = &found.kind {
             let draft = draft_of(&to.join(name));
             let _ = fs::remove_file(&draft);
             symlink(target, &draft)?;

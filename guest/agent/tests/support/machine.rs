@@ -1,7 +1,7 @@
 //! Boots a virtual machine from the built guest image, with a disk that holds a root file system for containers.
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use super::client::Client;
 use super::host::make_rootfs;
@@ -26,6 +27,7 @@ pub struct Machine {
     console: Arc<Mutex<String>>,
 }
 
+/// Where kernel and image are.
 fn share() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../build/share/bulkhead")
 }
@@ -44,6 +46,11 @@ pub fn obstacle() -> Option<String> {
 
 impl Machine {
     pub fn start(name: &str, more: &[&str]) -> (Self, Guest) {
+        Self::start_from(&share(), name, more)
+    }
+
+    /// Boots kernel and image of another folder.
+    pub fn start_from(share: &Path, name: &str, more: &[&str]) -> (Self, Guest) {
         let dir = std::env::temp_dir().join(format!("bulkhead-machine-{name}-{}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
         make_rootfs(&dir.join("rootfs"));
@@ -52,22 +59,32 @@ impl Machine {
         assert!(made.unwrap().status.success(), "mkfs.erofs");
         let (ours, theirs) = UnixStream::pair().unwrap();
         let mut command = Command::new(QEMU);
-        let accelerator = if Path::new("/dev/kvm").exists() { "kvm:tcg" } else { "tcg" };
+        let flags = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let virtual_cpu = flags.split_whitespace().any(|flag| flag == "vmx" || flag == "svm");
+        let accelerator = if virtual_cpu && Path::new("/dev/kvm").exists() { "kvm" } else { "tcg" };
         command
             .args(["-machine", &format!("q35,accel={accelerator}"), "-cpu", "max", "-m", "512", "-smp", "1"])
             .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio"])
             .arg("-kernel")
-            .arg(share().join("vmlinux"))
+            .arg(share.join("vmlinux"))
             .args(["-append", COMMAND_LINE])
             .args([
                 "-blockdev",
-                &format!("driver=file,node-name=image,read-only=on,filename={}", share().join("image").display()),
+                &format!("driver=file,node-name=image,read-only=on,filename={}", share.join("image").display()),
             ])
             .args(["-device", "virtio-blk-pci,drive=image,addr=02", "-device", "virtio-rng-pci,addr=03"])
             .args(["-blockdev", &format!("driver=file,node-name=rootfs,read-only=on,filename={}", disk.display())])
             .args(["-device", "virtio-blk-pci,drive=rootfs,addr=04,serial=rootfs"])
             .args(["-device", "virtio-serial-pci,addr=05", "-chardev", "socket,id=agent,fd=3"])
             .args(["-device", "virtserialport,chardev=agent,name=org.bulkhead.agent.0"])
+            .args([
+                "-device",
+                "pcie-root-port,id=port0,addr=06,chassis=1",
+                "-device",
+                "pcie-root-port,id=port1,addr=07,chassis=2",
+            ])
+            .arg("-monitor")
+            .arg(format!("unix:{},server=on,wait=off", dir.join("monitor.sock").display()))
             .args(more)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -95,6 +112,42 @@ impl Machine {
 
     pub fn console(&self) -> String {
         self.console.lock().unwrap().clone()
+    }
+
+    /// A command for QEMU's monitor.
+    pub fn monitor(&self, command: &str) {
+        let mut stream = UnixStream::connect(self.dir.join("monitor.sock")).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let mut said = String::new();
+        let mut prompt = |stream: &mut UnixStream| {
+            said.clear();
+            let mut byte = [0];
+            while !said.ends_with("(qemu) ") {
+                stream.read_exact(&mut byte).unwrap();
+                said.push(byte[0] as char);
+            }
+            said.clone()
+        };
+        prompt(&mut stream);
+        stream.write_all(format!("{command}\n").as_bytes()).unwrap();
+        let answer = prompt(&mut stream);
+        assert!(!answer.contains("Error"), "{command}: {answer}");
+    }
+
+    /// A file of zeros for a disk.
+    pub fn make_file(&self, name: &str, bytes: u64) -> String {
+        let path = self.dir.join(name);
+        fs::File::create(&path).unwrap().set_len(bytes).unwrap();
+        path.display().to_string()
+    }
+
+    /// Processor time of the whole machine; less touched by what else runs here than the clock.
+    pub fn cpu(&self) -> Duration {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap().flatten();
+        let of = |task: fs::DirEntry| {
+            fs::read_to_string(task.path().join("schedstat")).ok()?.split(' ').next()?.parse::<u64>().ok()
+        };
+        Duration::from_nanos(tasks.filter_map(of).sum())
     }
 
     pub fn ended(&mut self) -> bool {

@@ -4,6 +4,7 @@
 pub mod client;
 pub mod host;
 pub mod machine;
+pub mod sandbox_scenarios;
 pub mod scenarios;
 
 use std::time::Duration;

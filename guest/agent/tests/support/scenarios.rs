@@ -184,6 +184,12 @@ pub fn metric(guest: &Guest, name: &str) -> f64 {
 
 pub fn the_protocols_own_form_works(guest: &Guest) {
     let texts = |all: &[&str]| all.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
+    let mount = |kind: &str| Mount {
+        destination: if kind == "proc" { "/proc".into() } else { "/dev".into() },
+        source: kind.into(),
+        r#type: kind.into(),
+        options: vec![],
+    };
     let namespace = |kind: &str| LinuxNamespace { r#type: kind.into(), path: String::new() };
     let spec = Spec {
         version: "1.0.2".into(),
@@ -196,12 +202,7 @@ pub fn the_protocols_own_form_works(guest: &Guest) {
             ..Default::default()
         }),
         root: Some(Root { path: guest.rootfs.clone(), readonly: true }),
-        mounts: vec![Mount {
-            destination: "/proc".into(),
-            source: "proc".into(),
-            r#type: "proc".into(),
-            options: vec![],
-        }],
+        mounts: ["proc", "tmpfs"].map(mount).into(),
         linux: Some(Linux {
             namespaces: ["ipc", "uts", "mount"].map(namespace).into(),
             cgroups_path: "/bulkhead-test/proto".into(),
