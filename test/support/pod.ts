@@ -93,12 +93,14 @@ export class PodHost {
       linux: { cgroupParent: this.#podCgroup(uid), ...linux },
     };
     mkdirSync(join(this.daemon.dir, 'logs', uid), { recursive: true });
-    const { podSandboxId } = await this.cri.call(
-      'RunPodSandbox',
-      { config, runtimeHandler: handler },
-      90_000,
-    );
-    return new Pod(this, podSandboxId, config);
+    try {
+      const request = { config, runtimeHandler: handler };
+      const { podSandboxId } = await this.cri.call('RunPodSandbox', request, 90_000);
+      return new Pod(this, podSandboxId, config);
+    } catch (error) {
+      await removeCgroup(config);
+      throw error;
+    }
   }
 
   /** As the kubelet does, before the pod: a cgroup in every hierarchy. */
@@ -195,12 +197,7 @@ export class Pod {
   async remove(timeoutMs = 60_000): Promise<void> {
     await this.stop(timeoutMs);
     await this.cri.call('RemovePodSandbox', { podSandboxId: this.id }, timeoutMs);
-    const cgroup = this.config.linux!.cgroupParent!;
-    const remove = (): boolean => {
-      for (const dir of hierarchies()) if (existsSync(join(dir, cgroup))) rmdirSync(join(dir, cgroup));
-      return true;
-    };
-    await waitFor('empty cgroup of the pod', remove, 5_000, 50);
+    await removeCgroup(this.config);
   }
 
   /** The kubelet's folder of a volume of this pod (not made here). */
@@ -290,6 +287,16 @@ export class PodContainer {
       .map(({ text }) => `${text}\n`)
       .join('');
   }
+}
+
+/** Removes a pod's cgroup in every hierarchy; it must have become empty. */
+async function removeCgroup(config: PodSandboxConfig): Promise<void> {
+  const cgroup = config.linux!.cgroupParent!;
+  const remove = (): boolean => {
+    for (const dir of hierarchies()) if (existsSync(join(dir, cgroup))) rmdirSync(join(dir, cgroup));
+    return true;
+  };
+  await waitFor('empty cgroup of the pod', remove, 5_000, 50);
 }
 
 /** Folders of the mounted cgroup hierarchies (one, with cgroup v2). */
