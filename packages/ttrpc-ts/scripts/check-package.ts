@@ -88,7 +88,7 @@ function source(type: 'module' | 'commonjs'): string {
   return `${example.slice(0, at)}async function main() {\n${example.slice(at)}\n}\nmain();\n`;
 }
 
-/** The Nodes to try: this one, and the oldest supported one if the registry can be reached. */
+/** The Nodes to try: this one, and the oldest supported one if it can be had. */
 function nodes(): string[] {
   const folder = join(work, 'node22');
   mkdirSync(folder);

@@ -17,7 +17,9 @@ test('importing loads node:net and what that needs, nothing else', () => {
     });`;
   const added: string[] = JSON.parse(execFileSync(process.execPath, ['-e', program], { encoding: 'utf8' }));
   // The loader of ES modules and of types belongs to how it is imported here.
-  const own = added.filter((name) => !/modules\/|amaro|typescript|url|vm|source_map|fs\/|blob|worker/.test(name));
+  const own = added.filter(
+    (name) => !/modules\/|amaro|typescript|url|vm|source_map|fs\/|blob|worker/.test(name),
+  );
   assert.deepEqual(
     own.filter((name) => /NativeModule (?!internal)/.test(name)),
     [],
