@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::cgroup::OomEvents;
 use crate::container::Containers;
 use crate::crun::Crun;
+use crate::forward::Connections;
 use crate::reaper::Reaper;
 use crate::sandbox::Sandbox;
 use crate::spec::{self, Fitted, Guest, Support};
@@ -38,6 +39,8 @@ pub struct Agent {
     pub storages: Storages,
     /// Out-of-memory events.
     pub oom: OomEvents,
+    /// Connections of the host to programs in the sandbox.
+    pub connections: Connections,
     /// The sandbox's name and shared namespaces.
     pub sandbox: RefCell<Sandbox>,
     support: Support,
@@ -55,6 +58,7 @@ impl Agent {
             containers: Containers::default(),
             storages: Storages::default(),
             oom: OomEvents::new().context(|| "inotify")?,
+            connections: Connections::default(),
             sandbox: RefCell::default(),
             support: Support::detect(),
             security_modules: std::fs::read_to_string("/sys/kernel/security/lsm").unwrap_or_default(),

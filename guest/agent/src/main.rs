@@ -8,6 +8,7 @@ mod copy_file;
 mod crun;
 mod device;
 mod endpoint;
+mod forward;
 mod r#gen;
 mod guest;
 mod init;

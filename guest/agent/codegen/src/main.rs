@@ -7,7 +7,7 @@ fn main() {
         eprintln!("usage: codegen <proto dir> <output dir>");
         std::process::exit(2);
     };
-    let files = protox::compile(["agent.proto", "health.proto"], [protos]).unwrap_or_else(|e| {
+    let files = protox::compile(["agent.proto", "guest.proto", "health.proto"], [protos]).unwrap_or_else(|e| {
         eprintln!("{e}");
         std::process::exit(1);
     });

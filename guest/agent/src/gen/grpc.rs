@@ -19,17 +19,7 @@ pub struct VolumeUsage {
 }
 /// Nested message and enum types in `VolumeUsage`.
 pub mod volume_usage {
-    #[derive(
-        Clone,
-        Copy,
-        Debug,
-        PartialEq,
-        Eq,
-        Hash,
-        PartialOrd,
-        Ord,
-        ::prost::Enumeration
-    )]
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
     #[repr(i32)]
     pub enum Unit {
         Unknown = 0,
@@ -81,10 +71,7 @@ pub struct Spec {
     #[prost(message, optional, tag = "6")]
     pub hooks: ::core::option::Option<Hooks>,
     #[prost(map = "string, string", tag = "7")]
-    pub annotations: ::std::collections::HashMap<
-        ::prost::alloc::string::String,
-        ::prost::alloc::string::String,
-    >,
+    pub annotations: ::std::collections::HashMap<::prost::alloc::string::String, ::prost::alloc::string::String>,
     #[prost(message, optional, tag = "8")]
     pub linux: ::core::option::Option<Linux>,
     #[prost(message, optional, tag = "9")]
@@ -210,10 +197,7 @@ pub struct Linux {
     #[prost(message, repeated, tag = "2")]
     pub gid_mappings: ::prost::alloc::vec::Vec<LinuxIdMapping>,
     #[prost(map = "string, string", tag = "3")]
-    pub sysctl: ::std::collections::HashMap<
-        ::prost::alloc::string::String,
-        ::prost::alloc::string::String,
-    >,
+    pub sysctl: ::std::collections::HashMap<::prost::alloc::string::String, ::prost::alloc::string::String>,
     #[prost(message, optional, tag = "4")]
     pub resources: ::core::option::Option<LinuxResources>,
     #[prost(string, tag = "5")]
@@ -664,10 +648,7 @@ pub struct CgroupStats {
     #[prost(message, optional, tag = "4")]
     pub blkio_stats: ::core::option::Option<BlkioStats>,
     #[prost(map = "string, message", tag = "5")]
-    pub hugetlb_stats: ::std::collections::HashMap<
-        ::prost::alloc::string::String,
-        HugetlbStats,
-    >,
+    pub hugetlb_stats: ::std::collections::HashMap<::prost::alloc::string::String, HugetlbStats>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct NetworkStats {
@@ -768,9 +749,11 @@ pub struct CreateSandboxRequest {
     pub kernel_modules: ::prost::alloc::vec::Vec<KernelModule>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct DestroySandboxRequest {}
+pub struct DestroySandboxRequest {
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct RemoveStaleVirtiofsShareMountsRequest {}
+pub struct RemoveStaleVirtiofsShareMountsRequest {
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Interfaces {
     #[prost(message, repeated, tag = "1")]
@@ -797,9 +780,11 @@ pub struct UpdateEphemeralMountsRequest {
     pub storages: ::prost::alloc::vec::Vec<Storage>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ListInterfacesRequest {}
+pub struct ListInterfacesRequest {
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ListRoutesRequest {}
+pub struct ListRoutesRequest {
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ArpNeighbors {
     #[prost(message, repeated, tag = "1")]
@@ -970,7 +955,8 @@ pub struct CopyFileRequest {
     pub data: ::prost::bytes::Bytes,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct GetOomEventRequest {}
+pub struct GetOomEventRequest {
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OomEvent {
     #[prost(string, tag = "1")]
@@ -987,7 +973,8 @@ pub struct AddSwapPathRequest {
     pub path: ::prost::alloc::string::String,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct GetMetricsRequest {}
+pub struct GetMetricsRequest {
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Metrics {
     #[prost(string, tag = "1")]
@@ -1070,17 +1057,7 @@ pub struct HealthCheckResponse {
 }
 /// Nested message and enum types in `HealthCheckResponse`.
 pub mod health_check_response {
-    #[derive(
-        Clone,
-        Copy,
-        Debug,
-        PartialEq,
-        Eq,
-        Hash,
-        PartialOrd,
-        Ord,
-        ::prost::Enumeration
-    )]
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
     #[repr(i32)]
     pub enum ServingStatus {
         Unknown = 0,

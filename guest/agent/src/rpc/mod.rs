@@ -1,5 +1,6 @@
 //! The services: finds the method of a request, decodes its message, and calls what does the work.
 
+mod connections;
 mod containers;
 mod guest;
 mod streams;
@@ -12,7 +13,7 @@ use prost::Message;
 use crate::agent::Agent;
 use crate::ttrpc::{Call, Code, Reply, Result, Service, Status};
 
-/// `grpc.AgentService` and `grpc.Health`.
+/// `grpc.AgentService`, `grpc.Health` and `bulkhead.guest.v1.Guest`.
 pub struct Services(pub Rc<Agent>);
 
 impl Service for Services {
@@ -22,6 +23,7 @@ impl Service for Services {
             "grpc.AgentService" => containers::find(&agent, method, &payload)
                 .or_else(|| streams::find(&agent, method, &payload))
                 .or_else(|| guest::find(&agent, method, &payload)),
+            "bulkhead.guest.v1.Guest" => connections::find(&agent, method, &payload),
             "grpc.Health" => guest::find_health(method),
             _ => return Err(Status::invalid(format!("there is no service {service:?}"))),
         };

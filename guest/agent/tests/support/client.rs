@@ -94,7 +94,11 @@ impl Client {
     }
 
     pub fn start<M: Message + Default>(&self, method: &str, request: &impl Message, timeout: Duration) -> Pending<M> {
-        let service = if matches!(method, "Check" | "Version") { "grpc.Health" } else { "grpc.AgentService" };
+        let service = match method {
+            "Check" | "Version" => "grpc.Health",
+            "Dial" | "ReadConnection" | "WriteConnection" | "CloseConnection" => "bulkhead.guest.v1.Guest",
+            _ => "grpc.AgentService",
+        };
         let request = Request {
             service: service.into(),
             method: method.into(),

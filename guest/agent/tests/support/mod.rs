@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 #[path = "../../src/gen/mod.rs"]
 mod r#gen;
 pub use r#gen::grpc as pb;
+pub use r#gen::guest;
 #[allow(unused_imports)]
 pub use r#gen::types;
 

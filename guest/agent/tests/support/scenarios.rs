@@ -223,6 +223,40 @@ pub fn the_protocols_own_form_works(guest: &Guest) {
     guest.remove("proto").unwrap();
 }
 
+pub fn the_host_reaches_programs_in_the_sandbox(guest: &Guest) {
+    use super::guest::*;
+    guest.run("serve", "exec nc -l -p 47813 -e /bin/cat");
+    let dial = DialRequest { id: 5, port: 47813, ipv6: true };
+    eventually("the server listens", || match guest.call::<()>("Dial", &dial) {
+        Ok(()) => true,
+        Err(failure) => {
+            assert_eq!(failure.code, 14);
+            false
+        }
+    });
+    assert_eq!(guest.call::<()>("Dial", &dial).unwrap_err().code, 6);
+    let data: Vec<u8> = (0..500_000u32).map(|i| i as u8).collect();
+    let write = WriteConnectionRequest { id: 5, data: data.clone().into(), end: true };
+    let writing = guest.client.start::<()>("WriteConnection", &write, Duration::ZERO);
+    let mut back = Vec::new();
+    let read = ReadConnectionRequest { id: 5, len: 1 << 20 };
+    loop {
+        let part = guest.call::<ReadConnectionResponse>("ReadConnection", &read).unwrap().data;
+        if part.is_empty() {
+            break;
+        }
+        back.extend(part);
+    }
+    assert!(back == data);
+    writing.finish().unwrap();
+    assert!(guest.call::<ReadConnectionResponse>("ReadConnection", &read).unwrap().data.is_empty());
+    for _ in 0..2 {
+        guest.call::<()>("CloseConnection", &CloseConnectionRequest { id: 5 }).unwrap();
+    }
+    assert_eq!(guest.call::<ReadConnectionResponse>("ReadConnection", &read).unwrap_err().code, 5);
+    guest.remove("serve").unwrap();
+}
+
 /// All of the above.
 pub fn all(guest: &Guest) {
     output_and_exit_code(guest);
@@ -237,4 +271,5 @@ pub fn all(guest: &Guest) {
     }
     many_processes_leave_nothing(guest);
     the_protocols_own_form_works(guest);
+    the_host_reaches_programs_in_the_sandbox(guest);
 }

@@ -1,0 +1,33 @@
+//! Methods of bulkhead's own guest service.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+
+use super::{Found, complete, empty, now, wait};
+use crate::agent::Agent;
+use crate::r#gen::guest as pb;
+use crate::ttrpc::Reply;
+
+pub(super) fn find(agent: &Rc<Agent>, method: &str, payload: &Bytes) -> Found {
+    let agent = agent.clone();
+    match method {
+        "Dial" => {
+            complete(
+                payload,
+                |r: pb::DialRequest| async move { empty(agent.connections.dial(r.id, r.port, r.ipv6).await) },
+            )
+        }
+        "ReadConnection" => wait(payload, |r: pb::ReadConnectionRequest| async move {
+            Ok(Reply::stream_data(agent.connections.read(r.id, r.len).await?))
+        }),
+        "WriteConnection" => wait(payload, |r: pb::WriteConnectionRequest| async move {
+            empty(agent.connections.write(r.id, r.data, r.end).await)
+        }),
+        "CloseConnection" => now(payload, move |r: pb::CloseConnectionRequest| {
+            agent.connections.close(r.id);
+            empty(Ok(()))
+        }),
+        _ => None,
+    }
+}
