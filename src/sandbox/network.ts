@@ -22,7 +22,7 @@ import { SerialQueue } from './serial-queue.ts';
 
 export interface SandboxNetworkContext {
   log(level: 'debug' | 'info' | 'warn', message: string, fields?: Record<string, unknown>): void;
-  /** Records what is about to be made, so that another process can undo it with `undoNetwork`. */
+  /** Records what is about to be made, so that another process can undo it (`removeTaps`). */
   record(network: NetworkRecord): void;
 }
 
@@ -38,11 +38,6 @@ const NOTHING: Topology = { links: [], routes: [], neighbors: [], taps: [], note
 const PACE: WatchPace = { busyMs: 3_000, busyPauseMs: 50, idlePauseMs: 5_000 };
 /** A namespace that the manager has made and filled before is not looked at for ever. */
 const JOINED_PACE: WatchPace = { busyMs: 30_000, busyPauseMs: 250 };
-
-/** Undoes what a record tells of, in any process, any number of times. @throws NetworkError */
-export async function undoNetwork(record: NetworkRecord): Promise<void> {
-  await removeTaps(record);
-}
 
 export class SandboxNetwork {
   readonly mode: NetworkMode;

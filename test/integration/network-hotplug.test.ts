@@ -1,7 +1,7 @@
 // Interfaces that come after the VM has booted, as `ctr run --cni`, nerdctl, Docker and old CRI-O do it.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { undoNetwork } from '../../src/sandbox/network.ts';
+import { removeTaps } from '../../src/vm/network/taps.ts';
 import { waitFor } from '../support/wait.ts';
 import { Lan } from './network-lan.ts';
 import { Machine } from './network-machine.ts';
@@ -60,7 +60,7 @@ test('a namespace that is filled between Create and Start, as old CRI-O does', L
   }
   assert.equal(await pod.sh('ip -br link; tc qdisc show'), before);
   assert.equal(records.length, 1);
-  for (const record of [...records, ...records]) await undoNetwork(record);
+  for (const record of [...records, ...records]) await removeTaps(record);
 });
 
 test('no network namespace: a container has its loopback only, a pod is refused', LIMIT, async () => {

@@ -117,5 +117,10 @@ export async function removeTaps(record: NetworkRecord): Promise<void> {
   const taps = record.taps.filter(({ tap }) => tap.startsWith(TAP_PREFIX));
   if (taps.length === 0 || netnsIdentity(record.path) !== record.identity) return;
   const pairs = taps.flatMap(({ interface: name, tap }) => [name, tap]);
-  await runIn(record, 'cannot take the network apart', ['sh', '-c', REMOVE_SCRIPT, 'sh', ...pairs]);
+  try {
+    await runIn(record, 'cannot take the network apart', ['sh', '-c', REMOVE_SCRIPT, 'sh', ...pairs]);
+  } catch (error) {
+    // Its owner may have removed the namespace meanwhile, and all with it.
+    if (netnsIdentity(record.path) === record.identity) throw error;
+  }
 }
