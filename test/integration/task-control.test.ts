@@ -149,9 +149,11 @@ test('input before Start is kept; CloseIO before Start gives EOF after it', { ti
   const shim_ = await fake.shim(early, containerSpec(['sha256sum'], `/${fake.namespace}/${early}`));
   const io = await shim_.create({ stdin: true });
   io.type('before start');
-  await io.closeInput();
+  // A shim may open stdin as late as at Start; until then the client's end cannot be opened or closed.
+  const closing = io.closeInput();
   await shim_.task.closeIO({ id: early, stdin: true });
   await shim_.task.start({ id: early });
+  await closing;
   assert.equal((await within('exit', 20_000, shim_.task.wait({ id: early }))).exitStatus, 0);
   await io.ended();
   assert.match(io.output, /^b57b631d4598d96b/, 'sha256 of the input');
