@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -75,7 +75,9 @@ test('servers on the loopback of the guest, both families, large data, refusals'
     const isUp = 'netstat -ltn | grep -q :8090 && netstat -ltn | grep -q :8091';
     await machine.sh(`for i in $(seq 30); do ${isUp} && exit 0; sleep 0.1; done; netstat -ltn; exit 1`);
     const data = randomBytes(2 << 20);
-    const file = join(await scratchDir('fwd'), 'data');
+    const dir = await scratchDir('fwd');
+    t.after(() => rmSync(dir, { recursive: true }));
+    const file = join(dir, 'data');
     writeFileSync(file, data);
     const start = performance.now();
     const [one, two] = await Promise.all([

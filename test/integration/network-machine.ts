@@ -6,9 +6,8 @@ import { connectAgent, type GuestAgent } from '../../src/agent/agent.ts';
 import { createCgroup, vmCgroupPath } from '../../src/host/cgroup.ts';
 import { unmountTree } from '../../src/host/mounts.ts';
 import { parseSpec } from '../../src/oci/spec.ts';
-import { planContainer } from '../../src/sandbox/container-plan.ts';
-import { hostView } from '../../src/sandbox/host-view.ts';
 import { type NetworkGuest, SandboxNetwork } from '../../src/sandbox/network.ts';
+import { prepareContainer } from '../../src/sandbox/prepare.ts';
 import { Share } from '../../src/sandbox/share.ts';
 import type { Vm } from '../../src/vm/hypervisor.ts';
 import type { SpecNamespaces } from '../../src/vm/network/mode.ts';
@@ -28,6 +27,14 @@ let count = 0;
 
 /** The limit of a boot: an emulated machine on a busy host. */
 const BOOT_MS = 90_000;
+
+/** The container's own output is of no interest. */
+const NO_STREAMS = {
+  start: () => undefined,
+  closeStdin: () => undefined,
+  drain: () => Promise.resolve('drained' as const),
+  close: () => Promise.resolve(),
+};
 
 export class Machine {
   readonly vm: Vm;
@@ -68,7 +75,7 @@ export class Machine {
       await cgroup.kill();
       await cgroup.remove();
     });
-    const share = await Share.create(dir);
+    const share = await Share.create(dir, id);
     const namespaces = options.network === undefined ? [] : [options.network];
     clock('other');
     const network = await SandboxNetwork.prepare(
@@ -107,11 +114,12 @@ export class Machine {
     await writeRootfs(rootfs);
     const spec = containerSpec(['sleep', '100000'], `/${id}`);
     const request = {
-      ...{ id, bundle: dir, rootfs: [] },
+      ...{ id, bundle: dir, rootfs: [], paths: { stdin: '', stdout: '', stderr: '', terminal: false } },
+      openIo: () => Promise.resolve(NO_STREAMS),
       spec: parseSpec(JSON.stringify({ ...spec, root: { path: rootfs } }), 'the test'),
     };
-    const plan = planContainer(request, share, hostView('share'));
-    await share.addContainer(plan.host);
+    const context = { namespace: 'test', socket: '', log: () => undefined, emit: () => undefined };
+    const { plan } = await prepareContainer(context, share, request);
     await agent.createContainer(id, { spec: plan.spec, storages: plan.storages });
     const machine = new Machine({ vm, agent, network, logs, took, records }, stack.move());
     await agent.startContainer(id);
