@@ -12,7 +12,7 @@ import { discover } from '../vm/network/discover.ts';
 import { type LoopbackListener, loopbackHelper, takeLoopback } from '../vm/network/loopback.ts';
 import { type NetworkMode, networkMode, type SpecNamespaces } from '../vm/network/mode.ts';
 import { type Namespace, openNamespace } from '../vm/network/namespace.ts';
-import { makeTaps, type NetworkRecord, removeTaps, tapRecords } from '../vm/network/taps.ts';
+import { makeTaps, type NetworkRecord, redirectFrames, removeTaps, tapRecords } from '../vm/network/taps.ts';
 import { type Link, type Topology, tapOf } from '../vm/network/topology.ts';
 import { type WatchPace, watchNetwork } from '../vm/network/watch.ts';
 import { messageOf, ShimError } from './errors.ts';
@@ -46,6 +46,8 @@ export class SandboxNetwork {
   readonly #queue = new SerialQueue();
   #namespace: Namespace | undefined;
   #topology: Topology = NOTHING;
+  /** Goes on while the VM boots. */
+  #redirecting: Promise<void> = Promise.resolve();
   #forward: { readonly ports: PortForward; readonly listener: LoopbackListener } | undefined;
 
   private constructor(mode: NetworkMode, context: SandboxNetworkContext) {
@@ -54,7 +56,8 @@ export class SandboxNetwork {
   }
 
   /**
-   * Decides where the VMM runs and connects the interfaces that are there; nothing of the guest is needed for it.
+   * Decides where the VMM runs and connects the interfaces that are there. Nothing of the guest is needed for it, and the
+   * last part of it goes on when this resolves.
    * @throws ShimError `invalid-argument` when the spec asks for a network that a VM cannot have; NetworkError.
    */
   static async prepare(
@@ -77,6 +80,8 @@ export class SandboxNetwork {
       await makeTaps(namespace, topology.links, topology.taps, signal === undefined ? {} : { signal });
     }
     network.#topology = topology;
+    network.#redirecting = redirectFrames(namespace, topology.links, signal);
+    network.#redirecting.catch(() => undefined); // for `configureGuest` to tell
     return network;
   }
 
@@ -86,8 +91,9 @@ export class SandboxNetwork {
     return { netnsPath: this.mode.path, nics: this.#topology.links.map(nicOf) };
   }
 
-  /** Gives the guest the network that it booted with. @throws AgentError */
+  /** Gives the guest the network that it booted with. @throws NetworkError, AgentError */
   async configureGuest(agent: NetworkGuest['agent']): Promise<void> {
+    await this.#redirecting;
     await configureGuestNetwork(agent, this.#topology);
   }
 
@@ -142,6 +148,7 @@ export class SandboxNetwork {
     this.#stop.abort();
     this.#forward?.listener.close();
     this.#forward?.ports.close();
+    await this.#redirecting.catch(() => undefined);
     await this.#queue.run(() => Promise.resolve());
     // A namespace of the VMM's own ends with it.
     if (this.mode.t !== 'join' || this.#namespace === undefined) return;
@@ -178,6 +185,7 @@ export class SandboxNetwork {
     // Also those of which the device fails below are undone at the end.
     this.#topology = { ...this.#topology, links: [...this.#topology.links, ...added] };
     await makeTaps(namespace, added, topology.taps, { signal: this.#stop.signal });
+    await redirectFrames(namespace, added, this.#stop.signal);
     for (const link of added) await guest.vm.devices.addNic(nicOf(link));
   }
 

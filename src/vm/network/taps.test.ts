@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { discover } from './discover.ts';
 import { type Namespace, openNamespace } from './namespace.ts';
-import { makeTaps, redirectBatch, removeTaps, tapBatch, tapRecords } from './taps.ts';
+import { makeTaps, redirectBatch, redirectFrames, removeTaps, tapBatch, tapRecords } from './taps.ts';
 import { type Link, tapOf } from './topology.ts';
 
 const link: Link = {
@@ -60,6 +60,7 @@ test('taps are made, found, made again over leftovers, and leave nothing', async
   assert.equal(links.length, 1);
   const record = { ...ns, taps: tapRecords(links) };
   await makeTaps(ns, links, taps);
+  await redirectFrames(ns, links);
   const [tap] = record.taps;
   assert.match(inside(ns, 'ip', 'link', 'show', tap?.tap ?? ''), /mtu 1420/);
   assert.match(inside(ns, 'tc', 'filter', 'show', 'dev', 'eth0', 'ingress'), /Redirect to device bhtap/);
@@ -68,6 +69,7 @@ test('taps are made, found, made again over leftovers, and leave nothing', async
   assert.deepEqual(again.taps, [{ name: tap?.tap, inUse: false }]);
   assert.deepEqual(again.links.map(({ name }) => name).sort(), ['eth0', 'other']);
   await makeTaps(ns, links, again.taps);
+  await redirectFrames(ns, links);
   assert.equal(inside(ns, 'tc', 'filter', 'show', 'dev', 'eth0', 'ingress').match(/Redirect/g)?.length, 1);
 
   await removeTaps(record);
@@ -97,6 +99,7 @@ test('the filters of others keep their place, and stay', async (t) => {
   );
   const links = (await discover(ns)).links.filter(({ name }) => name === 'eth0');
   await makeTaps(ns, links, []);
+  await redirectFrames(ns, links);
   const filters = inside(ns, 'tc', 'filter', 'show', 'dev', 'eth0', 'ingress');
   assert.ok(filters.indexOf('Mirror') < filters.indexOf('Redirect'));
   await removeTaps({ ...ns, taps: tapRecords(links) });
@@ -110,10 +113,9 @@ test('what fails leaves nothing, and a tap that is in use is not taken', async (
   const { links } = await discover(ns);
   const [first] = links;
   assert.ok(first);
-  await assert.rejects(
-    makeTaps(ns, [{ ...first, name: 'nothere' }], []),
-    /cannot connect nothere to the VM in .*nothere/,
-  );
+  const missing = [{ ...first, name: 'nothere' }];
+  await makeTaps(ns, missing, []);
+  await assert.rejects(redirectFrames(ns, missing), /cannot connect nothere to the VM in .*nothere/);
   assert.deepEqual((await discover(ns)).taps, []);
   const held = [{ name: tapOf(first), inUse: true }];
   await assert.rejects(makeTaps(ns, [first], held), /belongs to another VM/);

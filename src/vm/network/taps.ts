@@ -32,11 +32,8 @@ export function tapRecords(links: readonly Link[]): TapRecord[] {
   return links.map((link) => ({ interface: link.name, tap: tapOf(link) }));
 }
 
-/** Runs `ip` and `tc` with a batch each: one process for us to wait for. */
-const SCRIPT = 'printf %s "$1" | ip -batch - && printf %s "$2" | tc -batch -';
-
 /**
- * Makes the taps of interfaces. Leftovers of a sandbox that is gone are replaced.
+ * Makes the taps of interfaces, which the VMM needs when it starts; frames move after `redirectFrames`. Leftovers of a sandbox that is gone are replaced.
  * @param present taps that were found in the namespace.
  * @throws NetworkError with nothing made, also when another VM has one of the taps.
  */
@@ -57,12 +54,34 @@ export async function makeTaps(
     );
   }
   if (old.length > 0) await removeTaps({ ...namespace, taps: records });
+  await runOrUndo(namespace, links, ['ip', '-batch', '-'], tapBatch(links, options), options.signal);
+}
+
+/**
+ * Has every frame that arrives at an interface leave by its tap, and the other way round.
+ * @throws NetworkError with the taps removed.
+ */
+export async function redirectFrames(
+  namespace: Namespace,
+  links: readonly Link[],
+  signal?: AbortSignal,
+): Promise<void> {
+  if (links.length === 0) return;
+  await runOrUndo(namespace, links, ['tc', '-batch', '-'], redirectBatch(tapRecords(links)), signal);
+}
+
+async function runOrUndo(
+  namespace: Namespace,
+  links: readonly Link[],
+  argv: readonly string[],
+  input: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const what = `cannot connect ${links.map((link) => link.name).join(', ')} to the VM`;
-  const argv = ['sh', '-c', SCRIPT, 'sh', tapBatch(links, options), redirectBatch(records)];
   try {
-    await runIn(namespace, what, argv, { signal: options.signal });
+    await runIn(namespace, what, argv, { input, signal });
   } catch (error) {
-    await removeTaps({ ...namespace, taps: records }).catch(() => undefined);
+    await removeTaps({ ...namespace, taps: tapRecords(links) }).catch(() => undefined);
     throw error;
   }
 }
