@@ -59,6 +59,7 @@ test: test-unit test-integration ## all tests
 
 test-unit: | deps ## unit tests of the TypeScript packages and of the Rust agent
 	@$(NODE) --test 'src/**/*.test.ts' 'packages/*/src/**/*.test.ts' 'packages/*/test/**/*.test.ts' 'scripts/**/*.test.ts'
+	@PATH=$(CURDIR)/$(dir $(NODE)):$$PATH npm run --silent check-package -w ttrpc-ts
 	@cargo test $(CARGO_AGENT) --quiet
 
 test-integration: build guest ## tests against a real containerd, QEMU and guest (TESTS="files" picks some)

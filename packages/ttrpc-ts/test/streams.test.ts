@@ -221,9 +221,13 @@ test('small messages in large chunks do not keep the chunks alive', async () => 
       await new Promise(setImmediate);
     }
   }
-  await delay(20);
-  collectGarbage();
-  const kept = (process.memoryUsage().arrayBuffers - before) / 1e6;
+  // V8 frees array buffers in a thread of its own, some time after the collection.
+  let kept = Number.POSITIVE_INFINITY;
+  for (let round = 0; kept >= 25 && round < 50; round++) {
+    await delay(20);
+    collectGarbage();
+    kept = (process.memoryUsage().arrayBuffers - before) / 1e6;
+  }
   assert.ok(kept < 25, `${kept.toFixed(1)} MB are kept`);
   server.close();
 });
