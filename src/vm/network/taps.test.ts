@@ -119,6 +119,10 @@ test('what fails leaves nothing, and a tap that is in use is not taken', async (
   assert.deepEqual((await discover(ns)).taps, []);
   const held = [{ name: tapOf(first), inUse: true }];
   await assert.rejects(makeTaps(ns, [first], held), /belongs to another VM/);
+  // Nor one that has come since the look.
+  await makeTaps(ns, [first], []);
+  await assert.rejects(makeTaps(ns, [first], []), /busy/);
+  assert.deepEqual((await discover(ns)).taps, [{ name: tapOf(first), inUse: false }]);
 });
 
 test("the host's own namespace is never entered, nor one that is another by now", async () => {

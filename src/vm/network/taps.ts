@@ -81,7 +81,9 @@ async function runOrUndo(
   try {
     await runIn(namespace, what, argv, { input, signal });
   } catch (error) {
-    await removeTaps({ ...namespace, taps: tapRecords(links) }).catch(() => undefined);
+    // A tap that is busy has become another VM's since we looked.
+    const isOurs = !/resource busy/i.test((error as Error).message);
+    if (isOurs) await removeTaps({ ...namespace, taps: tapRecords(links) }).catch(() => undefined);
     throw error;
   }
 }
