@@ -140,6 +140,10 @@ else
   cp -r "$work/result" "$result.$$" && { mv -T "$result.$$" "$result" 2>/dev/null || rm -rf "$result.$$"; }
 fi
 
+# Every change of the agent leaves an image behind; what no build has made for two weeks goes.
+find "$cache" -maxdepth 1 \( -name 'image-*' -o -name 'kernel-*' \) -type d -mtime +14 -not -path "$result" \
+  -not -path "$(dirname "$kernel")" -exec rm -rf {} + 2>/dev/null || true
+
 mkdir -p "$out"
 install -m 644 "$kernel" "$out/vmlinux.new" && mv "$out/vmlinux.new" "$out/vmlinux"
 install -m 644 "$result/image" "$out/image.new" && mv "$out/image.new" "$out/image"
