@@ -1,115 +1,128 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { classifyMounts, type FileKind, type HostView, isReadOnly } from './mounts.ts';
+import {
+  type ClassifiedMount,
+  classifyMounts,
+  type FileKind,
+  type HostView,
+  isReadOnly,
+  type MountTableEntry,
+} from './mounts.ts';
 import type { Mount } from './spec.ts';
 
-const pods = '/var/lib/kubelet/pods/u/volumes';
-const emptyDir = `${pods}/kubernetes.io~empty-dir`;
+const volumes = '/var/lib/kubelet/pods/0f3a/volumes';
+const emptyDir = `${volumes}/kubernetes.io~empty-dir`;
 
-const files: Record<string, FileKind> = {
-  '/etc/resolv.conf': 'file',
-  '/data': 'dir',
-  '/data/sock': 'socket',
-  '/data/pipe': 'fifo',
-  '/dev/null': 'char',
-  '/dev/nvidia0': 'char',
-  '/dev/sda': 'block',
-  '/mnt/disk': 'block',
-  '/dev/dri': 'dir',
-  '/dev/shm': 'dir',
-  '/run/shm': 'dir',
-  '/run/plain': 'dir',
-  [`${emptyDir}/mem`]: 'dir',
-  [`${emptyDir}/huge`]: 'dir',
-  [`${emptyDir}/disk`]: 'dir',
-  [`${pods}/kubernetes.io~configmap/c`]: 'dir',
-};
-
-function host(diskEmptyDir: 'share' | 'local' = 'share'): HostView {
+function entry(mountPoint: string, fileSystem: string, more: Partial<MountTableEntry> = {}): MountTableEntry {
+  const [type = '', options = ''] = fileSystem.split(' ');
+  const device = `0:${mountPoint.length}`;
   return {
-    diskEmptyDir,
-    fileKind: (path) => files[path],
-    mountTable: [
-      { mountPoint: '/', type: 'ext4', superOptions: ['rw'] },
-      { mountPoint: '/dev/shm', type: 'tmpfs', superOptions: ['rw'] },
-      { mountPoint: '/run/shm', type: 'tmpfs', superOptions: ['rw', 'size=65536k'] },
-      { mountPoint: `${emptyDir}/mem`, type: 'ext4', superOptions: ['rw'] },
-      { mountPoint: `${emptyDir}/mem`, type: 'tmpfs', superOptions: ['rw', 'size=1g'] },
-      { mountPoint: `${emptyDir}/huge`, type: 'hugetlbfs', superOptions: ['rw', 'pagesize=2M', 'size=16M'] },
-    ],
+    ...{ mountPoint, type, superOptions: options.split(','), device, root: '/', options: ['rw', 'relatime'] },
+    ...more,
   };
 }
 
-function kindOf(mount: Partial<Mount>, view = host()): string {
-  const [found] = classifyMounts([{ destination: '/x', ...mount }], view);
-  assert.ok(found && found.reason !== '');
-  const sizes = [found.sizeBytes, found.pageSizeBytes].filter((size) => size !== undefined);
-  return [found.kind, ...sizes].join(' ');
+interface Given {
+  readonly file?: FileKind | undefined;
+  readonly table?: readonly MountTableEntry[];
+  readonly diskEmptyDir?: 'share' | 'local';
 }
 
-const bind = (source: string, destination = '/x'): Mount => ({
-  destination,
-  source,
-  type: 'bind',
-  options: ['rbind'],
+function view({ file = 'dir', table = [], diskEmptyDir = 'share' }: Given): HostView {
+  return { diskEmptyDir, fileKind: () => file, mountTable: [entry('/', 'ext4 rw'), ...table] };
+}
+
+function classify(mount: Partial<Mount>, given: Given = {}): ClassifiedMount {
+  const [found] = classifyMounts([{ destination: '/x', ...mount }], view(given));
+  assert.ok(found && found.reason !== '');
+  return found;
+}
+
+function bind(source: string, destination = '/x', options: readonly string[] = ['rbind']): Mount {
+  return { destination, source, type: 'bind', options };
+}
+
+/** The rows of the table in docs/mounts.md, cells without their quotes. */
+function documented(): string[][] {
+  const text = readFileSync(join(import.meta.dirname, '../../docs/mounts.md'), 'utf8');
+  const section = text.split('## Truth table')[1]!.split('\n## ')[0]!;
+  const rows = section.split('\n').filter((line) => line.startsWith('| `'));
+  return rows.map((row) =>
+    row
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.replaceAll('`', '').replace(/^ V\//, ` ${volumes}/`).trim()),
+  );
+}
+
+for (const [
+  type = '',
+  source = '',
+  destination = '',
+  options = '',
+  file = '',
+  on = '',
+  expected,
+] of documented()) {
+  test(`docs/mounts.md: ${type} ${source} on ${destination} ${options}, ${file || 'nothing'}, ${on || 'no mount'}`, () => {
+    const given = options.split(',').filter((option) => option !== '');
+    const mount = { type, source, destination, options: given.length > 0 ? given : ['rbind'] };
+    if (type !== 'bind' && given.length === 0) mount.options = [];
+    const table = on === '' ? [] : [entry(source.replace(/\/$/, ''), on)];
+    const host: HostView = {
+      ...view({ table }),
+      fileKind: () => (file === '' ? undefined : (file as FileKind)),
+    };
+    const [found] = classifyMounts([mount], host);
+    const { kind, sizeBytes, pageSizeBytes, readOnly } = found!;
+    const actual = [kind, sizeBytes, pageSizeBytes].filter((part) => part !== undefined).join(' ');
+    assert.equal(readOnly && kind !== 'guest' ? `${actual} read-only` : actual, expected);
+  });
+}
+
+test('the documented table has rows', () => assert.ok(documented().length >= 40));
+
+test('a mount that covers another counts', () => {
+  const table = [entry(`${emptyDir}/v`, 'ext4 rw'), entry(`${emptyDir}/v`, 'tmpfs size=4k')];
+  assert.equal(classify(bind(`${emptyDir}/v`), { table }).kind, 'ephemeral');
 });
 
-const table: readonly [name: string, actual: () => string, expected: string][] = [
-  ['proc', () => kindOf({ type: 'proc', source: 'proc' }), 'guest'],
-  ['tmpfs', () => kindOf({ type: 'tmpfs', source: 'tmpfs' }), 'guest'],
-  ['tmpfs at /dev/shm', () => kindOf({ type: 'tmpfs', source: 'shm', destination: '/dev/shm' }), 'guest'],
-  ['cgroup', () => kindOf({ type: 'cgroup', source: 'cgroup' }), 'guest'],
-  ['ext4', () => kindOf({ type: 'ext4', source: '/dev/sda' }), 'refused'],
-  ['nfs', () => kindOf({ type: 'nfs', source: 'host:/x' }), 'refused'],
-  ['no type', () => kindOf({ source: '/data' }), 'refused'],
-  ['bind by option only', () => kindOf({ source: '/data', options: ['rbind'] }), 'dir-bind'],
-  ['bind with type none', () => kindOf({ source: '/data', type: 'none', options: ['bind'] }), 'dir-bind'],
-  ['file', () => kindOf(bind('/etc/resolv.conf')), 'file-bind'],
-  ['folder', () => kindOf(bind('/data')), 'dir-bind'],
-  ['folder with dots in its path', () => kindOf(bind('/var/../data/.')), 'dir-bind'],
-  ['socket', () => kindOf(bind('/data/sock')), 'file-bind'],
-  ['pipe', () => kindOf(bind('/data/pipe')), 'file-bind'],
-  ['missing source', () => kindOf(bind('/nowhere')), 'refused'],
-  ['empty source', () => kindOf(bind('')), 'refused'],
-  ['relative source', () => kindOf(bind('data')), 'refused'],
-  ['/sys', () => kindOf(bind('/sys/fs/cgroup')), 'guest'],
-  ['/proc', () => kindOf(bind('/proc/cpuinfo')), 'guest'],
-  ['not /proc', () => kindOf(bind('/process')), 'refused'],
-  ['/dev/null', () => kindOf(bind('/dev/null')), 'device'],
-  ['device of the host', () => kindOf(bind('/dev/nvidia0')), 'refused'],
-  ['disk', () => kindOf(bind('/mnt/disk')), 'block-device'],
-  ['folder of devices', () => kindOf(bind('/dev/dri')), 'guest'],
-  ['shm of the host at another place', () => kindOf(bind('/dev/shm')), 'dir-bind'],
-  ['shm of the host', () => kindOf(bind('/dev/shm', '/dev/shm')), 'shm'],
-  ['shm of the sandbox', () => kindOf(bind('/run/shm', '/dev/shm')), 'shm 67108864'],
-  ['a plain folder at /dev/shm', () => kindOf(bind('/run/plain', '/dev/shm')), 'dir-bind'],
-  [
-    'emptyDir in memory, which covers another mount',
-    () => kindOf(bind(`${emptyDir}/mem`)),
-    'ephemeral 1073741824',
-  ],
-  [
-    'emptyDir in memory with a slash at its end',
-    () => kindOf(bind(`${emptyDir}/mem/`)),
-    'ephemeral 1073741824',
-  ],
-  ['emptyDir of huge pages', () => kindOf(bind(`${emptyDir}/huge`)), 'hugetlb 16777216 2097152'],
-  ['emptyDir on disk, shared', () => kindOf(bind(`${emptyDir}/disk`)), 'dir-bind'],
-  ['emptyDir on disk, in the guest', () => kindOf(bind(`${emptyDir}/disk`), host('local')), 'local'],
-  ['config map', () => kindOf(bind(`${pods}/kubernetes.io~configmap/c`)), 'dir-bind'],
-];
+test('an emptyDir on disk, in the guest by configuration', () => {
+  assert.equal(classify(bind(`${emptyDir}/v`), { diskEmptyDir: 'local' }).kind, 'local');
+});
 
-for (const [name, actual, expected] of table) {
-  test(`classifyMounts: ${name}`, () => assert.equal(actual(), expected));
-}
+test("a subPath of a memory-backed emptyDir is found by the device of the kubelet's bind", () => {
+  const path = '/var/lib/kubelet/pods/0f3a/volume-subpaths/v/c/0';
+  const device = '0:77';
+  const table = [
+    entry(`${emptyDir}/v`, 'tmpfs size=4k', { device }),
+    entry(path, 'tmpfs size=4k', { device, root: '/in/ner' }),
+  ];
+  const found = classify(bind(path), { table });
+  assert.equal(found.kind, 'ephemeral');
+  assert.deepEqual(found.volume, { path: `${emptyDir}/v`, subPath: 'in/ner' });
+  const direct = classify(bind(`${emptyDir}/v/in`), { table });
+  assert.deepEqual([direct.kind, direct.volume?.subPath], ['ephemeral', 'in']);
+  const stranger = [entry(path, 'tmpfs size=4k', { device, root: '/in/ner' })];
+  assert.equal(classify(bind(path), { table: stranger }).kind, 'dir-bind', 'a tmpfs of somebody else');
+});
 
-test('classifyMounts: order, position and read-only', () => {
+test('flags of a memory file system are kept', () => {
+  const options = ['rw', 'nosuid', 'nodev', 'noexec', 'relatime'];
+  const table = [entry('/run/s/shm', 'tmpfs size=4k', { options })];
+  const { kind, flags } = classify(bind('/run/s/shm', '/dev/shm'), { table });
+  assert.deepEqual([kind, flags], ['shm', ['nosuid', 'nodev', 'noexec']]);
+});
+
+test('order, position and read-only', () => {
   const mounts: Mount[] = [
     bind('/data'),
-    { ...bind('/data'), options: ['rbind', 'ro'] },
+    bind('/data', '/x', ['rbind', 'ro']),
     { destination: '/p', type: 'proc' },
   ];
-  const found = classifyMounts(mounts, host());
+  const found = classifyMounts(mounts, view({}));
   assert.deepEqual(
     found.map(({ index, readOnly }) => [index, readOnly]),
     [
@@ -120,8 +133,9 @@ test('classifyMounts: order, position and read-only', () => {
   );
 });
 
-test('classifyMounts: a refusal names the place and the reason', () => {
-  const [found] = classifyMounts([bind('/nowhere', '/data')], host());
+test('a refusal names the place and the reason', () => {
+  const host: HostView = { ...view({}), fileKind: () => undefined };
+  const [found] = classifyMounts([bind('/nowhere', '/data')], host);
   assert.equal(found?.reason, 'mount at /data: its source /nowhere does not exist on the host');
 });
 

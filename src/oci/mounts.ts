@@ -8,8 +8,10 @@ import type { Mount } from './spec.ts';
  * - `guest`: the guest makes it itself (proc, sysfs, tmpfs, ...)
  * - `shm`: the sandbox's shared memory, one tmpfs in the guest for all containers of the pod
  * - `file-bind`, `dir-bind`: shared from the host
+ * - `watched`: a config map or the like, shared from the host and copied in the guest, where its changes raise events
  * - `ephemeral`: memory-backed emptyDir, one tmpfs in the guest for the pod
- * - `local`: disk-backed emptyDir, a folder on the guest's own disk
+ * - `disk`: disk-backed emptyDir, shared from the host
+ * - `local`: disk-backed emptyDir, a folder that the guest makes on the sandbox's own root file system
  * - `hugetlb`: emptyDir of huge pages, made in the guest
  * - `block-device`: given to the VM as a disk
  * - `device`: a character device that the guest has of its own
@@ -20,7 +22,9 @@ export type MountKind =
   | 'shm'
   | 'file-bind'
   | 'dir-bind'
+  | 'watched'
   | 'ephemeral'
+  | 'disk'
   | 'local'
   | 'hugetlb'
   | 'block-device'
@@ -33,6 +37,10 @@ export interface ClassifiedMount {
   readonly mount: Mount;
   readonly kind: MountKind;
   readonly readOnly: boolean;
+  /** An emptyDir's own folder on the host, and the folder in it that is mounted ('' for all of it: subPath). */
+  readonly volume?: { readonly path: string; readonly subPath: string } | undefined;
+  /** nosuid, nodev and noexec of a file system that is made anew in the guest. */
+  readonly flags?: readonly string[] | undefined;
   /** Size limit of the tmpfs or hugetlbfs on the host; undefined: none found. */
   readonly sizeBytes?: number | undefined;
   /** Page size of a hugetlbfs. */
@@ -45,6 +53,10 @@ export interface ClassifiedMount {
 export interface MountTableEntry {
   readonly mountPoint: string;
   readonly type: string;
+  /** `major:minor` of the file system, and the folder in it that is mounted. */
+  readonly device: string;
+  readonly root: string;
+  readonly options: readonly string[];
   readonly superOptions: readonly string[];
 }
 
@@ -59,7 +71,7 @@ export interface HostView {
   readonly diskEmptyDir: 'share' | 'local';
 }
 
-type Verdict = Pick<ClassifiedMount, 'kind' | 'reason' | 'sizeBytes' | 'pageSizeBytes'>;
+type Verdict = Omit<ClassifiedMount, 'index' | 'mount' | 'readOnly'>;
 
 /** File systems without a source on the host: the guest's kernel makes them. */
 const guestTypes = new Set([
@@ -92,7 +104,16 @@ const guestDevices = new Set([
   '/dev/net/tun',
 ]);
 
-const emptyDirParent = 'kubernetes.io~empty-dir';
+/** The kubelet's folder of an emptyDir, and what may follow it. */
+const emptyDirPath = /^(.*\/kubernetes\.io~empty-dir\/[^/]+)(?:\/(.+))?$/;
+
+/** Parents of volumes whose files the kubelet replaces all at once, by a link. */
+const watchedParents = new Set(
+  ['configmap', 'secret', 'projected', 'downward-api'].map((name) => `kubernetes.io~${name}`),
+);
+
+/** Propagation that would need mounts of the guest to appear on the host. */
+const outward = new Set(['shared', 'rshared']);
 
 /** Classifies every mount of a spec, in its order. */
 export function classifyMounts(mounts: readonly Mount[], host: HostView): ClassifiedMount[] {
@@ -120,6 +141,9 @@ function classifyMount(mount: Mount, host: HostView): Verdict {
   if (source === '') return refuse(mount, 'a bind mount needs a source');
   if (!source.startsWith('/'))
     return refuse(mount, `its source ${JSON.stringify(source)} is not an absolute path`);
+  if (options.some((option) => outward.has(option))) {
+    return refuse(mount, 'mounts made in a VM cannot appear on the host (bidirectional propagation)');
+  }
   return classifyBind(mount, trimSlash(posix.normalize(source)), host);
 }
 
@@ -158,35 +182,68 @@ function classifyBind(mount: Mount, source: string, host: HostView): Verdict {
 function classifyDir(mount: Mount, source: string, host: HostView): Verdict {
   // A mount point can be covered by another mount: the last line counts.
   const mounted = host.mountTable.findLast((entry) => entry.mountPoint === source);
-  if (posix.normalize(mount.destination) === '/dev/shm' && mounted?.type === 'tmpfs') {
-    return { kind: 'shm', reason: `${source} is the sandbox's shared memory`, sizeBytes: sizeOf(mounted) };
+  const emptyDir = emptyDirOf(source, mounted, host.mountTable);
+  if (
+    posix.normalize(mount.destination) === '/dev/shm' &&
+    mounted?.type === 'tmpfs' &&
+    emptyDir === undefined
+  ) {
+    return { kind: 'shm', reason: `${source} is the sandbox's shared memory`, ...fileSystemOf(mounted) };
   }
   if (source === '/dev' || source.startsWith('/dev/')) {
     if (mounted?.type === 'tmpfs') return { kind: 'dir-bind', reason: `${source} is a tmpfs of the host` };
     return { kind: 'guest', reason: `${source} is bound from the guest's own /dev` };
   }
-  if (posix.basename(posix.dirname(source)) === emptyDirParent)
-    return classifyEmptyDir(source, mounted, host);
+  if (emptyDir !== undefined) return classifyEmptyDir(source, emptyDir, host);
+  if (watchedParents.has(posix.basename(posix.dirname(source)))) {
+    return { kind: 'watched', reason: `${source} is a volume whose files the kubelet replaces` };
+  }
   return { kind: 'dir-bind', reason: `${source} is a folder` };
 }
 
-function classifyEmptyDir(source: string, mounted: MountTableEntry | undefined, host: HostView): Verdict {
+type EmptyDir = NonNullable<ClassifiedMount['volume']>;
+
+/**
+ * The emptyDir that a path leads into: by its own words, or, for the bind mount that the kubelet makes of a subPath,
+ * by what is mounted there.
+ */
+function emptyDirOf(
+  source: string,
+  mounted: MountTableEntry | undefined,
+  table: readonly MountTableEntry[],
+): EmptyDir | undefined {
+  const own = matchEmptyDir(source);
+  if (own !== undefined || mounted === undefined) return own;
+  for (const entry of table) {
+    if (entry === mounted || entry.device !== mounted.device || entry.root !== '/') continue;
+    const found = matchEmptyDir(entry.mountPoint);
+    if (found?.subPath === '') return { path: found.path, subPath: trimSlash(mounted.root).slice(1) };
+  }
+  return undefined;
+}
+
+function matchEmptyDir(path: string): EmptyDir | undefined {
+  const match = emptyDirPath.exec(path);
+  return match === null ? undefined : { path: match[1]!, subPath: match[2] ?? '' };
+}
+
+function classifyEmptyDir(source: string, volume: EmptyDir, host: HostView): Verdict {
+  const mounted = host.mountTable.findLast((entry) => entry.mountPoint === volume.path);
+  const part = volume.subPath === '' ? 'is' : 'is in';
   if (mounted?.type === 'tmpfs') {
-    return { kind: 'ephemeral', reason: `${source} is a memory-backed emptyDir`, sizeBytes: sizeOf(mounted) };
+    const reason = `${source} ${part} a memory-backed emptyDir`;
+    return { kind: 'ephemeral', reason, volume, ...fileSystemOf(mounted) };
   }
   if (mounted?.type === 'hugetlbfs') {
-    return {
-      kind: 'hugetlb',
-      reason: `${source} is an emptyDir of huge pages`,
-      sizeBytes: sizeOf(mounted),
-      pageSizeBytes: optionBytes(mounted, 'pagesize'),
-    };
+    const pageSizeBytes = optionBytes(mounted, 'pagesize');
+    const reason = `${source} ${part} an emptyDir of huge pages`;
+    return { kind: 'hugetlb', reason, volume, pageSizeBytes, ...fileSystemOf(mounted) };
   }
-  if (host.diskEmptyDir === 'local') return { kind: 'local', reason: `${source} is a disk-backed emptyDir` };
-  return {
-    kind: 'dir-bind',
-    reason: `${source} is a disk-backed emptyDir, shared from the host by configuration`,
-  };
+  const reason = `${source} ${part} a disk-backed emptyDir`;
+  if (host.diskEmptyDir === 'local') return { kind: 'local', reason, volume };
+  // A folder of it stays the kubelet's own mount: links in the volume must not lead out of it.
+  if (volume.subPath !== '') return { kind: 'dir-bind', reason: `${reason}, shared from the host` };
+  return { kind: 'disk', reason: `${reason}, shared from the host`, volume };
 }
 
 function refuse(mount: Mount, problem: string): Verdict {
@@ -197,8 +254,10 @@ function trimSlash(path: string): string {
   return path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
 }
 
-function sizeOf(entry: MountTableEntry): number | undefined {
-  return optionBytes(entry, 'size');
+/** What of a memory file system of the host is to be the same in the guest. */
+function fileSystemOf(entry: MountTableEntry): Pick<Verdict, 'sizeBytes' | 'flags'> {
+  const flags = entry.options.filter((option) => ['nosuid', 'nodev', 'noexec'].includes(option));
+  return { sizeBytes: optionBytes(entry, 'size'), flags };
 }
 
 /** A size among the options of a file system: digits with k, m or g; a percentage counts as none. */

@@ -71,7 +71,7 @@ export async function bootVm(
     await cgroup.kill({ timeoutMs: TEARDOWN_MS });
     await cgroup.remove({ timeoutMs: TEARDOWN_MS });
   });
-  const share = await Share.create(state.dir);
+  const share = await Share.create(state.dir, first.id);
   const network = await SandboxNetwork.prepare(
     first.spec.linux?.namespaces ?? [],
     pod,

@@ -8,12 +8,12 @@ import { type ClassifiedMount, classifyMounts, type HostView } from '../oci/moun
 import { type Mount, type RunnableSpec, requireRunnable, type Spec } from '../oci/spec.ts';
 import { toGuestSpec } from '../oci/to-agent.ts';
 import { ShimError } from './errors.ts';
-import type { Share } from './share.ts';
+import type { HostVolume, Share } from './share.ts';
 import type { RootfsMount } from './task-event.ts';
 
 /** A mount that the agent makes in the guest for the whole sandbox, counted by its mount point. */
 export interface GuestStorage {
-  readonly driver: 'ephemeral' | 'local';
+  readonly driver: 'ephemeral' | 'local' | 'watchable-bind';
   readonly source: string;
   readonly fstype: string;
   readonly options: readonly string[];
@@ -22,6 +22,7 @@ export interface GuestStorage {
 }
 
 export interface ContainerPlan {
+  /** Mounts of its own; what it shares with others of the pod is noted in the share. */
   readonly host: readonly MountEntry[];
   readonly storages: readonly GuestStorage[];
   readonly spec: RunnableSpec;
@@ -56,32 +57,40 @@ const SHM_DIR = `${SANDBOX_DIR}/shm`;
 const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
 
 /**
+ * Notes in `share` what the container will bind; `Share.removeContainer` undoes that too.
  * @throws ShimError `invalid-argument` for a mount that cannot be had in a VM, SpecError for a spec without a process.
  */
 export function planContainer(request: PlanRequest, share: Share, view: PlanView): ContainerPlan {
   const spec = requireRunnable(request.spec, join(request.bundle, 'config.json'));
-  const host: MountEntry[] = rootfsMounts(request, share);
   const storages: GuestStorage[] = [];
   const mounts = new Map<number, Mount | undefined>();
+  const bind = (mount: ClassifiedMount, source: string, flags: readonly string[] = []) => {
+    const options = [...(mount.mount.options ?? []), ...flags];
+    mounts.set(mount.index, { ...mount.mount, type: 'bind', source, options });
+  };
   for (const mount of classifyMounts(spec.mounts ?? [], view)) {
     switch (mount.kind) {
       case 'guest':
       case 'device':
         break;
       case 'file-bind':
-      case 'dir-bind': {
-        const path = share.path(request.id, `mounts/${mount.index}`);
-        host.push(hostBind(mount, path.host));
-        mounts.set(mount.index, { ...mount.mount, type: 'bind', source: path.guest });
+      case 'dir-bind':
+      case 'disk':
+        bind(mount, share.volume(request.id, hostVolume(mount)));
+        break;
+      case 'watched': {
+        const storage = watchedStorage(share.volume(request.id, hostVolume(mount)));
+        storages.push(storage);
+        bind(mount, storage.mountPoint);
         break;
       }
       case 'shm':
       case 'ephemeral':
       case 'hugetlb':
       case 'local': {
-        const storage = guestStorage(mount, view);
-        storages.push(storage);
-        mounts.set(mount.index, { ...mount.mount, type: 'bind', source: storage.mountPoint });
+        const made = guestStorages(mount, share, view);
+        storages.push(...made);
+        bind(mount, made.at(-1)!.mountPoint, mount.flags);
         break;
       }
       case 'block-device':
@@ -95,8 +104,19 @@ export function planContainer(request: PlanRequest, share: Share, view: PlanView
   }
   const rootfs = share.path(request.id, 'rootfs').guest;
   const guest = toGuestSpec(spec, { containerId: request.id, rootfs, mounts });
-  const sandboxPidns = spec.linux?.namespaces?.some((n) => n.type === 'pid' && Boolean(n.path)) === true;
-  return { host, storages, spec: guest.spec, sandboxPidns, notes: guest.notes };
+  return {
+    host: rootfsMounts(request, share),
+    storages,
+    spec: guest.spec,
+    sandboxPidns: sharesPidNamespace(spec),
+    notes: guest.notes,
+  };
+}
+
+/** A path means the pod's, and so does none: that asks for the host's, and the host of a pod's containers is its VM. */
+function sharesPidNamespace(spec: Spec): boolean {
+  const namespace = spec.linux?.namespaces?.find(({ type }) => type === 'pid');
+  return namespace === undefined || Boolean(namespace.path);
 }
 
 /** The root file system: what the snapshotter says, or the folder that the manager has mounted already (CRI-O). */
@@ -110,65 +130,71 @@ function rootfsMounts(request: PlanRequest, share: Share): MountEntry[] {
   return [{ type: 'bind', source, target, options: ['rbind'] }];
 }
 
-/** Read-only is enforced on the host: the guest's own flags bind only the container, not a hostile guest. */
-function hostBind(mount: ClassifiedMount, target: string): MountEntry {
+function hostVolume(mount: ClassifiedMount): HostVolume {
   const recursive = mount.mount.options?.includes('rbind') === true;
-  const options = [recursive ? 'rbind' : 'bind', ...(mount.readOnly ? ['ro'] : [])];
-  return { type: 'bind', source: mount.mount.source!, target, options };
+  // An emptyDir belongs to the pod: one mount serves those that write and those that only read.
+  if (mount.kind === 'disk') return { source: mount.volume!.path, readOnly: false, recursive: true };
+  return { source: mount.mount.source!, readOnly: mount.readOnly, recursive };
 }
 
-function guestStorage(mount: ClassifiedMount, view: PlanView): GuestStorage {
-  const source = mount.mount.source!;
-  const volume = posix.basename(source);
-  if (mount.kind === 'shm') {
-    const size = mount.sizeBytes ?? DEFAULT_SHM_BYTES;
-    const options = ['noexec', 'nosuid', 'nodev', 'mode=1777', `size=${size}`];
-    return {
-      driver: 'ephemeral',
-      source: 'shm',
-      fstype: 'tmpfs',
-      options,
-      mountPoint: SHM_DIR,
-      shared: true,
-    };
+/** The guest follows the shared folder and shows containers a copy: the host's changes raise no events by themselves. */
+function watchedStorage(source: string): GuestStorage {
+  const mountPoint = `${SANDBOX_DIR}/watched/${posix.basename(source)}`;
+  return { driver: 'watchable-bind', source, fstype: 'bind', options: [], mountPoint, shared: true };
+}
+
+/** The volume, and the folder in it when only that is mounted; the last one is what the container binds. */
+function guestStorages(mount: ClassifiedMount, share: Share, view: PlanView): GuestStorage[] {
+  const volume = volumeStorage(mount, share, view);
+  const subPath = mount.volume?.subPath ?? '';
+  if (subPath === '') return [volume];
+  const mountPoint = `${volume.mountPoint}/${subPath}`;
+  return [volume, { ...folder(mountPoint), options: ownership(mount.mount.source!, view) }];
+}
+
+function volumeStorage(mount: ClassifiedMount, share: Share, view: PlanView): GuestStorage {
+  const { kind, sizeBytes, pageSizeBytes, flags = [] } = mount;
+  const size = sizeBytes === undefined ? [] : [`size=${sizeBytes}`];
+  if (kind === 'shm') {
+    const options = [
+      'mode=1777',
+      ...(sizeBytes === undefined ? [`size=${DEFAULT_SHM_BYTES}`] : size),
+      ...flags,
+    ];
+    return memory('shm', 'tmpfs', options, SHM_DIR);
   }
-  const { mode, gid } = view.ownership(source);
-  const owner = [
-    `mode=${(mode & 0o7777).toString(8).padStart(4, '0')}`,
-    ...(gid === 0 ? [] : [`fsgid=${gid}`]),
-  ];
-  const size = mount.sizeBytes === undefined ? [] : [`size=${mount.sizeBytes}`];
-  switch (mount.kind) {
-    case 'local':
-      return {
-        driver: 'local',
-        source: 'local',
-        fstype: 'local',
-        options: owner,
-        mountPoint: `${SANDBOX_DIR}/local/${volume}`,
-        shared: true,
-      };
-    case 'hugetlb':
-      return {
-        driver: 'ephemeral',
-        source: 'nodev',
-        fstype: 'hugetlbfs',
-        options: [
-          ...size,
-          ...(mount.pageSizeBytes === undefined ? [] : [`pagesize=${mount.pageSizeBytes}`]),
-          ...owner,
-        ],
-        mountPoint: `${SANDBOX_DIR}/ephemeral/${volume}`,
-        shared: true,
-      };
-    default:
-      return {
-        driver: 'ephemeral',
-        source: 'tmpfs',
-        fstype: 'tmpfs',
-        options: [...size, ...owner],
-        mountPoint: `${SANDBOX_DIR}/ephemeral/${volume}`,
-        shared: true,
-      };
-  }
+  const { path } = mount.volume!;
+  const owner = ownership(path, view);
+  const name = volumeName(path);
+  if (kind === 'local') return { ...folder(`${share.localDir}/${name}`), options: owner };
+  const mountPoint = `${SANDBOX_DIR}/ephemeral/${name}`;
+  if (kind === 'ephemeral') return memory('tmpfs', 'tmpfs', [...size, ...flags, ...owner], mountPoint);
+  const pages = pageSizeBytes === undefined ? [] : [`pagesize=${pageSizeBytes}`];
+  return memory('nodev', 'hugetlbfs', [...size, ...pages, ...flags, ...owner], mountPoint);
+}
+
+function memory(
+  source: string,
+  fstype: string,
+  options: readonly string[],
+  mountPoint: string,
+): GuestStorage {
+  return { driver: 'ephemeral', source, fstype, options, mountPoint, shared: true };
+}
+
+function folder(mountPoint: string): Omit<GuestStorage, 'options'> {
+  return { driver: 'local', source: 'local', fstype: 'local', mountPoint, shared: true };
+}
+
+function ownership(path: string, view: PlanView): string[] {
+  const { mode, gid } = view.ownership(path);
+  const octal = (mode & 0o7777).toString(8).padStart(4, '0');
+  return [`mode=${octal}`, ...(gid === 0 ? [] : [`fsgid=${gid}`])];
+}
+
+/** Two folders of the same name, as outside of Kubernetes there can be, are two volumes: FNV-1a tells them apart. */
+function volumeName(path: string): string {
+  let hash = 0x811c9dc5;
+  for (const byte of Buffer.from(path)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  return `${posix.basename(path).slice(0, 100)}-${hash.toString(16).padStart(8, '0')}`;
 }

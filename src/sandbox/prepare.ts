@@ -23,12 +23,12 @@ export async function prepareContainer(
 ): Promise<PreparedContainer> {
   const begin = performance.now();
   await using undo = new AsyncDisposableStack();
+  undo.defer(() => share.removeContainer(request.id));
   const plan = planContainer(request, share, hostView('share'));
   if (plan.notes.length > 0) {
     context.log('debug', 'left out of the spec', { container: request.id, notes: plan.notes.join('; ') });
   }
-  undo.defer(() => share.removeContainer(request.id));
-  await share.addContainer(plan.host);
+  await share.addContainer(request.id, plan.host);
   const io = await request.openIo();
   undo.defer(() => io.close());
   const made = undo.move();
