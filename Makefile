@@ -63,7 +63,7 @@ test-unit: | deps ## unit tests of the TypeScript packages and of the Rust agent
 	@cargo test $(CARGO_AGENT) --quiet
 
 test-integration: build guest ## tests against a real containerd, QEMU and guest (TESTS="files" picks some)
-	@$(NODE) --test --test-concurrency=1 $(wildcard $(TESTS))
+	@$(NODE) --test --test-concurrency=1 --test-timeout=300000 $(wildcard $(TESTS))
 
 bench: build guest ## measurements as a table and as JSON in build/bench
 	@$(NODE) test/bench/run.ts

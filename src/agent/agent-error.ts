@@ -41,7 +41,7 @@ export function agentError(what: string, thrown: unknown, timeoutMs: number | un
   if (error.code === Code.DeadlineExceeded && timeoutMs !== undefined) {
     return new AgentError(
       error.code,
-      `${what}: the guest agent did not answer within ${timeoutMs} ms`,
+      `${what}: the guest agent did not answer within ${timeoutMs} ms (${cleanText(error.message, 200)})`,
       error,
     );
   }

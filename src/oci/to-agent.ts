@@ -28,6 +28,9 @@ export interface GuestSpec {
 
 type Notes = string[];
 
+/** What every crun since 1.0 takes; later minor versions only added fields. */
+const GUEST_OCI_VERSION = '1.0.2';
+
 /** Namespaces that are made anew in the guest when the spec names them. pid and cgroup are always made. */
 const keptNamespaces = new Set(['ipc', 'uts', 'mount', 'user']);
 
@@ -69,6 +72,8 @@ export function toGuestSpec(spec: RunnableSpec, plan: GuestPlan): GuestSpec {
   const hasUts = guestLinux.namespaces?.some((namespace) => namespace.type === 'uts') === true;
   const guest: RunnableSpec = {
     ...rest,
+    // containerd writes the version that its own library knows; the guest's crun refuses what it does not know yet.
+    ociVersion: GUEST_OCI_VERSION,
     process: toGuestProcess(spec.process),
     root: { ...spec.root, path: plan.rootfs },
     mounts: mounts.flatMap((mount, index) =>

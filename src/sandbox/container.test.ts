@@ -272,6 +272,16 @@ describe('an exec', () => {
   });
 });
 
+test('the death of the VM during a start is an exit, not a failed start', async () => {
+  container.created();
+  guest.fails.set('start', new Error('connection lost'));
+  guest.isClosed = true;
+  await assert.rejects(container.start(''), /connection lost/);
+  await container.vmGone();
+  assert.equal(container.init.state.t, 'exited');
+  assert.equal((await container.init.exited).status, 137);
+});
+
 test('the death of the VM is a non-zero exit of every process, execs first', async () => {
   await running();
   await addExec('e');

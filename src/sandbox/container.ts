@@ -144,8 +144,10 @@ export class Container {
     if (!process.isOver) process.apply({ t: 'started' });
   }
 
+  /** When the VM died of it, its end is the process's exit and is reported as such (`vmGone`). */
   #startFailed(process: Process): void {
-    if (!process.isOver) process.apply({ t: 'start failed', exit: { status: NOT_STARTED, at: new Date() } });
+    if (!process.isOver && !this.#context.agent.isClosed)
+      process.apply({ t: 'start failed', exit: { status: NOT_STARTED, at: new Date() } });
   }
 
   /** Registers an exec; the guest learns of it at its start. */

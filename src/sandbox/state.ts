@@ -8,6 +8,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node
 import { rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { openCgroup } from '../host/cgroup.ts';
+import { makeFolders } from '../host/folders.ts';
 import { killRef, type ProcessRef, waitGone } from '../host/process.ts';
 import { removeTree } from '../host/remove-tree.ts';
 import { type NetworkRecord, removeTaps } from '../vm/network/taps.ts';
@@ -66,7 +67,7 @@ export class SandboxState {
   static create(record: SandboxRecord): SandboxState {
     const dir = sandboxDir(record.namespace, record.id);
     try {
-      mkdirSync(dirname(dir), { recursive: true, mode: 0o700 });
+      makeFolders(dirname(dir), 0o700);
       mkdirSync(dir, { mode: 0o700 });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EEXIST') {

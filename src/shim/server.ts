@@ -13,8 +13,8 @@ import { createLog } from './log.ts';
 import { wireEvent } from './publish.ts';
 import { TaskService, taskHandlers } from './task-service.ts';
 
-/** A shim that nobody gives a task is the rest of an interrupted Create: it ends itself. */
-const UNUSED_MS = 60_000;
+/** A shim without a task, to which nobody is connected, is the rest of an interrupted Create: it ends itself. */
+const UNUSED_MS = 10_000;
 /** How long a planned end waits for events to reach containerd. */
 const FLUSH_MS = 3_000;
 
@@ -59,8 +59,8 @@ async function serve(): Promise<void> {
   process.on('uncaughtException', (error) => {
     log('error', 'bug in the shim', { error: error.stack ?? error.message });
   });
-  setTimeout(() => {
-    if (service.isIdle) void end('no task was created');
+  setInterval(() => {
+    if (service.isIdle && server.connections === 0) void end('no task, and nobody is connected');
   }, UNUSED_MS).unref();
   memory.active();
   await server.listen({ fd: 3 });

@@ -6,9 +6,10 @@
  * and containerd's first connection waits in the kernel's backlog.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, constants, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { dirname, join } from 'node:path';
+import { makeFolders } from '../host/folders.ts';
 import { place } from '../sandbox/placement.ts';
 import { canConnect, socketPath } from './address.ts';
 import type { ShimArgs } from './args.ts';
@@ -95,7 +96,7 @@ async function startServer(args: ShimArgs, bundle: string, path: string): Promis
 
 async function bind(path: string): Promise<Server> {
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeFolders(dirname(path), 0o700);
     rmSync(path, { force: true });
     const umask = process.umask(0o177);
     const listener = createServer();
