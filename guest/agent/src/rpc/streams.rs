@@ -33,8 +33,7 @@ fn process(agent: &Agent, container_id: &str, exec_id: &str) -> Result<Rc<Proces
 async fn read(agent: &Agent, request: pb::ReadStreamRequest, stderr: bool) -> Result<Reply> {
     let process = process(agent, &request.container_id, &request.exec_id)?;
     let stream = if stderr { &process.streams.stderr } else { &process.streams.stdout };
-    let data = stream.read(request.len as usize, &process.exit).await.context(|| "read output")?;
-    Ok(Reply::stream_data(data))
+    stream.read(request.len as usize, &process.exit).await.context(|| "read output")
 }
 
 async fn write(agent: &Agent, request: pb::WriteStreamRequest) -> Result<Reply> {

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -12,13 +12,16 @@ use tokio::task::spawn_local;
 use tokio::time::sleep;
 
 use super::{SharedFd, Terminal};
-use crate::ttrpc::{HEADROOM, MAX_PAYLOAD};
+use crate::ttrpc::{HEADROOM, MAX_PAYLOAD, Relay, Reply, available};
 
 /// After the process has ended, its streams end when nothing has arrived for this long although a process that it
 /// left behind still holds them open.
 const DRAIN_IDLE: Duration = Duration::from_millis(500);
 /// What a read gets that names no length.
 const DEFAULT_LENGTH: usize = 32 << 10;
+
+/// From this size on data is moved instead of being copied; below, two calls cost more than the copy.
+const MOVE_FROM: usize = 32 << 10;
 
 enum Source {
     Pipe(SharedFd),
@@ -51,12 +54,12 @@ impl Output {
         matches!(*self.source.borrow(), Source::Ended)
     }
 
-    /// Waits for output and returns what is there, at most `length` bytes, behind `HEADROOM` unused ones; no bytes
-    /// behind them mean the end. Everything written before the process ended is returned before the end is.
-    pub async fn read(&self, length: usize, exit: &SetOnce<i32>) -> io::Result<Vec<u8>> {
+    /// Waits for output and answers with what is there, at most `length` bytes; none mean the end. Everything written
+    /// before the process ended is returned before the end is.
+    pub async fn read(&self, length: usize, exit: &SetOnce<i32>) -> io::Result<Reply> {
         let length = if length == 0 { DEFAULT_LENGTH } else { length.min(MAX_PAYLOAD - 2 * HEADROOM) };
         let _turn = self.turn.lock().await;
-        let Some(fd) = self.open(exit).await else { return Ok(vec![0; HEADROOM]) };
+        let Some(fd) = self.open(exit).await else { return Ok(nothing()) };
         let idle_after_exit = async {
             exit.wait().await;
             sleep(DRAIN_IDLE).await;
@@ -69,21 +72,30 @@ impl Output {
                 () = &mut idle_after_exit => {
                     *self.source.borrow_mut() = Source::Ended;
                     spawn_local(discard(fd));
-                    return Ok(vec![0; HEADROOM]);
+                    return Ok(nothing());
                 }
             };
+            if self.is_pipe() && available(fd.get_ref()) >= MOVE_FROM {
+                if let Some(relay) = Relay::fill(fd.as_fd(), length)? {
+                    return Ok(Reply::piped_data(relay));
+                }
+            }
             match guard.try_io(|fd| read_available(fd, length)) {
                 Ok(Ok(buffer)) => {
                     if buffer.len() == HEADROOM {
                         *self.source.borrow_mut() = Source::Ended;
                     }
-                    return Ok(buffer);
+                    return Ok(Reply::stream_data(buffer));
                 }
                 Ok(Err(e)) if e.kind() == io::ErrorKind::Interrupted => {}
                 Ok(Err(e)) => return Err(e),
                 Err(_) => {}
             }
         }
+    }
+
+    fn is_pipe(&self) -> bool {
+        matches!(*self.source.borrow(), Source::Pipe(_))
     }
 
     async fn open(&self, exit: &SetOnce<i32>) -> Option<SharedFd> {
@@ -100,13 +112,14 @@ impl Output {
     }
 }
 
+fn nothing() -> Reply {
+    Reply::stream_data(vec![0; HEADROOM])
+}
+
 /// One read, into a buffer that is as large as what the stream holds.
 fn read_available(fd: &AsyncFd<std::os::fd::OwnedFd>, length: usize) -> io::Result<Vec<u8>> {
-    let mut there: libc::c_int = 0;
-    // SAFETY: FIONREAD writes one int.
-    let known = unsafe { libc::ioctl(fd.as_raw_fd(), libc::FIONREAD, &mut there) } == 0;
-    // At least a page: the call may have counted before the last write, and an end needs no exact size.
-    let wanted = if known { (there as usize).clamp(4096.min(length), length) } else { length };
+    // At least a page: more may have come since it was counted, and not everything can be counted.
+    let wanted = available(fd.get_ref()).clamp(4096.min(length), length);
     let mut buffer = Vec::with_capacity(HEADROOM + wanted);
     buffer.resize(HEADROOM, 0);
     let spare = buffer.spare_capacity_mut();

@@ -1,11 +1,12 @@
 //! A byte stream to the host: any file descriptor that can be polled (socket or virtio port).
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use bytes::{BufMut, BytesMut};
 use tokio::io::unix::AsyncFd;
 
+use super::relay::Relay;
 use crate::poll;
 
 /// Wraps a descriptor that is already non-blocking.
@@ -17,7 +18,6 @@ impl<'a> Channel<'a> {
     /// Registers the descriptor with the runtime; it is only borrowed, so that a port can stay open between two
     /// connections of the host (closing it would drop what the host has already sent).
     pub fn new(fd: &'a OwnedFd) -> io::Result<Self> {
-        use std::os::fd::AsFd;
         Ok(Self { fd: poll::watch(fd.as_fd())? })
     }
 
@@ -42,6 +42,18 @@ impl<'a> Channel<'a> {
                 Err(_) => {}
             }
         }
+    }
+
+    /// Sends everything that is in the pipe.
+    pub async fn empty(&self, relay: &mut Relay) -> io::Result<()> {
+        while relay.length() > 0 {
+            let mut guard = self.fd.writable().await?;
+            match guard.try_io(|fd| relay.empty_into(fd.as_fd())) {
+                Ok(Err(e)) if e.kind() != io::ErrorKind::Interrupted => return Err(e),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Writes some of `bytes` and says how many.

@@ -3,6 +3,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 use prost::Message;
 
+use super::relay::Relay;
 use super::{Result, Status};
 
 /// Length of the header: payload length and stream id (both big-endian u32), type, flags.
@@ -93,6 +94,7 @@ pub fn take_frame(buffer: &mut BytesMut) -> Option<Incoming> {
 pub struct Reply {
     buffer: Vec<u8>,
     start: usize,
+    tail: Option<Relay>,
 }
 
 impl Reply {
@@ -101,20 +103,32 @@ impl Reply {
         let mut buffer = Vec::with_capacity(HEADROOM + message.encoded_len());
         buffer.resize(HEADROOM, 0);
         message.encode_raw(&mut buffer);
-        Self { buffer, start: HEADROOM }
+        Self { buffer, start: HEADROOM, tail: None }
     }
 
     /// A `ReadStreamResponse` around data that was read into `buffer` behind [`HEADROOM`] bytes.
     pub fn stream_data(buffer: Vec<u8>) -> Self {
         debug_assert!(buffer.len() >= HEADROOM);
-        let mut reply = Self { start: HEADROOM, buffer };
+        let mut reply = Self { start: HEADROOM, buffer, tail: None };
         reply.prepend_field(1);
         reply
     }
 
+    /// A `ReadStreamResponse` with data that crosses the agent in a pipe.
+    pub fn piped_data(tail: Relay) -> Self {
+        let mut reply = Self { buffer: vec![0; HEADROOM], start: HEADROOM, tail: Some(tail) };
+        reply.prepend_field(1);
+        reply
+    }
+
+    /// Length of the message as it is so far.
+    fn length(&self) -> usize {
+        self.buffer.len() - self.start + self.tail.as_ref().map_or(0, Relay::length)
+    }
+
     /// Puts tag and length of a length-delimited field in front, unless the content is empty.
     fn prepend_field(&mut self, number: u8) {
-        let mut rest = self.buffer.len() - self.start;
+        let mut rest = self.length();
         if rest == 0 {
             return;
         }
@@ -135,14 +149,14 @@ impl Reply {
 
     fn into_frame(mut self, stream: u32) -> OutFrame {
         self.prepend_field(2);
-        let length = (self.buffer.len() - self.start) as u32;
+        let length = self.length() as u32;
         self.start -= HEADER;
         let header = &mut self.buffer[self.start..self.start + HEADER];
         header[..4].copy_from_slice(&length.to_be_bytes());
         header[4..8].copy_from_slice(&stream.to_be_bytes());
         header[8] = TYPE_RESPONSE;
         header[9] = 0;
-        OutFrame { buffer: self.buffer, written: self.start }
+        OutFrame { buffer: self.buffer, written: self.start, tail: self.tail }
     }
 }
 
@@ -150,13 +164,15 @@ impl Reply {
 pub struct OutFrame {
     buffer: Vec<u8>,
     written: usize,
+    /// What follows the buffer.
+    pub tail: Option<Relay>,
 }
 
 impl OutFrame {
     /// The response frame for a finished call.
     pub fn response(stream: u32, outcome: Result<Reply>) -> Self {
         match outcome {
-            Ok(reply) if reply.buffer.len() - reply.start <= MAX_PAYLOAD - HEADROOM => reply.into_frame(stream),
+            Ok(reply) if reply.length() <= MAX_PAYLOAD - HEADROOM => reply.into_frame(stream),
             Ok(_) => Self::error(stream, Status::new(super::Code::ResourceExhausted, "response is larger than 4 MiB")),
             Err(status) => Self::error(stream, status),
         }
@@ -171,7 +187,7 @@ impl OutFrame {
         buffer.extend_from_slice(&stream.to_be_bytes());
         buffer.extend_from_slice(&[TYPE_RESPONSE, 0]);
         buffer.extend_from_slice(&payload);
-        Self { buffer, written: 0 }
+        Self { buffer, written: 0, tail: None }
     }
 
     /// What is still to be sent.

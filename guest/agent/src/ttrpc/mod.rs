@@ -6,10 +6,12 @@
 
 mod channel;
 mod frame;
+mod relay;
 mod server;
 mod status;
 
 pub use channel::Channel;
 pub use frame::{HEADROOM, MAX_PAYLOAD, Reply};
+pub use relay::{Relay, available};
 pub use server::{Call, Ended, Service, serve};
 pub use status::{Code, Context, Result, Status};

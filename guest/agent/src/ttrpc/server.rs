@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -70,13 +71,21 @@ impl Outbox {
                 self.filled.notified().await;
                 continue;
             };
-            while !frame.rest().is_empty() {
-                match channel.write(frame.rest()).await {
-                    Ok(n) => frame.advance(n),
-                    Err(_) => return Ended::Closed,
-                }
+            if send(channel, &mut frame).await.is_err() {
+                return Ended::Closed;
             }
         }
+    }
+}
+
+async fn send(channel: &Channel<'_>, frame: &mut OutFrame) -> io::Result<()> {
+    while !frame.rest().is_empty() {
+        let n = channel.write(frame.rest()).await?;
+        frame.advance(n);
+    }
+    match &mut frame.tail {
+        Some(relay) => channel.empty(relay).await,
+        None => Ok(()),
     }
 }
 
