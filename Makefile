@@ -19,7 +19,7 @@ TESTS ?= test/integration/*.test.ts test/conformance/*.test.ts test/faults/*.tes
 export PREFIX DESTDIR CMD
 
 find = $(shell find $(1) -type f -not -path '*/node_modules/*' 2>/dev/null)
-HOST_SOURCES := $(filter-out %.test.ts,$(call find,src packages/*/src scripts/build.ts package.json tsconfig.json))
+HOST_SOURCES := $(filter-out %.test.ts,$(call find,src packages/*/src scripts/build.ts native package.json tsconfig.json))
 GUEST_SOURCES := $(call find,guest/agent/src guest/agent/Cargo.toml guest/agent/Cargo.lock guest/agent/build.sh) \
   guest/image/build.sh guest/image/build-kernel.sh guest/image/kernel.config
 HOST := build/lib/bulkhead/.built
@@ -40,6 +40,7 @@ build: $(HOST) ## build/bin and build/lib/bulkhead: the shim and the operator's 
 
 $(HOST): $(HOST_SOURCES) | deps
 	@$(NODE) scripts/build.ts
+	@install -m 755 "$$(native/loopback/build.sh | tail -n 1)" build/lib/bulkhead/bulkhead-loopback
 	@touch $@
 
 guest: $(GUEST) ## build/share/bulkhead: kernel and image of the guest
@@ -53,7 +54,9 @@ lint: | deps ## formatting, lint rules, types, import directions, Rust formattin
 	@$(BIN)/tsc --noEmit -p .
 	@$(NODE) scripts/check-imports.ts
 	@cargo fmt --manifest-path guest/agent/Cargo.toml --check
+	@cargo fmt --manifest-path native/loopback/Cargo.toml --check
 	@cargo clippy $(CARGO_AGENT) --all-targets -- -D warnings
+	@cargo clippy --manifest-path native/loopback/Cargo.toml --locked --all-targets -- -D warnings
 
 test: test-unit test-integration ## all tests
 
@@ -61,6 +64,7 @@ test-unit: | deps ## unit tests of the TypeScript packages and of the Rust agent
 	@$(NODE) --test 'src/**/*.test.ts' 'packages/*/src/**/*.test.ts' 'packages/*/test/**/*.test.ts' 'scripts/**/*.test.ts'
 	@PATH=$(CURDIR)/$(dir $(NODE)):$$PATH npm run --silent check-package -w ttrpc-ts
 	@cargo test $(CARGO_AGENT) --quiet
+	@cargo test --manifest-path native/loopback/Cargo.toml --locked --quiet
 
 test-integration: build guest ## tests against a real containerd, QEMU and guest (TESTS="files" picks some)
 	@$(NODE) --test --test-concurrency=1 --test-timeout=300000 $(wildcard $(TESTS))

@@ -126,6 +126,8 @@ export async function bootVm(
     dns: await dnsOf(first.spec.mounts ?? []),
   });
   await network.configureGuest(agent);
+  // Not waited for: nobody can know of the pod yet.
+  if (pod) void network.forwardPorts(agent, requestMs);
   context.log('info', 'sandbox booted', {
     sandbox: first.id,
     vcpus: size.vcpus,

@@ -71,8 +71,11 @@ test('boot devices and the bridge for later ones', () => {
 });
 
 test('configured kernel parameters come last', () => {
-  assert.match(kernelCommandLine(spec), /root=\/dev\/vda/);
-  assert.match(kernelCommandLine({ ...spec, kernelParams: 'debug panic=5' }), / debug panic=5$/);
+  assert.match(kernelCommandLine(spec, { accelerator: 'kvm' }), /root=\/dev\/vda/);
+  assert.match(
+    kernelCommandLine({ ...spec, kernelParams: 'debug panic=5' }, { accelerator: 'tcg' }),
+    /init_on_alloc=1 debug panic=5$/,
+  );
 });
 
 test('QEMU is confined and cannot be told anything by its environment', () => {
