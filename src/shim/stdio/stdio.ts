@@ -137,7 +137,9 @@ export class Stdio {
   start(streams: GuestStreams): void {
     if (this.#closing !== undefined) return;
     const { stdin, stdout, stderr } = this.#parts;
-    void stdin?.run(streams);
+    if (stdin !== undefined) void stdin.run(streams);
+    // As with /dev/null: a process that reads although nobody writes sees the end, not an endless wait.
+    else if (stderr !== undefined) void streams.closeStdin().catch(() => undefined);
     const running = [
       this.#startPump('stdout', stdout, (length) => streams.readStdout(length)),
       this.#startPump('stderr', stderr, (length) => streams.readStderr(length)),
