@@ -28,6 +28,8 @@ disabled_plugins = ${JSON.stringify(disabled)}
 
 [grpc]
 address = ${JSON.stringify(input.address)}
+max_recv_message_size = 41943040
+max_send_message_size = 41943040
 
 [ttrpc]
 address = ${JSON.stringify(`${input.address}.ttrpc`)}

@@ -1,0 +1,156 @@
+// Exec through CRI: exit codes, output of all sizes, time limits, many at once, and logs of containers.
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { CriError } from '../support/cri.ts';
+import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
+import { type Pod, type PodContainer, PodHost } from '../support/pod.ts';
+import { memoryKib, openFiles, processTree } from '../support/processes.ts';
+import { runtime } from '../support/runtime.ts';
+import { waitFor } from '../support/wait.ts';
+
+/** Execs of the storm; the issue's 1,000 with BULKHEAD_TEST_LONG=1. */
+const STORM = process.env.BULKHEAD_TEST_LONG === '1' ? 1_000 : 200;
+const AT_ONCE = 16;
+
+let host: PodHost;
+let clean: Belongings;
+let pod: Pod;
+let box: PodContainer;
+before(async () => {
+  host = await PodHost.start();
+  clean = belongings(host.daemon);
+  pod = await host.pod();
+  box = await pod.run();
+});
+after(() => host.stop());
+
+test('exit codes, both streams, no input', async () => {
+  for (const code of [0, 1, 42, 255]) {
+    const script = `echo out-${code}; echo err-${code} >&2; exit ${code}`;
+    const expected = { code, stdout: `out-${code}\n`, stderr: `err-${code}\n` };
+    assert.deepEqual(await box.exec(['sh', '-c', script]), expected);
+  }
+  assert.equal((await box.exec(['sh', '-c', 'kill -9 $$'])).code, 137);
+  assert.deepEqual(await box.exec(['cat']), { code: 0, stdout: '', stderr: '' });
+  assert.deepEqual(await box.exec(['true']), { code: 0, stdout: '', stderr: '' });
+});
+
+test('a command that does not exist, and one that may not be run', async () => {
+  await assert.rejects(box.exec(['/no/such']), /no such file|not found/i);
+  await assert.rejects(box.exec(['/etc/passwd']), /permission denied/i);
+  assert.equal(await box.sh('echo goes on'), 'goes on\n');
+});
+
+test('a time limit ends the command', async () => {
+  const begin = performance.now();
+  const late = box.exec(['sh', '-c', 'echo started; exec sleep 7777'], 2);
+  await assert.rejects(late, (error) => error instanceof CriError && error.code === 4);
+  assert.ok(performance.now() - begin < 15_000);
+  await waitFor('end of the command', async () => !/sleep 7777/.test(await box.sh('ps -o args')));
+});
+
+test('16 MiB of output arrive whole; more is cut by containerd, and the command ends well', {
+  timeout: 180_000,
+}, async () => {
+  const whole = await box.cri.call(
+    'ExecSync',
+    { containerId: box.id, cmd: ['sh', '-c', 'head -c 16777216 /dev/zero | tr "\\0" x'], timeout: 120 },
+    150_000,
+  );
+  assert.equal(whole.exitCode, 0);
+  assert.equal(whole.stdout.length, 16 << 20);
+  assert.ok(whole.stdout.every((byte) => byte === 0x78));
+  const cut = await box.cri.call(
+    'ExecSync',
+    { containerId: box.id, cmd: ['sh', '-c', 'head -c 18000000 /dev/zero; exit 5'], timeout: 120 },
+    150_000,
+  );
+  assert.deepEqual([cut.exitCode, cut.stdout.length], [5, 16 << 20]);
+});
+
+test("the container's log: both streams in order, long lines, no newline at the end, rotation", async () => {
+  const script = `for i in 1 2 3; do echo out $i; sleep 0.1; echo err $i >&2; sleep 0.1; done
+    head -c 40000 /dev/zero | tr "\\0" y; echo; printf end
+    while [ ! -e /tmp/go ]; do sleep 0.1; done; echo after`;
+  const talker = await pod.run({ command: ['sh', '-c', script] });
+  await waitFor(
+    'long line',
+    () =>
+      talker.output().includes('end') || talker.log().filter(({ text }) => text.startsWith('y')).length >= 3,
+  );
+  const lines = talker.log();
+  const expected = [1, 2, 3].flatMap((n) => [
+    { stream: 'stdout', text: `out ${n}` },
+    { stream: 'stderr', text: `err ${n}` },
+  ]);
+  assert.deepEqual(lines.slice(0, 6), expected);
+  const long = lines.filter(({ text }) => text.startsWith('y'));
+  assert.equal(long.map(({ text }) => text).join(''), 'y'.repeat(40_000));
+  renameSync(talker.logFile, `${talker.logFile}.1`);
+  await talker.cri.call('ReopenContainerLog', { containerId: talker.id });
+  await talker.sh('touch /tmp/go');
+  await talker.exited();
+  await waitFor(
+    'new log',
+    () => existsSync(talker.logFile) && readFileSync(talker.logFile, 'utf8').includes('after'),
+  );
+  await talker.remove();
+});
+
+test('output written just before the end is in the log', async () => {
+  const brief = await pod.run({
+    command: ['sh', '-c', 'i=0; while [ $i -lt 500 ]; do echo line-$i; i=$((i+1)); done'],
+  });
+  await brief.exited();
+  await waitFor('last line', () => brief.output().endsWith('line-499\n'), 5_000);
+  assert.equal(brief.log().length, 500);
+  await brief.remove();
+});
+
+test(`${STORM} execs, ${AT_ONCE} at once: all answer, nothing leaks`, { timeout: 900_000 }, async () => {
+  const shim = shimPid();
+  await Promise.all(Array.from({ length: AT_ONCE }, (_, n) => box.sh(`echo warm ${n}`, 60)));
+  const settle = async () => await new Promise((resolve) => setTimeout(resolve, 1_000));
+  await settle();
+  const before = shim === undefined ? undefined : measure(shim);
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    for (let n = next++; n < STORM; n = next++) {
+      const { code, stdout } = await box.exec(['sh', '-c', `echo exec-${n}; exit ${n % 200}`], 60);
+      assert.deepEqual([code, stdout], [n % 200, `exec-${n}\n`]);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  await settle();
+  assert.equal(
+    (await box.sh('ls /proc | grep -c "^[0-9]*$"')).trim(),
+    (await box.sh('ls /proc | grep -c "^[0-9]*$"')).trim(),
+  );
+  if (shim === undefined || before === undefined) return;
+  const after = measure(shim);
+  assert.ok(after.files <= before.files + 2, `open files of the shim: ${before.files}, then ${after.files}`);
+  assert.equal(after.processes, before.processes, 'processes of the sandbox');
+  const grownKib = after.memoryKib - before.memoryKib;
+  assert.ok(grownKib < 24 * 1024, `the shim's memory grew by ${grownKib} KiB`);
+});
+
+test('nothing stays', async () => {
+  await pod.remove();
+  await assertNothingNew(host.daemon, clean, [pod.id, box.id]);
+});
+
+function shimPid(): number | undefined {
+  if (!runtime.isVm) return undefined;
+  const file = join(host.daemon.bulkheadState, host.daemon.namespace, pod.id, 'state.json');
+  return (JSON.parse(readFileSync(file, 'utf8')) as { shim: { pid: number } }).shim.pid;
+}
+
+function measure(shim: number): { files: number; processes: number; memoryKib: number } {
+  return {
+    files: openFiles(shim).size,
+    processes: processTree(shim).length,
+    memoryKib: memoryKib(shim).privateDirty,
+  };
+}
