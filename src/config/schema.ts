@@ -19,6 +19,8 @@ export interface Config {
     /** Absolute path of virtiofsd. */
     readonly daemon: string;
     readonly cache: 'auto' | 'always' | 'never';
+    /** Where disk-backed emptyDirs are: the kubelet's folder, shared, or a folder that the guest makes. */
+    readonly diskEmptyDir: 'share' | 'local';
     readonly extraArgs: readonly string[];
   };
   readonly annotations: {
@@ -79,6 +81,13 @@ export const KEYS: readonly Key[] = [
   { table: 'vm', name: 'overhead_memory_mib', kind: integer(0, 65_536), fallback: 128, ...perPod },
   { table: 'shared_fs', name: 'daemon', kind: path, fallback: '', ...fixed },
   { table: 'shared_fs', name: 'cache', kind: choice('auto', 'always', 'never'), fallback: 'auto', ...perPod },
+  {
+    table: 'shared_fs',
+    name: 'disk_empty_dir',
+    kind: choice('share', 'local'),
+    fallback: 'share',
+    ...perPod,
+  },
   { table: 'shared_fs', name: 'extra_args', kind: { t: 'texts' }, fallback: [], ...fixed },
   { table: 'annotations', name: 'allow', kind: { t: 'keys' }, fallback: [], ...fixed },
   {

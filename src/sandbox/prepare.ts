@@ -20,11 +20,12 @@ export async function prepareContainer(
   context: SandboxContext,
   share: Share,
   request: CreateContainer,
+  diskEmptyDir: 'share' | 'local' = 'share',
 ): Promise<PreparedContainer> {
   const begin = performance.now();
   await using undo = new AsyncDisposableStack();
   undo.defer(() => share.removeContainer(request.id));
-  const plan = planContainer(request, share, hostView('share'));
+  const plan = planContainer(request, share, hostView(diskEmptyDir));
   if (plan.notes.length > 0) {
     context.log('debug', 'left out of the spec', { container: request.id, notes: plan.notes.join('; ') });
   }

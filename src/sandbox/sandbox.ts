@@ -102,7 +102,8 @@ export class Sandbox {
   /** Adds a container to the VM. @throws with nothing of it left on the host or in the guest. */
   async create(request: CreateContainer): Promise<void> {
     if (this.#gone !== undefined) throw this.#goneError();
-    const prepared = await prepareContainer(this.#context, this.#booted.share, request);
+    const { diskEmptyDir } = this.config.sharedFs;
+    const prepared = await prepareContainer(this.#context, this.#booted.share, request, diskEmptyDir);
     try {
       await this.#add(prepared);
     } catch (error) {

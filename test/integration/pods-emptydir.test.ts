@@ -1,6 +1,6 @@
 // emptyDir in its kinds, and /dev/shm: where they live, their limits, who shares them, how long they last.
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { mustRun } from '../support/command.ts';
@@ -171,6 +171,31 @@ test('an emptyDir is gone with its pod: the next pod has its own', async () => {
   const box = await next.run({ mounts: [{ containerPath: '/v', hostPath: own }] });
   assert.equal(await box.sh('ls /v'), '');
   await next.remove();
+});
+
+test("disk, local: in the pod's own root by configuration", { skip: !runtime.isVm }, async () => {
+  const config = join(host.daemon.dir, 'local.toml');
+  writeFileSync(config, '[shared_fs]\ndisk_empty_dir = "local"\n');
+  const other = await PodHost.start({ env: { BULKHEAD_CONFIG: config } });
+  try {
+    const own = await other.pod();
+    const path = diskEmptyDir(own, 'disk', { gid: 2345 });
+    const mounts = [{ containerPath: '/disk', hostPath: path }];
+    const [a, b] = [await own.run({ mounts }), await own.run({ mounts })];
+    assert.equal(await a.sh('stat -c "%g %a" /disk'), '2345 2777\n');
+    await a.sh('echo word > /disk/file');
+    assert.equal(await b.sh('cat /disk/file'), 'word\n');
+    assert.deepEqual(readdirSync(path), []);
+    for (const box of [a, b]) {
+      await box.stop();
+      await box.remove();
+    }
+    const again = await own.run({ mounts });
+    assert.equal(await again.sh('cat /disk/file'), 'word\n');
+    await own.remove();
+  } finally {
+    await other.stop();
+  }
 });
 
 test('nothing stays, and the kubelet can unmount its volumes', async () => {
