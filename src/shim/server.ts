@@ -13,8 +13,11 @@ import { createLog } from './log.ts';
 import { wireEvent } from './publish.ts';
 import { TaskService, taskHandlers } from './task-service.ts';
 
-/** A shim without a task, to which nobody is connected, is the rest of an interrupted Create: it ends itself. */
-const UNUSED_MS = 10_000;
+/**
+ * A shim without a task for so long is what a containerd that died during Create or Delete has left: nobody will ever
+ * ask it to shut down, so it ends itself. containerd's next call comes within milliseconds in both cases.
+ */
+const UNUSED_MS = 20_000;
 /** How long a planned end waits for events to reach containerd. */
 const FLUSH_MS = 3_000;
 
@@ -59,9 +62,11 @@ async function serve(): Promise<void> {
   process.on('uncaughtException', (error) => {
     log('error', 'bug in the shim', { error: error.stack ?? error.message });
   });
+  let wasIdle = false;
   setInterval(() => {
-    if (service.isIdle && server.connections === 0) void end('no task, and nobody is connected');
-  }, UNUSED_MS).unref();
+    if (service.isIdle && wasIdle) void end('no task');
+    wasIdle = service.isIdle;
+  }, UNUSED_MS / 2).unref();
   memory.active();
   await server.listen({ fd: 3 });
   log('debug', 'shim serves', { ms: Math.round(performance.now()) });
