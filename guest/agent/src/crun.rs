@@ -11,6 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::time::timeout;
 
+use crate::emulation::{FixedAddresses, is_emulated};
 use crate::reaper::Reaper;
 use crate::stdio::ChildEnds;
 use crate::ttrpc::{Code, Context, Result, Status};
@@ -26,6 +27,7 @@ pub struct Crun {
     root: PathBuf,
     scratch: PathBuf,
     cgroup_manager: &'static str,
+    is_emulated: bool,
     reaper: Reaper,
     calls: Cell<u64>,
 }
@@ -37,7 +39,9 @@ impl Crun {
         for dir in [&root, &scratch] {
             fs::create_dir_all(dir).context(|| format!("make {}", dir.display()))?;
         }
-        Ok(Self { program, root, scratch, cgroup_manager, reaper, calls: Cell::new(0) })
+        // Elsewhere than in our own machine this setting is not ours to change.
+        let is_emulated = std::process::id() == 1 && is_emulated();
+        Ok(Self { program, root, scratch, cgroup_manager, is_emulated, reaper, calls: Cell::new(0) })
     }
 
     /// A path for a short-lived file that no other call uses.
@@ -69,7 +73,10 @@ impl Crun {
             None => [Stdio::null(), Stdio::null(), Stdio::null()],
         };
         command.stdin(stdin).stdout(stdout).stderr(stderr);
-        let child = command.spawn().context(|| format!("start {}", self.program.display()))?;
+        let fixed = self.is_emulated.then(FixedAddresses::begin);
+        let child = command.spawn();
+        drop(fixed);
+        let child = child.context(|| format!("start {}", self.program.display()))?;
         // The ends of the streams must not stay open here, or the streams would never end.
         drop(command);
         let pid = child.id() as i32;

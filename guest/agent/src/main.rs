@@ -7,6 +7,7 @@ mod container;
 mod copy_file;
 mod crun;
 mod device;
+mod emulation;
 mod endpoint;
 mod forward;
 mod r#gen;

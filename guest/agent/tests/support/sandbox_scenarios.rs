@@ -216,6 +216,8 @@ pub fn the_specification_is_enforced(guest: &Guest) {
     guest.exec("strict", "user", &user).unwrap();
     assert_eq!(guest.stdout("strict", "user"), "1000\n1001\n1001 7\nvisible\n");
     assert_ne!(guest.wait("strict", "user"), Ok(0));
+    let start = "grep '\\[stack\\]' /proc/self/maps | cut -d- -f1";
+    assert_ne!(said(start), said(start), "addresses are not predictable");
     guest.remove("strict").unwrap();
 }
 
