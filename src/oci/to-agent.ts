@@ -16,6 +16,8 @@ export interface GuestPlan {
   readonly containerId: string;
   /** Root file system, as a path of the guest. */
   readonly rootfs: string;
+  /** The container whose pid namespace it joins; else its own or, as the request says, the sandbox's. */
+  readonly pidTarget?: string;
   /** Position in the spec's mounts -> the mount in the guest; undefined drops it. Others stay as they are. */
   readonly mounts: ReadonlyMap<number, Mount | undefined>;
 }
@@ -112,7 +114,7 @@ function toGuestLinux(linux: Linux, plan: GuestPlan, notes: Notes): Linux {
   const { namespaces = [], resources, devices, seccomp, ...rest } = without(linux, dropped);
   const guest: Record<string, unknown> = {
     ...rest,
-    namespaces: toGuestNamespaces(namespaces, notes),
+    namespaces: toGuestNamespaces(namespaces, plan.pidTarget),
     cgroupsPath: `/${plan.containerId}`,
     devices: toGuestDevices(devices ?? [], notes),
   };
@@ -121,12 +123,13 @@ function toGuestLinux(linux: Linux, plan: GuestPlan, notes: Notes): Linux {
   return guest as Linux;
 }
 
-function toGuestNamespaces(namespaces: readonly Namespace[], notes: Notes): Namespace[] {
+/** No container has the pid namespace of the guest itself: the agent is process 1 there. */
+function toGuestNamespaces(namespaces: readonly Namespace[], pidTarget: string | undefined): Namespace[] {
   const types = new Set(namespaces.map((namespace) => namespace.type));
-  // The agent is process 1 of the guest: no container may see, let alone signal, the guest's own processes.
-  if (!types.has('pid')) notes.push('the host pid namespace is out of reach: the container gets its own');
   const kept = [...types].filter((type) => keptNamespaces.has(type));
-  return ['pid', 'cgroup', ...kept].map((type) => ({ type }));
+  // The agent's own form of a path, because only it knows the guest's pids.
+  const pid = pidTarget === undefined ? { type: 'pid' } : { type: 'pid', path: `container:${pidTarget}` };
+  return [pid, ...['cgroup', ...kept].map((type) => ({ type }))];
 }
 
 function toGuestCpu(cpu: Cpu, notes: Notes): Cpu {

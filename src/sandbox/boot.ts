@@ -107,7 +107,7 @@ export async function bootVm(
   state.update({ processes: vm.processes });
   const vmmStarted = performance.now();
   // While the kernel boots: the container's mounts and streams.
-  const preparing = prepareContainer(context, share, first, config.sharedFs.diskEmptyDir);
+  const preparing = prepareContainer(context, share, first, config.sharedFs);
   stack.defer(() =>
     preparing.then(
       (container) => container.undo(),

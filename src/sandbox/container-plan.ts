@@ -49,6 +49,8 @@ export interface Ownership {
 /** What the plan must know of the host beyond the mount table. */
 export interface PlanView extends HostView {
   ownership(path: string): Ownership;
+  /** The container of this sandbox to which containerd knows a pid; undefined for the sandbox's own. */
+  containerOf(pid: number): string | undefined;
 }
 
 const SANDBOX_DIR = '/run/kata-containers/sandbox';
@@ -103,20 +105,29 @@ export function planContainer(request: PlanRequest, share: Share, view: PlanView
     }
   }
   const rootfs = share.path(request.id, 'rootfs').guest;
-  const guest = toGuestSpec(spec, { containerId: request.id, rootfs, mounts });
+  const pid = pidNamespace(spec, view);
+  const target = pid === 'pod' || pid === 'own' ? {} : { pidTarget: pid.container };
+  const guest = toGuestSpec(spec, { containerId: request.id, rootfs, mounts, ...target });
   return {
     host: rootfsMounts(request, share),
     storages,
     spec: guest.spec,
-    sandboxPidns: sharesPidNamespace(spec),
+    sandboxPidns: pid === 'pod',
     notes: guest.notes,
   };
 }
 
-/** A path means the pod's, and so does none: that asks for the host's, and the host of a pod's containers is its VM. */
-function sharesPidNamespace(spec: Spec): boolean {
+/**
+ * A path leads to the pod's pid namespace or to that of another container (TARGET), by the pid that containerd knows. No
+ * entry at all asks for the host's: the host of a pod's containers is its VM.
+ */
+function pidNamespace(spec: Spec, view: PlanView): 'pod' | 'own' | { readonly container: string } {
   const namespace = spec.linux?.namespaces?.find(({ type }) => type === 'pid');
-  return namespace === undefined || Boolean(namespace.path);
+  if (namespace === undefined) return 'pod';
+  if (!namespace.path) return 'own';
+  const pid = /^\/proc\/(\d+)\/ns\/pid$/.exec(namespace.path)?.[1];
+  const container = pid === undefined ? undefined : view.containerOf(Number(pid));
+  return container === undefined ? 'pod' : { container };
 }
 
 /** The root file system: what the snapshotter says, or the folder that the manager has mounted already (CRI-O). */

@@ -14,7 +14,7 @@ import type { RootfsMount, TaskEvent } from './task-event.ts';
 /** What a container needs of its sandbox. */
 export interface ContainerContext {
   readonly agent: GuestAgent;
-  /** The pid that containerd sees for every task of the sandbox: the VMM's. */
+  /** The pid that containerd sees: the VMM's, or the number of one of its threads, which no other task has. */
   readonly pid: number;
   readonly timeouts: Config['timeouts'];
   emit(event: TaskEvent): void;
@@ -60,6 +60,10 @@ export class Container {
     this.bundle = bundle;
     this.rootfs = rootfs;
     this.init = init;
+  }
+
+  get pid(): number {
+    return this.#context.pid;
   }
 
   get isPaused(): boolean {
@@ -144,10 +148,8 @@ export class Container {
     if (!process.isOver) process.apply({ t: 'started' });
   }
 
-  /** When the VM died of it, its end is the process's exit and is reported as such (`vmGone`). */
   #startFailed(process: Process): void {
-    if (!process.isOver && !this.#context.agent.isClosed)
-      process.apply({ t: 'start failed', exit: { status: NOT_STARTED, at: new Date() } });
+    if (!process.isOver) process.apply({ t: 'start failed', exit: { status: NOT_STARTED, at: new Date() } });
   }
 
   /** Registers an exec; the guest learns of it at its start. */
@@ -307,6 +309,10 @@ export class Container {
     const execs = [...this.#execs.values()].map(({ process }) => this.#ended(process, KILLED));
     await Promise.all(execs);
     await this.#ended(this.init, KILLED);
+    // Its start failed because the VM died, which was seen only now: there is nothing left that could be started.
+    if (this.init.state.t === 'failed') {
+      this.init.apply({ t: 'exit', exit: { status: KILLED, at: new Date() } });
+    }
   }
 
   #follow(process: Process): void {

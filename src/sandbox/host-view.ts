@@ -5,10 +5,11 @@ import type { FileKind } from '../oci/mounts.ts';
 import type { PlanView } from './container-plan.ts';
 
 /** A view of the host as it is now. */
-export function hostView(diskEmptyDir: 'share' | 'local'): PlanView {
+export function hostView({ diskEmptyDir = 'share', containerOf }: Partial<PlanView> = {}): PlanView {
   return {
     mountTable: readMountinfo(),
     diskEmptyDir,
+    containerOf: (pid) => containerOf?.(pid),
     fileKind(path) {
       const stat = statSync(path, { throwIfNoEntry: false });
       return stat === undefined ? undefined : kindOf(stat);

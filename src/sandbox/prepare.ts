@@ -1,5 +1,5 @@
 /** The host's part of a container, before the guest hears of it: its plan, its mounts in the share, its streams. */
-import { type ContainerPlan, planContainer } from './container-plan.ts';
+import { type ContainerPlan, type PlanView, planContainer } from './container-plan.ts';
 import { hostView } from './host-view.ts';
 import type { ProcessIo } from './process.ts';
 import type { CreateContainer, SandboxContext } from './sandbox.ts';
@@ -15,17 +15,23 @@ export interface PreparedContainer {
   undo(): Promise<void>;
 }
 
+/** What decides beside the request and the host. */
+export interface PodView {
+  readonly diskEmptyDir?: PlanView['diskEmptyDir'];
+  readonly containerOf?: PlanView['containerOf'];
+}
+
 /** @throws ShimError, SpecError, MountError or StdioError, with nothing of the container left on the host. */
 export async function prepareContainer(
   context: SandboxContext,
   share: Share,
   request: CreateContainer,
-  diskEmptyDir: 'share' | 'local' = 'share',
+  pod: PodView = {},
 ): Promise<PreparedContainer> {
   const begin = performance.now();
   await using undo = new AsyncDisposableStack();
   undo.defer(() => share.removeContainer(request.id));
-  const plan = planContainer(request, share, hostView(diskEmptyDir));
+  const plan = planContainer(request, share, hostView(pod));
   if (plan.notes.length > 0) {
     context.log('debug', 'left out of the spec', { container: request.id, notes: plan.notes.join('; ') });
   }

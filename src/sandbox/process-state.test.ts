@@ -25,7 +25,7 @@ const matrix = [
   ['starting', '-', '-', 'exited', 'deleted'],
   ['-', 'running', 'failed', 'exited', '-'],
   ['-', '-', '-', 'exited', '-'],
-  ['-', '-', '-', '-', 'deleted'],
+  ['-', '-', '-', 'exited', 'deleted'],
   ['-', '-', '-', '-', 'deleted'],
   ['-', '-', '-', '-', '-'],
 ];

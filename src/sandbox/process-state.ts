@@ -42,8 +42,8 @@ export function next(who: string, state: ProcessState, event: ProcessEvent): Pro
       if (state.t === 'starting') return { t: 'failed', exit: event.exit };
       break;
     case 'exit':
-      // A created init can be killed before it was started, and the VM can die at any time.
-      if (state.t === 'created' || state.t === 'starting' || state.t === 'running') {
+      // A created init can be killed before it was started, and the VM can die at any time, also of a start.
+      if (state.t !== 'exited' && state.t !== 'deleted') {
         return { t: 'exited', exit: event.exit };
       }
       break;

@@ -70,7 +70,7 @@ export class Sandbox {
     const booted = await bootVm(context, request, signal);
     const sandbox = new Sandbox(context, request, booted);
     try {
-      await sandbox.#add(booted.first);
+      await sandbox.#add(booted.first, sandbox.pid);
       return sandbox;
     } catch (error) {
       await sandbox.end(`its first container could not be created: ${messageOf(error)}`);
@@ -102,25 +102,30 @@ export class Sandbox {
   /** Adds a container to the VM. @throws with nothing of it left on the host or in the guest. */
   async create(request: CreateContainer): Promise<void> {
     if (this.#gone !== undefined) throw this.#goneError();
-    const { diskEmptyDir } = this.config.sharedFs;
-    const prepared = await prepareContainer(this.#context, this.#booted.share, request, diskEmptyDir);
+    const { devices } = this.#booted.vm;
+    const prepared = await prepareContainer(this.#context, this.#booted.share, request, {
+      diskEmptyDir: this.config.sharedFs.diskEmptyDir,
+      containerOf: (pid) => this.containers.find((one) => one.pid === pid && pid !== this.pid)?.id,
+    });
     try {
-      await this.#add(prepared);
+      // A number of its own, because others may ask for its namespaces by it (the kubelet's TARGET).
+      await this.#add(prepared, await devices.addThread(request.id));
     } catch (error) {
       if (!this.agent.isClosed) await this.agent.removeContainer(request.id).catch(() => undefined);
+      await devices.removeThread(request.id).catch(() => undefined);
       await prepared.undo();
       throw error;
     }
   }
 
-  async #add({ request, plan, io, begin }: PreparedContainer): Promise<void> {
+  async #add({ request, plan, io, begin }: PreparedContainer, pid: number): Promise<void> {
     const { id, bundle, rootfs, paths } = request;
     const { spec, storages, sandboxPidns } = plan;
     await runHooks('create', request.spec, { id, bundle, pid: this.pid });
     await this.agent.createContainer(id, { spec, storages, sandboxPidns });
     if (this.#gone !== undefined) throw this.#goneError();
     const container = new Container(
-      this.#containerContext(request),
+      this.#containerContext(request, pid),
       id,
       bundle,
       rootfs,
@@ -146,6 +151,7 @@ export class Sandbox {
 
   async #release(id: string): Promise<void> {
     if (this.#gone === undefined) {
+      await this.#booted.vm.devices.removeThread(id).catch(() => undefined);
       await this.agent.removeContainer(id).catch((error: unknown) => {
         this.#context.log('warn', 'the guest could not remove a container', {
           container: id,
@@ -218,14 +224,14 @@ export class Sandbox {
     return new ShimError('unavailable', `the VM of sandbox ${this.id} is gone: ${this.#ending}`);
   }
 
-  #containerContext({ spec, id, bundle }: CreateContainer): ContainerContext {
+  #containerContext({ spec, id, bundle }: CreateContainer, pid: number): ContainerContext {
     const hooks = (stage: HookStage) =>
       runHooks(stage, spec, { id, bundle, pid: this.pid }).catch((error: unknown) => {
         this.#context.log('warn', 'a hook failed', { container: id, error: messageOf(error) });
       });
     return {
       agent: this.agent,
-      pid: this.pid,
+      pid,
       timeouts: this.config.timeouts,
       emit: (event) => this.#context.emit(event),
       beforeStart: () => this.#settleNetwork(),

@@ -55,7 +55,7 @@ export class TaskService {
     this.#creating.add(request.id);
     try {
       this.#sandbox = await createSandboxOrContainer(this.#context, this.#sandbox, request, call.signal);
-      return { pid: this.#sandbox.pid };
+      return { pid: this.#pid(request.id) };
     } catch (error) {
       this.#context.log('error', 'a container could not be created', {
         container: request.id,
@@ -69,12 +69,12 @@ export class TaskService {
 
   async start(request: task.StartRequest): Promise<task.StartResponse> {
     await this.#container(request.id).start(request.execId);
-    return { pid: this.#pid() };
+    return { pid: this.#pid(request.id) };
   }
 
   async delete(request: task.DeleteRequest): Promise<task.DeleteResponse> {
     const container = this.#container(request.id);
-    const pid = this.#pid();
+    const { pid } = container;
     const exit =
       request.execId === ''
         ? await this.#sandbox!.delete(container)
@@ -89,7 +89,7 @@ export class TaskService {
       id: request.id,
       execId: request.execId,
       bundle: container.bundle,
-      pid: this.#pid(),
+      pid: container.pid,
       status: statusOf(container, process),
       ...process.paths,
       exitStatus: process.exit?.status ?? 0,
@@ -100,7 +100,7 @@ export class TaskService {
   /** Never empty while the container lives: containerd 1.7 and later take an empty list for a leaked shim. */
   pids(request: task.PidsRequest): task.PidsResponse {
     const container = this.#container(request.id);
-    return { processes: container.init.isOver ? [] : [{ pid: this.#pid(), info: undefined }] };
+    return { processes: container.init.isOver ? [] : [{ pid: container.pid, info: undefined }] };
   }
 
   async pause(request: task.PauseRequest): Promise<object> {
@@ -166,8 +166,8 @@ export class TaskService {
   }
 
   /** Answers for any id: containerd asks before Create, and for sandboxes that have no task. */
-  connect(_request: task.ConnectRequest): task.ConnectResponse {
-    return { shimPid: process.pid, taskPid: this.#sandbox === undefined ? 0 : this.#pid(), version: '' };
+  connect(request: task.ConnectRequest): task.ConnectResponse {
+    return { shimPid: process.pid, taskPid: this.#pid(request.id), version: '' };
   }
 
   /** Ends the shim, unless it still has something to serve. */
@@ -182,8 +182,9 @@ export class TaskService {
     return container;
   }
 
-  #pid(): number {
-    return this.#sandbox!.pid;
+  /** Of a container that is not there yet the sandbox's, and 0 without one. */
+  #pid(id: string): number {
+    return this.#sandbox?.find(id)?.pid ?? this.#sandbox?.pid ?? 0;
   }
 }
 

@@ -92,6 +92,15 @@ export interface HotPlug {
   removeDisk(serial: string): Promise<void>;
   addNic(nic: NicSpec): Promise<void>;
   removeNic(id: string): Promise<void>;
+  /**
+   * Starts a thread of the VMM that only waits. Its number is good wherever a pid of the host is asked for, and lives
+   * as long as the VMM: so each container of a VM can have a number of its own.
+   * @param id unique in this VM, [A-Za-z0-9_.-].
+   * @returns the thread's number.
+   */
+  addThread(id: string): Promise<number>;
+  /** Unknown ids are fine. */
+  removeThread(id: string): Promise<void>;
 }
 
 /** A VM that runs. */

@@ -73,7 +73,31 @@ export function createHotPlug(qmp: QmpClient): HotPlug {
       ]);
     },
     removeNic: (id) => unplug(`nic-${id}`, { command: 'netdev_del', args: { id: `net-${id}` } }),
+    async addThread(id) {
+      const name = `thread-${id}`;
+      const undo = { command: 'object-del', args: { id: name } };
+      reserve(name);
+      await plug(name, [{ command: 'object-add', args: { 'qom-type': 'iothread', id: name }, undo }]);
+      const threads = (await qmp.execute('query-iothreads')) as readonly IoThread[];
+      const number = threads.find((thread) => thread.id === name)?.['thread-id'];
+      if (number !== undefined) return number;
+      throw new VmError('hot-plug', `QEMU does not tell the number of ${name}`);
+    },
+    async removeThread(id) {
+      if (!plugged.delete(`thread-${id}`)) return;
+      await qmp.execute('object-del', { id: `thread-${id}` }).catch((error: unknown) => {
+        throw new VmError('hot-plug', `cannot remove thread-${id}: ${(error as Error).message}`, {
+          cause: error,
+        });
+      });
+    },
   };
+}
+
+/** What QEMU tells of a thread. */
+interface IoThread {
+  readonly id: string;
+  readonly 'thread-id': number;
 }
 
 interface Command {
