@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { unmountTree } from '../host/mounts.ts';
+import type { Mount, Namespace, Spec } from '../oci/spec.ts';
+import { type PlanView, planContainer } from './container-plan.ts';
+import { Share } from './share.ts';
+
+let dir: string;
+let share: Share;
+before(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'bulkhead-plan-'));
+  for (const name of ['data', 'other']) mkdirSync(join(dir, name));
+  writeFileSync(join(dir, 'data', 'file'), 'x');
+  share = await Share.create(dir, 'pod');
+});
+after(async () => {
+  await unmountTree(dir);
+  rmSync(dir, { recursive: true });
+});
+
+const emptyDir = '/var/lib/kubelet/pods/u/volumes/kubernetes.io~empty-dir/cache';
+
+function view(more: Partial<PlanView> = {}): PlanView {
+  const tmpfs = { type: 'tmpfs', superOptions: ['size=4096k'], device: '0:9' };
+  return {
+    diskEmptyDir: 'share',
+    fileKind: () => 'dir',
+    mountTable: [{ ...tmpfs, mountPoint: emptyDir, root: '/', options: ['rw', 'nosuid'] }],
+    ownership: () => ({ mode: 0o2777, gid: 7 }),
+    containerOf: () => undefined,
+    ...more,
+  };
+}
+
+function plan(id: string, mounts: readonly Mount[], namespaces: readonly Namespace[] = [], seen = view()) {
+  const spec: Spec = {
+    process: { args: ['sh'], cwd: '/' },
+    root: { path: 'rootfs' },
+    mounts,
+    linux: { namespaces },
+  };
+  return planContainer({ id, bundle: dir, spec, rootfs: [] }, share, seen);
+}
+
+const bind = (source: string, options: readonly string[] = ['rbind']): Mount => ({
+  ...{ destination: '/x', type: 'bind', source },
+  options,
+});
+
+test('a source that two containers bind is mounted once, until the last of them is gone', async () => {
+  const source = join(dir, 'data');
+  const [a] = plan('a', [bind(source)]).spec.mounts!;
+  const [b] = plan('b', [bind(source)]).spec.mounts!;
+  assert.equal(a!.source, b!.source);
+  await share.addContainer('a', []);
+  await share.addContainer('b', []);
+  await share.removeContainer('a');
+  const [c] = plan('c', [bind(source)]).spec.mounts!;
+  assert.equal(c!.source, b!.source);
+  await share.removeContainer('b');
+  await share.removeContainer('c');
+  const [later] = plan('d', [bind(source)]).spec.mounts!;
+  assert.notEqual(later!.source, b!.source, 'a path that the guest has never seen');
+  await share.removeContainer('d');
+});
+
+test('read-only and writing containers do not share a mount, except for an emptyDir on disk', async () => {
+  const source = join(dir, 'other');
+  const [writes] = plan('a', [bind(source)]).spec.mounts!;
+  const [reads] = plan('b', [bind(source, ['rbind', 'ro'])]).spec.mounts!;
+  assert.notEqual(writes!.source, reads!.source);
+  const noMounts = view({ mountTable: [] });
+  const [first] = plan('c', [bind(emptyDir)], [], noMounts).spec.mounts!;
+  const [second] = plan('d', [bind(emptyDir, ['rbind', 'ro'])], [], noMounts).spec.mounts!;
+  assert.equal(first!.source, second!.source);
+  assert.deepEqual(second!.options, ['rbind', 'ro'], 'the guest keeps it read-only for that container');
+  for (const id of ['a', 'b', 'c', 'd']) await share.removeContainer(id);
+});
+
+test('a mount that fails leaves nothing, and the next container can try again', async () => {
+  plan('a', [bind(join(dir, 'missing'))]);
+  await assert.rejects(share.addContainer('a', []), /missing/);
+  await share.removeContainer('a');
+  plan('b', [bind(join(dir, 'data'))]);
+  await share.addContainer('b', []);
+  await share.removeContainer('b');
+});
+
+test('a memory-backed emptyDir: size, mode, group and flags of the host; a subPath is a folder in it', () => {
+  const { storages, spec } = plan('a', [bind(`${emptyDir}/sub`)]);
+  const [volume, folder] = storages;
+  assert.equal(volume!.driver, 'ephemeral');
+  assert.deepEqual(volume!.options, ['size=4194304', 'nosuid', 'mode=2777', 'fsgid=7']);
+  assert.deepEqual([folder!.driver, folder!.mountPoint], ['local', `${volume!.mountPoint}/sub`]);
+  assert.equal(spec.mounts![0]!.source, folder!.mountPoint);
+});
+
+test('volumes of the same name in different places are different volumes', () => {
+  const other = '/elsewhere/kubernetes.io~empty-dir/cache';
+  const seen = view();
+  const both = view({ mountTable: [...seen.mountTable, { ...seen.mountTable[0]!, mountPoint: other }] });
+  const { storages } = plan('a', [bind(emptyDir), bind(other)], [], both);
+  assert.notEqual(storages[0]!.mountPoint, storages[1]!.mountPoint);
+});
+
+test("pid namespaces: own, the pod's, the host's (which is the pod's), that of another container", () => {
+  const target = view({ containerOf: (pid) => (pid === 42 ? 'aimed-at' : undefined) });
+  const pidOf = (namespaces: readonly Namespace[]) => {
+    const { spec, sandboxPidns } = plan('a', [], namespaces, target);
+    return [sandboxPidns, spec.linux!.namespaces!.find(({ type }) => type === 'pid')!.path];
+  };
+  assert.deepEqual(pidOf([{ type: 'pid' }]), [false, undefined]);
+  assert.deepEqual(pidOf([{ type: 'pid', path: '/proc/7/ns/pid' }]), [true, undefined]);
+  assert.deepEqual(pidOf([]), [true, undefined]);
+  assert.deepEqual(pidOf([{ type: 'pid', path: '/proc/42/ns/pid' }]), [false, 'container:aimed-at']);
+});
+
+test('bidirectional propagation is refused', () => {
+  assert.throws(() => plan('a', [bind(join(dir, 'data'), ['rbind', 'rshared'])]), /bidirectional/);
+});
