@@ -11,7 +11,13 @@ import {
   type ServiceSpec,
 } from 'ttrpc-ts';
 import type { StatsContainerResponse } from '../gen/agent.ts';
-import { AgentService, HealthCheckResponseServingStatus, HealthService, type Storage } from '../gen/agent.ts';
+import {
+  AgentService,
+  type Device,
+  HealthCheckResponseServingStatus,
+  HealthService,
+  type Storage,
+} from '../gen/agent.ts';
 import type { Init } from '../gen/wire.ts';
 import { stringifyJson } from '../oci/json.ts';
 import { parseProcess, parseResources, type RunnableSpec } from '../oci/spec.ts';
@@ -48,6 +54,8 @@ export interface SandboxRequest {
 }
 
 export interface ContainerRequest {
+  /** Devices of the spec that have other numbers in the guest, where the agent waits for them. */
+  readonly devices?: readonly Init<Device>[];
   /** The spec as it is true in the guest (src/oci/to-agent.ts). */
   readonly spec: RunnableSpec;
   readonly storages?: readonly Init<Storage>[];
@@ -174,13 +182,14 @@ export class GuestAgent {
   }
 
   async createContainer(id: string, container: ContainerRequest): Promise<void> {
-    const { spec, storages = [], sandboxPidns = false } = container;
+    const { spec, devices = [], storages = [], sandboxPidns = false } = container;
     const form = this.isOurs
       ? { oci: {}, specJson: Buffer.from(stringifyJson(spec)) }
       : { oci: toProtoSpec(spec) };
     await this.call('createContainer', `creating container ${id}`, {
       containerId: id,
       execId: id,
+      devices,
       storages,
       sandboxPidns,
       ...form,

@@ -16,6 +16,8 @@ export interface GuestPlan {
   readonly containerId: string;
   /** Root file system, as a path of the guest. */
   readonly rootfs: string;
+  /** Devices of the spec that the VM gets as disks. */
+  readonly diskPaths?: ReadonlySet<string>;
   /** The container whose pid namespace it joins; else its own or, as the request says, the sandbox's. */
   readonly pidTarget?: string;
   /** Position in the spec's mounts -> the mount in the guest; undefined drops it. Others stay as they are. */
@@ -116,7 +118,7 @@ function toGuestLinux(linux: Linux, plan: GuestPlan, notes: Notes): Linux {
     ...rest,
     namespaces: toGuestNamespaces(namespaces, plan.pidTarget),
     cgroupsPath: `/${plan.containerId}`,
-    devices: toGuestDevices(devices ?? [], notes),
+    devices: toGuestDevices(devices ?? [], plan.diskPaths, notes),
   };
   if (resources !== undefined) guest.resources = toGuestResources(resources, notes);
   if (seccomp !== undefined) guest.seccomp = without(seccomp, ['listenerPath', 'listenerMetadata']);
@@ -150,9 +152,15 @@ function toGuestUnified(unified: Readonly<Record<string, string>>, notes: Notes)
   return Object.fromEntries(kept);
 }
 
-function toGuestDevices(devices: readonly Device[], notes: Notes): Device[] {
-  const isGuests = ({ type, major, minor }: Device) =>
-    type === 'p' || ((type === 'c' || type === 'u') && guestCharDevices.has(`${major}:${minor}`));
+function toGuestDevices(
+  devices: readonly Device[],
+  disks: ReadonlySet<string> | undefined,
+  notes: Notes,
+): Device[] {
+  const isGuests = ({ path, type, major, minor }: Device) =>
+    type === 'p' ||
+    (type === 'b' && disks?.has(path) === true) ||
+    ((type === 'c' || type === 'u') && guestCharDevices.has(`${major}:${minor}`));
   const dropped = devices.filter((device) => !isGuests(device));
   if (dropped.length > 0) {
     const some = dropped.slice(0, 5).map((device) => device.path);

@@ -31,6 +31,8 @@ function view(more: Partial<PlanView> = {}): PlanView {
     mountTable: [{ ...tmpfs, mountPoint: emptyDir, root: '/', options: ['rw', 'nosuid'] }],
     ownership: () => ({ mode: 0o2777, gid: 7 }),
     containerOf: () => undefined,
+    blockDevice: (major, minor) => (major === 7 ? `/dev/loop${minor}` : undefined),
+    deviceNumbers: () => ({ major: 7, minor: 3 }),
     ...more,
   };
 }
@@ -116,6 +118,31 @@ test("pid namespaces: own, the pod's, the host's (which is the pod's), that of a
   assert.deepEqual(pidOf([{ type: 'pid', path: '/proc/7/ns/pid' }]), [true, undefined]);
   assert.deepEqual(pidOf([]), [true, undefined]);
   assert.deepEqual(pidOf([{ type: 'pid', path: '/proc/42/ns/pid' }]), [false, 'container:aimed-at']);
+});
+
+test('block devices: listed and bound ones are disks; all of the host, for a privileged container, are not', () => {
+  const spec = (linux: Spec['linux'], mounts: readonly Mount[] = []): Spec => ({
+    process: { args: ['sh'], cwd: '/' },
+    root: { path: 'rootfs' },
+    mounts,
+    linux: linux!,
+  });
+  const disksOf = (given: Spec, seen = view()) =>
+    planContainer({ id: 'a', bundle: dir, spec: given, rootfs: [] }, share, seen);
+  const devices = [
+    { path: '/dev/xvda', type: 'b', major: 7, minor: 1 },
+    { path: '/dev/null', type: 'c', major: 1, minor: 3 },
+  ];
+  const rule = { allow: true, type: 'b', major: 7, minor: 1, access: 'r' };
+  const listed = disksOf(spec({ devices, resources: { devices: [{ allow: false, access: 'rwm' }, rule] } }));
+  assert.deepEqual(listed.disks, [{ source: '/dev/loop1', readOnly: true, containerPath: '/dev/xvda' }]);
+  assert.equal(listed.spec.linux!.devices!.length, 2);
+  const all = { devices, resources: { devices: [{ allow: true, access: 'rwm' }] } };
+  assert.deepEqual(disksOf(spec(all)).disks, []);
+  assert.equal(disksOf(spec(all)).spec.linux!.devices!.length, 1);
+  const bound = disksOf(spec({}, [bind('/dev/loop3')]), view({ fileKind: () => 'block' }));
+  assert.deepEqual(bound.disks, [{ source: '/dev/loop3', readOnly: false, containerPath: '/x' }]);
+  assert.deepEqual([bound.spec.mounts, bound.spec.linux!.devices![0]!.path], [[], '/x']);
 });
 
 test('bidirectional propagation is refused', () => {

@@ -7,6 +7,7 @@ import type { MountEntry } from '../host/mounts.ts';
 import { type ClassifiedMount, classifyMounts, type HostView } from '../oci/mounts.ts';
 import { type Mount, type RunnableSpec, requireRunnable, type Spec } from '../oci/spec.ts';
 import { toGuestSpec } from '../oci/to-agent.ts';
+import type { DiskUse } from './disks.ts';
 import { ShimError } from './errors.ts';
 import type { HostVolume, Share } from './share.ts';
 import type { RootfsMount } from './task-event.ts';
@@ -26,6 +27,8 @@ export interface ContainerPlan {
   readonly host: readonly MountEntry[];
   readonly storages: readonly GuestStorage[];
   readonly spec: RunnableSpec;
+  /** Block devices of the host, to be plugged into the VM. */
+  readonly disks: readonly DiskUse[];
   /** The container shares the pid namespace of its sandbox. */
   readonly sandboxPidns: boolean;
   /** What was left out of the spec and why, for the log. */
@@ -49,6 +52,10 @@ export interface Ownership {
 /** What the plan must know of the host beyond the mount table. */
 export interface PlanView extends HostView {
   ownership(path: string): Ownership;
+  /** Node of a block device of the host. */
+  blockDevice(major: number, minor: number): string | undefined;
+  /** Numbers of the block device at a path. */
+  deviceNumbers(path: string): { readonly major: number; readonly minor: number };
   /** The container of this sandbox to which containerd knows a pid; undefined for the sandbox's own. */
   containerOf(pid: number): string | undefined;
 }
@@ -66,6 +73,7 @@ export function planContainer(request: PlanRequest, share: Share, view: PlanView
   const spec = requireRunnable(request.spec, join(request.bundle, 'config.json'));
   const storages: GuestStorage[] = [];
   const mounts = new Map<number, Mount | undefined>();
+  const bound: ClassifiedMount[] = [];
   const bind = (mount: ClassifiedMount, source: string, flags: readonly string[] = []) => {
     const options = [...(mount.mount.options ?? []), ...flags];
     mounts.set(mount.index, { ...mount.mount, type: 'bind', source, options });
@@ -96,10 +104,9 @@ export function planContainer(request: PlanRequest, share: Share, view: PlanView
         break;
       }
       case 'block-device':
-        throw new ShimError(
-          'invalid-argument',
-          `mount at ${mount.mount.destination}: ${mount.reason}, which is not supported yet`,
-        );
+        bound.push(mount);
+        mounts.set(mount.index, undefined);
+        break;
       case 'refused':
         throw new ShimError('invalid-argument', mount.reason);
     }
@@ -107,11 +114,15 @@ export function planContainer(request: PlanRequest, share: Share, view: PlanView
   const rootfs = share.path(request.id, 'rootfs').guest;
   const pid = pidNamespace(spec, view);
   const target = pid === 'pod' || pid === 'own' ? {} : { pidTarget: pid.container };
-  const guest = toGuestSpec(spec, { containerId: request.id, rootfs, mounts, ...target });
+  const withDisks = withBoundDisks(spec, bound, view);
+  const disks = diskUses(withDisks, view);
+  const diskPaths = new Set(disks.map(({ containerPath }) => containerPath));
+  const guest = toGuestSpec(withDisks, { containerId: request.id, rootfs, mounts, diskPaths, ...target });
   return {
     host: rootfsMounts(request, share),
     storages,
     spec: guest.spec,
+    disks,
     sandboxPidns: pid === 'pod',
     notes: guest.notes,
   };
@@ -128,6 +139,44 @@ function pidNamespace(spec: Spec, view: PlanView): 'pod' | 'own' | { readonly co
   const pid = /^\/proc\/(\d+)\/ns\/pid$/.exec(namespace.path)?.[1];
   const container = pid === undefined ? undefined : view.containerOf(Number(pid));
   return container === undefined ? 'pod' : { container };
+}
+
+/** A bind of a block device's node becomes a device of the container at that place. */
+function withBoundDisks(spec: RunnableSpec, bound: readonly ClassifiedMount[], view: PlanView): RunnableSpec {
+  if (bound.length === 0) return spec;
+  const { devices = [], resources = {}, ...linux } = spec.linux ?? {};
+  const nodes = bound.map(({ mount, readOnly }) => ({
+    device: { path: mount.destination, type: 'b', ...view.deviceNumbers(mount.source!) },
+    access: readOnly ? 'r' : 'rw',
+  }));
+  const rules = nodes.map(({ device: { type, major, minor }, access }) => ({
+    allow: true,
+    type,
+    major,
+    minor,
+    access,
+  }));
+  return {
+    ...spec,
+    linux: {
+      ...linux,
+      devices: [...devices, ...nodes.map(({ device }) => device)],
+      resources: { ...resources, devices: [...(resources.devices ?? []), ...rules] },
+    },
+  };
+}
+
+/** The block devices that a spec lists, unless it lists all of the host for a privileged container. */
+function diskUses(spec: RunnableSpec, view: PlanView): DiskUse[] {
+  const rules = spec.linux?.resources?.devices ?? [];
+  if (rules.some(({ allow, type, major }) => allow && (type ?? 'a') === 'a' && major === undefined))
+    return [];
+  return (spec.linux?.devices ?? []).flatMap(({ path, type, major = -1, minor = -1 }) => {
+    const source = type === 'b' ? view.blockDevice(major, minor) : undefined;
+    if (source === undefined) return [];
+    const rule = rules.findLast((one) => one.type === 'b' && one.major === major && one.minor === minor);
+    return { source, readOnly: rule?.access?.includes('w') === false, containerPath: path };
+  });
 }
 
 /** The root file system: what the snapshotter says, or the folder that the manager has mounted already (CRI-O). */

@@ -11,6 +11,7 @@ import type { Spec } from '../oci/spec.ts';
 import type { VmExit } from '../vm/hypervisor.ts';
 import { type BootedVm, type BootRequest, bootVm } from './boot.ts';
 import { Container, type ContainerContext } from './container.ts';
+import { Disks } from './disks.ts';
 import { messageOf, ShimError } from './errors.ts';
 import { type HookStage, runHooks } from './hooks.ts';
 import { type PreparedContainer, prepareContainer } from './prepare.ts';
@@ -46,6 +47,7 @@ export class Sandbox {
   readonly config: Config;
   readonly #context: SandboxContext;
   readonly #booted: BootedVm;
+  readonly #disks: Disks;
   readonly #containers = new Map<string, Container>();
   /** The network as the container manager has set it up by the time of the first start. */
   #settled: Promise<void> | undefined;
@@ -57,6 +59,7 @@ export class Sandbox {
     this.config = request.config;
     this.#context = context;
     this.#booted = booted;
+    this.#disks = new Disks(booted.vm.devices);
     void booted.vm.exited.then((exit) => this.#vmExited(exit));
     void booted.agent.closed.then(() => this.#agentLost());
     void booted.agent.watchOom((containerId) => this.#outOfMemory(containerId));
@@ -113,6 +116,7 @@ export class Sandbox {
     } catch (error) {
       if (!this.agent.isClosed) await this.agent.removeContainer(request.id).catch(() => undefined);
       await devices.removeThread(request.id).catch(() => undefined);
+      await this.#disks.release(request.id).catch(() => undefined);
       await prepared.undo();
       throw error;
     }
@@ -121,8 +125,9 @@ export class Sandbox {
   async #add({ request, plan, io, begin }: PreparedContainer, pid: number): Promise<void> {
     const { id, bundle, rootfs, paths } = request;
     const { spec, storages, sandboxPidns } = plan;
+    const devices = await this.#disks.use(id, plan.disks);
     await runHooks('create', request.spec, { id, bundle, pid: this.pid });
-    await this.agent.createContainer(id, { spec, storages, sandboxPidns });
+    await this.agent.createContainer(id, { spec, devices, storages, sandboxPidns });
     if (this.#gone !== undefined) throw this.#goneError();
     const container = new Container(
       this.#containerContext(request, pid),
@@ -157,6 +162,11 @@ export class Sandbox {
           container: id,
           error: messageOf(error),
         });
+      });
+    }
+    if (this.#gone === undefined) {
+      await this.#disks.release(id).catch((error: unknown) => {
+        this.#context.log('warn', 'a disk stays in the VM', { container: id, error: messageOf(error) });
       });
     }
     await this.#booted.share.removeContainer(id);

@@ -206,6 +206,38 @@ test('a volume with a file system of its own: size, and files intact', async () 
   await box.remove();
 });
 
+test('block devices: one for two containers, read-only where it says so, and free again afterwards', async () => {
+  const image = join(host.daemon.dir, 'raw.img');
+  await mustRun('truncate', ['-s', '8M', image]);
+  const loop = (await mustRun('losetup', ['--find', '--show', image])).stdout.trim();
+  try {
+    const device = (permissions: string) => [{ containerPath: '/dev/xvda', hostPath: loop, permissions }];
+    const [a, b] = [await pod.run({ devices: device('rwm') }), await pod.run({ devices: device('rwm') })];
+    const read = await pod.run({ devices: device('r') });
+    await a.sh('echo raw data | dd of=/dev/xvda bs=512 seek=8 conv=sync,fsync 2>/dev/null');
+    assert.equal((await b.sh('dd if=/dev/xvda bs=512 skip=8 count=1 2>/dev/null')).slice(0, 9), 'raw data\n');
+    assert.equal(readFileSync(image).toString('latin1', 4096, 4105), 'raw data\n');
+    assert.equal(
+      (await read.sh('dd if=/dev/xvda bs=512 skip=8 count=1 2>/dev/null')).slice(0, 9),
+      'raw data\n',
+    );
+    assert.notEqual((await read.exec(['sh', '-c', 'echo x > /dev/xvda'])).code, 0);
+    for (const box of [a, b, read]) {
+      await box.stop();
+      await box.remove();
+    }
+    const again = await pod.run({ devices: device('rwm') });
+    assert.equal(
+      (await again.sh('dd if=/dev/xvda bs=512 skip=8 count=1 2>/dev/null')).slice(0, 9),
+      'raw data\n',
+    );
+    await again.stop();
+    await again.remove();
+  } finally {
+    await mustRun('losetup', ['-d', loop]);
+  }
+});
+
 test('a source that does not exist is an error that names it', async () => {
   await assert.rejects(
     pod
