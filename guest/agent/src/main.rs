@@ -18,6 +18,7 @@ mod net;
 mod poll;
 mod reaper;
 mod rpc;
+mod safe_path;
 mod sandbox;
 mod spec;
 mod stdio;

@@ -19,6 +19,7 @@ fn containers_run_in_a_machine() {
     sandbox::memory_shortage_is_reported(&guest);
     sandbox::memory_volumes_belong_to_the_sandbox(&guest);
     sandbox::folders_binds_and_overlays(&guest);
+    sandbox::folders_of_volumes_cannot_lead_out(&guest);
     sandbox::changes_in_watched_folders_arrive(&guest);
     sandbox::namespaces_are_the_sandboxes(&guest);
     sandbox::the_specification_is_enforced(&guest);

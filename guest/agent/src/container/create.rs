@@ -10,10 +10,10 @@ use std::rc::Rc;
 use serde_json::Value;
 use tokio::task::spawn_local;
 
-use super::{Container, Process, Reservation};
+use super::{Container, Process, Reservation, sources};
 use crate::agent::Agent;
 use crate::cgroup::Cgroup;
-use crate::r#gen::grpc::{CreateContainerRequest, Storage};
+use crate::r#gen::grpc::CreateContainerRequest;
 use crate::spec;
 use crate::stdio::{ConsoleSocket, Streams};
 use crate::ttrpc::{Code, Context, Result, Status};
@@ -31,7 +31,7 @@ pub async fn create(agent: &Rc<Agent>, request: CreateContainerRequest) -> Resul
     match create_from(agent, place, &request, &mut spec, &bundle, &storages).await {
         Ok(()) => Ok(()),
         Err(status) => {
-            let _ = fs::remove_dir_all(&bundle);
+            remove_bundle(&bundle);
             agent.storages.release_all(&storages);
             Err(status)
         }
@@ -49,12 +49,13 @@ async fn create_from(
     let termination_message = termination_message(spec);
     let pid_namespace = agent.pid_namespace(request.sandbox_pidns, spec)?;
     let fitted = agent.fit(spec, &request.container_id, pid_namespace.as_deref())?;
-    check_sources(spec)?;
-    protect_copies(spec, &request.storages);
+    sources::check(spec)?;
+    sources::protect_copies(spec, &request.storages);
     for (key, value) in &fitted.net_sysctls {
         crate::guest::set_sysctl(key, value)?;
     }
     fs::create_dir_all(bundle).context(|| format!("make {}", bundle.display()))?;
+    let _held = sources::hold(agent, spec, bundle)?;
     fs::write(bundle.join("config.json"), spec.to_string()).context(|| "write config.json")?;
 
     let (streams, ends) = if fitted.terminal {
@@ -92,42 +93,13 @@ async fn create_from(
     Ok(())
 }
 
-/// A source that does not exist gives a clear message here and an obscure one, with a bind on it half made, in crun.
-fn check_sources(spec: &Value) -> Result<()> {
-    let root = spec["root"]["path"].as_str().unwrap_or("");
-    if !Path::new(root).is_dir() {
-        return Err(Status::invalid(format!("the root file system {root} does not exist in the guest")));
+/// Removes a bundle, but never what might still be mounted in it.
+pub(super) fn remove_bundle(bundle: &Path) {
+    for entry in fs::read_dir(bundle).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir(&path));
     }
-    for mount in spec["mounts"].as_array().into_iter().flatten() {
-        let is_bind = mount["type"] == "bind"
-            || mount["options"].as_array().is_some_and(|all| all.iter().any(|o| o == "bind" || o == "rbind"));
-        let source = mount["source"].as_str().unwrap_or("");
-        if is_bind && !source.starts_with('/') {
-            return Err(Status::invalid(format!("mount {}: source {source:?} is not absolute", mount["destination"])));
-        }
-        if is_bind && fs::symlink_metadata(source).is_err() {
-            return Err(Status::invalid(format!(
-                "mount {}: {source} does not exist in the guest",
-                mount["destination"]
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// Copies of watched folders are written by the agent, which must not follow what a container puts there.
-fn protect_copies(spec: &mut Value, storages: &[Storage]) {
-    let copies: Vec<&Path> =
-        storages.iter().filter(|s| s.driver == "watchable-bind").map(|s| Path::new(s.mount_point.as_str())).collect();
-    for mount in spec["mounts"].as_array_mut().into_iter().flatten() {
-        let source = PathBuf::from(mount["source"].as_str().unwrap_or(""));
-        if !copies.iter().any(|copy| source.starts_with(copy)) {
-            continue;
-        }
-        let options = mount["options"].as_array().cloned().unwrap_or_default();
-        let kept = options.into_iter().filter(|option| option != "rw");
-        mount["options"] = kept.chain([Value::from("ro")]).collect();
-    }
+    let _ = fs::remove_dir(bundle);
 }
 
 fn termination_message(spec: &Value) -> Option<PathBuf> {

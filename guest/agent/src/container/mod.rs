@@ -4,6 +4,7 @@ mod create;
 mod exec;
 mod process;
 mod remove;
+mod sources;
 
 pub use create::{create, start};
 pub use exec::exec;

@@ -1,12 +1,12 @@
 //! RemoveContainer, and ending all processes of a container.
 
-use std::fs;
 use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::time::timeout;
 
 use super::Container;
+use super::create::remove_bundle;
 use crate::agent::Agent;
 use crate::ttrpc::{Code, Result, Status};
 
@@ -43,7 +43,7 @@ pub async fn remove(agent: &Rc<Agent>, id: &str, seconds: u32) -> Result<()> {
     }
     agent.oom.forget(id);
     let deleted = agent.crun.run(&["delete", "--force", id], None).await;
-    let _ = fs::remove_dir_all(&container.bundle);
+    remove_bundle(&container.bundle);
     agent.storages.release_all(&container.storages);
     deleted
 }

@@ -1,5 +1,9 @@
 //! Methods for containers and processes.
 
+use std::fs::OpenOptions;
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -12,7 +16,7 @@ use crate::{cgroup, container, spec};
 
 const SIGKILL: u32 = libc::SIGKILL as u32;
 /// Of a termination message the host gets this much.
-const TERMINATION_MESSAGE_LIMIT: usize = 4096;
+const TERMINATION_MESSAGE_LIMIT: u64 = 4096;
 
 pub(super) fn find(agent: &Rc<Agent>, method: &str, payload: &Bytes) -> Found {
     let agent = agent.clone();
@@ -79,7 +83,18 @@ fn diagnostic_data(agent: &Agent, request: &pb::GetDiagnosticDataRequest) -> Res
         return Err(Status::invalid(format!("there is no diagnostic data of type {:?}", request.log_type)));
     }
     let container = agent.containers.get(&request.container_id)?;
-    let bytes = container.termination_message.as_ref().and_then(|file| std::fs::read(file).ok()).unwrap_or_default();
-    let data = String::from_utf8_lossy(&bytes[..bytes.len().min(TERMINATION_MESSAGE_LIMIT)]).into_owned();
+    let bytes = container.termination_message.as_ref().and_then(|file| read_start(file).ok()).unwrap_or_default();
+    let data = String::from_utf8_lossy(&bytes).into_owned();
     Ok(Reply::message(&pb::GetDiagnosticDataResponse { data }))
+}
+
+fn read_start(file: &Path) -> std::io::Result<Vec<u8>> {
+    // The file is the container's: it may be anything, of any size.
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(file)?;
+    let mut bytes = Vec::new();
+    if file.metadata()?.is_file() {
+        file.take(TERMINATION_MESSAGE_LIMIT).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
 }

@@ -81,6 +81,12 @@ impl Storages {
         Ok(())
     }
 
+    /// Whether containers can write around this place: it is a volume of the sandbox, or lies in one.
+    pub fn is_in_volume(&self, path: &Path) -> bool {
+        let table = self.table.borrow();
+        table.iter().any(|(mount_point, entry)| matches!(entry.undo, Undo::Keep) && path.starts_with(mount_point))
+    }
+
     fn count_if_there(&self, mount_point: &str) -> bool {
         self.table.borrow_mut().get_mut(mount_point).map(|entry| entry.uses += 1).is_some()
     }

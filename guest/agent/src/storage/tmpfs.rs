@@ -5,10 +5,12 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 
 use nix::mount::{MntFlags, umount2};
+use nix::sys::stat::Mode;
 
 use super::options::MountOptions;
 use super::{hugepages, mount_plain};
 use crate::r#gen::grpc::Storage;
+use crate::safe_path;
 use crate::ttrpc::{Context, Result};
 
 const SETGID: u32 = 0o2000;
@@ -30,10 +32,13 @@ pub fn mount_ephemeral(storage: &Storage, options: &MountOptions, at: &Path) -> 
 
 /// A folder with mode and group.
 pub fn make_local(options: &MountOptions, at: &Path) -> Result<()> {
-    fs::create_dir_all(at).context(|| format!("make {}", at.display()))?;
+    // It may lie in another volume, in which containers can write.
+    let parents = Mode::from_bits_retain(0o755);
+    let folder = safe_path::make_dirs(at, parents).context(|| format!("make {}", at.display()))?;
+    let folder = safe_path::path_of(&folder);
     let mode = options.mode.unwrap_or(DEFAULT_LOCAL_MODE);
-    fs::set_permissions(at, Permissions::from_mode(mode)).context(|| format!("mode of {}", at.display()))?;
-    give_to_group(options, at)
+    fs::set_permissions(&folder, Permissions::from_mode(mode)).context(|| format!("mode of {}", at.display()))?;
+    give_to_group(options, &folder)
 }
 
 /// Makes the group own the folder and all that will be made in it.

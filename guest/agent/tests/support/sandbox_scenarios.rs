@@ -137,6 +137,36 @@ pub fn folders_binds_and_overlays(guest: &Guest) {
     assert!(failed.unwrap_err().message.contains("/run/test/bad"));
 }
 
+pub fn folders_of_volumes_cannot_lead_out(guest: &Guest) {
+    let mut volume = storage("ephemeral", "/run/kata-containers/sandbox/ephemeral/sub", &["mode=0777"]);
+    (volume.source, volume.fstype) = ("tmpfs".into(), "tmpfs".into());
+    let folder = |name: &str| storage("local", &format!("{}/{name}", volume.mount_point), &["mode=0750", "fsgid=9"]);
+    let of_folder = |name: &str, command: &str| {
+        with_mount(shell(guest, command), &folder(name).mount_point, "/data", "bind", &["rbind"])
+    };
+    run_with(guest, "sub1", &of_folder("good/deep", "echo in > /data/file"), vec![volume.clone(), folder("good/deep")]);
+    assert_eq!(guest.wait("sub1", ""), Ok(0));
+    let root = with_mount(
+        shell(guest, "cat /data/good/deep/file; stat -c %a-%g /data/good/deep; ln -s /run/bulkhead /data/evil"),
+        &volume.mount_point,
+        "/data",
+        "bind",
+        &["rbind"],
+    );
+    run_with(guest, "sub2", &root, vec![volume.clone()]);
+    assert_eq!(guest.stdout("sub2", ""), "in\n2770-9\n");
+    assert_eq!(guest.wait("sub2", ""), Ok(0));
+    for name in ["evil", "evil/ns"] {
+        let failed =
+            guest.create_with("sub3", &of_folder(name, "true"), |r| r.storages = vec![volume.clone(), folder(name)]);
+        assert!(failed.is_err(), "a folder through a link");
+        let failed = guest.create_with("sub3", &of_folder(name, "true"), |r| r.storages = vec![volume.clone()]);
+        assert!(failed.is_err(), "a source through a link");
+    }
+    guest.remove("sub1").unwrap();
+    guest.remove("sub2").unwrap();
+}
+
 pub fn changes_in_watched_folders_arrive(guest: &Guest) {
     // The source is written through another container, as the host would do it through the share.
     let source = storage("local", "/run/kata-containers/sandbox/local/config", &[]);
