@@ -36,7 +36,7 @@ for (const plugin of ['configmap', 'secret', 'projected', 'downward-api'] as con
       'red1640\n..data/colour\n',
     );
     const watcher = a.sh(
-      'cd /settings; i=0; while [ $i -lt 100 ]; do d=$(cat ..data/colour ..data/size); [ $d = red1 ] || break; i=$((i+1)); sleep 0.1; done; echo $d',
+      'cd /settings; i=0; while [ $i -lt 100 ]; do d=$(cd ..data && cat colour size); case $d in *2) break;; esac; i=$((i+1)); sleep 0.1; done; echo $d',
       40,
     );
     volume.write({ colour: 'blue', size: '2', extra: 'new' }, 0o640);
