@@ -161,7 +161,7 @@ impl Launch<'_> {
             // Before the exit is known, so that who hears of the exit can already know that memory was its cause.
             agent.oom.check(&container);
             let _ = process.exit.set(status);
-            process.streams.stdin.end();
+            process.streams.ended();
         });
         Ok(())
     }

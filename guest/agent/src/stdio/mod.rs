@@ -66,6 +66,13 @@ impl Streams {
         Ok((streams, ChildEnds { stdin: stdin_read, stdout: stdout_write, stderr: stderr_write }))
     }
 
+    /// The process has ended: lets go of what nobody needs any more. Output that is still there stays.
+    pub fn ended(&self) {
+        self.stdin.end();
+        self.stdout.close_if_finished();
+        self.stderr.close_if_finished();
+    }
+
     /// A terminal whose master has yet to arrive.
     pub fn terminal() -> Self {
         let terminal = Rc::new(Terminal::default());

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::rc::Rc;
 use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{Mutex, SetOnce};
 use tokio::task::spawn_local;
@@ -91,6 +92,21 @@ impl Output {
                 Ok(Err(e)) => return Err(e),
                 Err(_) => {}
             }
+        }
+    }
+
+    /// Lets go of the pipe if there is nothing in it and nobody who could write to it: a reader that comes later gets
+    /// the end without it.
+    pub fn close_if_finished(&self) {
+        let finished = match &*self.source.borrow() {
+            Source::Pipe(fd) => {
+                let mut state = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
+                poll(&mut state, PollTimeout::ZERO).is_ok() && state[0].revents() == Some(PollFlags::POLLHUP)
+            }
+            _ => false,
+        };
+        if finished {
+            *self.source.borrow_mut() = Source::Ended;
         }
     }
 
