@@ -202,6 +202,13 @@ describe('a kill', () => {
     await assert.rejects(container.kill('', 0, false), code('not-found'));
   });
 
+  test('while the connection to the guest breaks is done: the VM ends, and every process with it', async () => {
+    await running();
+    guest.fails.set('signal', new Error('connection lost'));
+    guest.isClosed = true;
+    await container.kill('', 9, true);
+  });
+
   test('of an exec that was not started is refused', async () => {
     await running();
     await addExec('e');

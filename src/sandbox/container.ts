@@ -198,9 +198,9 @@ export class Container {
     await Promise.race([sent.catch((error) => this.#ignoreFinished(process, error)), delay(KILL_ANSWER_MS)]);
   }
 
-  /** A signal that crosses with the process's exit is not an error. */
+  /** A signal that crosses with the process's exit is not an error, nor is one to a VM that is just going. */
   async #ignoreFinished(process: Process, error: unknown): Promise<void> {
-    if (process.isOver || isNotFound(error)) return;
+    if (process.isOver || isNotFound(error) || this.#context.agent.isClosed) return;
     throw error;
   }
 
