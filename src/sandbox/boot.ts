@@ -136,5 +136,6 @@ export async function bootVm(
     kernelToAgentMs: Math.round(agentReady - vmmStarted),
   });
   context.log('debug', 'size of the VM', { reasons: size.reasons.join('; ') });
-  return { vm, agent, share, network, first: prepared, resources: stack.move() };
+  // What the first container takes is counted from when the guest could have it.
+  return { vm, agent, share, network, first: { ...prepared, begin: agentReady }, resources: stack.move() };
 }
