@@ -1,9 +1,11 @@
 // `bulkhead`: the operator's command.
 
 import { parseArgs } from 'node:util';
+import { loadConfig } from '../config/config.ts';
 import { messageOf } from '../sandbox/errors.ts';
 import { VERSION } from '../shim/version.ts';
 import { checkHost } from './check.ts';
+import { explainBundle } from './explain.ts';
 import { formatFindings } from './finding.ts';
 import { formatSandboxes, listSandboxes } from './ps.ts';
 
@@ -11,6 +13,7 @@ const USAGE = `bulkhead ${VERSION}: runs every container or pod of containerd in
 
   bulkhead ps [--json]                     sandboxes of this host: processes, memory, age
   bulkhead check [--json] [--config FILE]  can this host run bulkhead? exit status 1 if not
+  bulkhead explain BUNDLE|ID               boot a VM or join one? each mount and its kind, with the reasons
   bulkhead version                         version of this installation
   bulkhead help                            this text
 
@@ -67,13 +70,20 @@ async function run(argv: readonly string[]): Promise<number> {
   const { values, positionals } = parse(argv);
   const [given, ...rest] = positionals;
   const command = values.help ? 'help' : values.version ? 'version' : (given ?? 'help');
+  const target = command === 'explain' ? rest.shift() : undefined;
   if (rest.length > 0) throw new UsageError(`unexpected argument ${JSON.stringify(rest[0])}`);
-  if (values.config !== undefined && command !== 'check') throw new UsageError('--config belongs to check');
+  if (values.config !== undefined && command !== 'check' && command !== 'explain') {
+    throw new UsageError('--config belongs to check and explain');
+  }
   switch (command) {
     case 'ps':
       return runPs(values.json === true);
     case 'check':
       return await runCheck(values.json === true, values.config);
+    case 'explain':
+      if (target === undefined) throw new UsageError('explain needs a bundle or the id of a container');
+      print(explainBundle(target, await loadConfig(values.config)));
+      return 0;
     case 'version':
       print([`bulkhead ${VERSION}`]);
       return 0;

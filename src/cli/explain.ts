@@ -1,0 +1,70 @@
+// `bulkhead explain`: what the shim decides about a container, and why, without doing any of it.
+import { existsSync, globSync, realpathSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Config } from '../config/config.ts';
+import { hostCapacity } from '../host/capacity.ts';
+import { netnsKind } from '../host/netns.ts';
+import { classifyMounts } from '../oci/mounts.ts';
+import { sizeVm } from '../oci/sizing.ts';
+import { readSpec, type Spec } from '../oci/spec.ts';
+import { hostView } from '../sandbox/host-view.ts';
+import { place } from '../sandbox/placement.ts';
+import { networkMode } from '../vm/network/mode.ts';
+
+/** Where containerd keeps bundles: below its state folder, by namespace and id. */
+const BUNDLES = '/run/containerd/io.containerd.runtime.v2.task/*';
+
+/**
+ * @param given a bundle's folder, or the id of a container that containerd on this host runs.
+ * @throws Error when there is no such bundle, or ids of two namespaces are the same; SpecError.
+ */
+export function findBundle(given: string, bundles: string = BUNDLES): string {
+  if (existsSync(join(given, 'config.json'))) return realpathSync(given);
+  if (given.includes('/')) throw new Error(`${given} is no bundle: it has no config.json`);
+  const found = globSync(join(bundles, given)).filter((dir) => statSync(dir).isDirectory());
+  if (found.length > 1) throw new Error(`${given} is not the only one: name one of ${found.join(', ')}`);
+  if (found[0] === undefined) {
+    throw new Error(`no container ${given} below ${bundles}: give the folder of its bundle instead`);
+  }
+  return found[0];
+}
+
+/** The decision in lines for a person. @param id the container's id, the bundle's name where nobody says otherwise. */
+export function explain(id: string, spec: Spec, config: Config): string[] {
+  const placement = place(id, spec.annotations ?? {});
+  const lines = [headline(id, placement), ...because(placement.reasons)];
+  if (placement.t === 'reject') return lines;
+  if (placement.t === 'boot') {
+    const network = networkMode(spec.linux?.namespaces ?? [], placement.pod, netnsKind);
+    lines.push('', 'VM', ...because(sizeVm(spec, config.vm, hostCapacity().cpus).reasons));
+    lines.push('', `network: ${network.t}`, ...because(network.reasons));
+  }
+  const mounts = classifyMounts(spec.mounts ?? [], hostView(config.sharedFs));
+  lines.push('', 'mounts');
+  for (const { mount, kind, readOnly, reason } of mounts) {
+    lines.push(`  ${mount.destination.padEnd(32)} ${kind}${readOnly ? ', read-only' : ''}: ${reason}`);
+  }
+  return lines;
+}
+
+function headline(id: string, placement: ReturnType<typeof place>): string {
+  switch (placement.t) {
+    case 'reject':
+      return `${id} is rejected`;
+    case 'join':
+      return `${id} joins the VM of sandbox ${placement.sandboxId}`;
+    case 'boot':
+      return `${id} boots a VM${placement.pod ? ', the sandbox of a pod' : ' of its own'}`;
+  }
+}
+
+function because(reasons: readonly string[]): string[] {
+  return reasons.map((reason) => `  ${reason}`);
+}
+
+/** What `bulkhead explain` prints. */
+export function explainBundle(given: string, config: Config): string[] {
+  const bundle = findBundle(given);
+  const id = bundle.split('/').at(-1) ?? given;
+  return explain(id, readSpec(bundle), config);
+}
