@@ -2,16 +2,7 @@
  * Mounts of the host, made and undone by util-linux: as few processes as possible, read-only that also holds
  * in the daemon's mount namespace, and nothing that leaks back to where a bind mount came from.
  */
-import {
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  rmdirSync,
-  rmSync,
-  statSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { lstatSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runCommand } from './command.ts';
 import {
@@ -239,15 +230,5 @@ async function isolate(
     if (result.code !== 0 && readMountinfo().some((m) => m.mountPoint === point)) {
       throw new Error(`cannot cut ${point} from its source before unmounting: ${result.stderr.trim()}`);
     }
-  }
-}
-
-/** True for a block device or a regular file that can be attached as a disk. */
-export function isDiskSource(path: string): boolean {
-  try {
-    const stat = statSync(path);
-    return stat.isBlockDevice() || stat.isFile();
-  } catch {
-    return false;
   }
 }

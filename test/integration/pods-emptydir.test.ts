@@ -150,7 +150,7 @@ test('/dev/shm: one for the pod, with its size and flags', async () => {
   assert.equal((await box.exec(['cat', '/dev/shm/file'])).code, 1, 'a volume of its own');
 });
 
-test('huge pages', { skip: !runtime.isVm }, async () => {
+test('huge pages', { skip: !runtime.isVm && 'it is about the VM' }, async () => {
   // The host needs no huge pages: those of the pod are the guest's.
   const path = await hugepageEmptyDir(pod, 'huge', '2M', '4M');
   const box = await pod.run({
@@ -173,7 +173,9 @@ test('an emptyDir is gone with its pod: the next pod has its own', async () => {
   await next.remove();
 });
 
-test("disk, local: in the pod's own root by configuration", { skip: !runtime.isVm }, async () => {
+test("disk, local: in the pod's own root by configuration", {
+  skip: !runtime.isVm && 'it is about the VM',
+}, async () => {
   const config = join(host.daemon.dir, 'local.toml');
   writeFileSync(config, '[shared_fs]\ndisk_empty_dir = "local"\n');
   const other = await PodHost.start({ env: { BULKHEAD_CONFIG: config } });

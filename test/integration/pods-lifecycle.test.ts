@@ -153,7 +153,9 @@ test('a command that does not exist fails the start, and the pod goes on', async
   await assertNothingNew(host.daemon, clean, [pod.id, broken.id, good.id]);
 });
 
-test('the death of the VM ends every container and the pod at once', { skip: !runtime.isVm }, async () => {
+test('the death of the VM ends every container and the pod at once', {
+  skip: !runtime.isVm && 'it is about the VM',
+}, async () => {
   const pod = await host.pod();
   const boxes = [await pod.run(), await pod.run({ command: ['sleep', '99999'] })];
   const created = await pod.create();
@@ -169,7 +171,7 @@ test('the death of the VM ends every container and the pod at once', { skip: !ru
   await assertNothingNew(host.daemon, clean, [pod.id, created.id, ...boxes.map((box) => box.id)]);
 });
 
-test('the death of the shim does the same', { skip: !runtime.isVm }, async () => {
+test('the death of the shim does the same', { skip: !runtime.isVm && 'it is about the VM' }, async () => {
   const pod = await host.pod();
   const box = await pod.run();
   process.kill(shimPid(pod), 'SIGKILL');
@@ -212,7 +214,7 @@ test('containerd restarts in the middle of a pod: it finds pod and containers ag
 });
 
 test('a container of a sandbox that is gone is refused with the reasons', {
-  skip: !runtime.isVm,
+  skip: !runtime.isVm && 'it is about the VM',
 }, async () => {
   const pod = await host.pod();
   await pod.stop();

@@ -132,7 +132,7 @@ test('shared pid namespace: all see all, the pause process is 1 and collects orp
 });
 
 test('the host: its network is refused with words, its pid and ipc namespaces mean those of the pod', {
-  skip: !runtime.isVm,
+  skip: !runtime.isVm && 'it is about the VM',
 }, async () => {
   const withHost = (options: object) =>
     host.pod({ hostname: '', linux: { securityContext: { namespaceOptions: options } } });

@@ -25,7 +25,9 @@ async function stats(containerId: string) {
   return { cpu: stats.cpu!.usageCoreNanoSeconds.value, memory: stats.memory!.workingSetBytes.value };
 }
 
-test('the VM has the size that the pod asks for', { skip: !runtime.isVm }, async () => {
+test('the VM has the size that the pod asks for', {
+  skip: !runtime.isVm && 'it is about the VM',
+}, async () => {
   const box = await pod.run();
   assert.equal(await box.sh('nproc'), '2\n');
   const kib = Number(await box.sh("grep MemTotal /proc/meminfo | sed 's/[^0-9]//g'"));

@@ -1,7 +1,7 @@
 /** Starts a VM under QEMU: checks, processes, machine protocol; all or nothing. */
 import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Hypervisor, type Vm, VmError, type VmSpec } from '../hypervisor.ts';
+import { type Vm, VmError, type VmSpec } from '../hypervisor.ts';
 import { checkSpec } from '../preflight.ts';
 import { FS_SOCKET, startVirtiofsd, virtiofsdFlavour } from '../virtiofsd.ts';
 import { VmChild } from '../vm-child.ts';
@@ -12,11 +12,6 @@ import { QemuVm, SHARE_END_MS } from './running-vm.ts';
 export interface QemuOptions {
   /** From the start of QEMU to its first word; 20 s unless told, for hosts under heavy load. */
   readonly startMs?: number;
-}
-
-/** The hypervisor that runs VMs under QEMU. */
-export function createQemuHypervisor(options: QemuOptions = {}): Hypervisor {
-  return { start: (spec, signal) => startQemu(spec, signal, options) };
 }
 
 const DEFAULT_START_MS = 20_000;
