@@ -84,6 +84,26 @@ for (const [
 
 test('the documented table has rows', () => assert.ok(documented().length >= 40));
 
+test('what is mounted below a read-only folder', () => {
+  const table = [
+    entry('/data/b/c', 'tmpfs', { options: ['ro'] }),
+    entry('/data/b', 'tmpfs'),
+    entry('/database', 'tmpfs'),
+  ];
+  const below = [
+    { path: 'b', readOnly: false },
+    { path: 'b/c', readOnly: true },
+  ];
+  assert.deepEqual(classify(bind('/data', '/x', ['rbind', 'ro']), { table }).submounts, below);
+  assert.deepEqual(classify(bind('/data', '/x', ['rbind', 'rro']), { table }).submounts, below);
+  assert.equal(classify(bind('/data', '/x', ['bind', 'ro']), { table }).submounts, undefined);
+  assert.equal(classify(bind('/data', '/x', ['rbind']), { table }).submounts, undefined);
+  const many = Array.from({ length: 65 }, (_, n) => entry(`/data/${n}`, 'tmpfs'));
+  const root = classify(bind('/data', '/x', ['rbind', 'ro']), { table: many });
+  assert.equal(root.submounts, undefined);
+  assert.match(root.reason, /65 mounts/);
+});
+
 test('a mount that covers another counts', () => {
   const table = [entry(`${emptyDir}/v`, 'ext4 rw'), entry(`${emptyDir}/v`, 'tmpfs size=4k')];
   assert.equal(classify(bind(`${emptyDir}/v`), { table }).kind, 'ephemeral');

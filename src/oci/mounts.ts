@@ -37,6 +37,8 @@ export interface ClassifiedMount {
   readonly mount: Mount;
   readonly kind: MountKind;
   readonly readOnly: boolean;
+  /** What a read-only folder has mounted below it, outer ones first. Only `rro` makes these read-only too. */
+  readonly submounts?: readonly Submount[] | undefined;
   /** An emptyDir's own folder on the host, and the folder in it that is mounted ('' for all of it: subPath). */
   readonly volume?: { readonly path: string; readonly subPath: string } | undefined;
   /** nosuid, nodev and noexec of a file system that is made anew in the guest. */
@@ -47,6 +49,13 @@ export interface ClassifiedMount {
   readonly pageSizeBytes?: number | undefined;
   /** Why this kind: for the log, and for the error when refused. */
   readonly reason: string;
+}
+
+/** A mount of the host below a folder that is bound. */
+export interface Submount {
+  /** Relative to the folder. */
+  readonly path: string;
+  readonly readOnly: boolean;
 }
 
 /** A line of the mount table; what src/host's parseMountinfo yields fits. */
@@ -112,6 +121,9 @@ const watchedParents = new Set(
   ['configmap', 'secret', 'projected', 'downward-api'].map((name) => `kubernetes.io~${name}`),
 );
 
+/** More mounts than this below a read-only folder (such as the host's root) are read-only with it. */
+const MAX_SUBMOUNTS = 64;
+
 /** Propagation that would need mounts of the guest to appear on the host. */
 const outward = new Set(['shared', 'rshared']);
 
@@ -129,6 +141,11 @@ export function classifyMounts(mounts: readonly Mount[], host: HostView): Classi
 export function isReadOnly(options: readonly string[]): boolean {
   const last = options.findLast((option) => option === 'ro' || option === 'rro' || option === 'rw');
   return last === 'ro' || last === 'rro';
+}
+
+/** Whether `rro` asks for all below to be read-only as well. */
+export function isRecursivelyReadOnly(options: readonly string[]): boolean {
+  return isReadOnly(options) && options.includes('rro');
 }
 
 function classifyMount(mount: Mount, host: HostView): Verdict {
@@ -198,7 +215,30 @@ function classifyDir(mount: Mount, source: string, host: HostView): Verdict {
   if (watchedParents.has(posix.basename(posix.dirname(source)))) {
     return { kind: 'watched', reason: `${source} is a volume whose files the kubelet replaces` };
   }
-  return { kind: 'dir-bind', reason: `${source} is a folder` };
+  return classifyFolder(mount.options ?? [], source, host.mountTable);
+}
+
+function classifyFolder(
+  options: readonly string[],
+  source: string,
+  table: readonly MountTableEntry[],
+): Verdict {
+  const verdict = { kind: 'dir-bind', reason: `${source} is a folder` } as const;
+  if (!isReadOnly(options) || !options.includes('rbind')) return verdict;
+  const submounts = submountsOf(source, table);
+  if (submounts.length <= MAX_SUBMOUNTS) return { ...verdict, submounts };
+  return { ...verdict, reason: `${verdict.reason}, read-only with the ${submounts.length} mounts below it` };
+}
+
+function submountsOf(source: string, table: readonly MountTableEntry[]): Submount[] {
+  const prefix = source === '/' ? source : `${source}/`;
+  const byPath = new Map<string, Submount>();
+  for (const { mountPoint, options } of table) {
+    if (!mountPoint.startsWith(prefix) || mountPoint === source) continue;
+    const path = mountPoint.slice(prefix.length);
+    byPath.set(path, { path, readOnly: options.includes('ro') });
+  }
+  return [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
 type EmptyDir = NonNullable<ClassifiedMount['volume']>;

@@ -77,14 +77,15 @@ test('a host name needs a uts namespace', () => {
 test('mounts are replaced and dropped by position', () => {
   const mounts = ['/a', '/b', '/c'].map((destination) => ({ destination, type: 'bind', source: '/host' }));
   const replaced = { destination: '/a', type: 'bind', source: '/guest' };
+  const added = { ...replaced, destination: '/a/b' };
   const guest = toGuestSpec(spec({}, { mounts }), {
     ...plan,
     mounts: new Map([
-      [0, replaced],
-      [1, undefined],
+      [0, [replaced, added]],
+      [1, []],
     ]),
   });
-  assert.deepEqual(guest.spec.mounts, [replaced, mounts[2]]);
+  assert.deepEqual(guest.spec.mounts, [replaced, added, mounts[2]]);
 });
 
 test('resources: what the guest can enforce', () => {

@@ -20,8 +20,8 @@ export interface GuestPlan {
   readonly diskPaths?: ReadonlySet<string>;
   /** The container whose pid namespace it joins; else its own or, as the request says, the sandbox's. */
   readonly pidTarget?: string;
-  /** Position in the spec's mounts -> the mount in the guest; undefined drops it. Others stay as they are. */
-  readonly mounts: ReadonlyMap<number, Mount | undefined>;
+  /** Position in the spec's mounts -> what the guest mounts in its place. Others stay as they are. */
+  readonly mounts: ReadonlyMap<number, readonly Mount[]>;
 }
 
 export interface GuestSpec {
@@ -80,9 +80,7 @@ export function toGuestSpec(spec: RunnableSpec, plan: GuestPlan): GuestSpec {
     ociVersion: GUEST_OCI_VERSION,
     process: toGuestProcess(spec.process),
     root: { ...spec.root, path: plan.rootfs },
-    mounts: mounts.flatMap((mount, index) =>
-      plan.mounts.has(index) ? (plan.mounts.get(index) ?? []) : mount,
-    ),
+    mounts: mounts.flatMap((mount, index) => plan.mounts.get(index) ?? mount),
     linux: guestLinux,
   };
   if (annotations !== undefined)

@@ -4,7 +4,7 @@
  */
 import { isAbsolute, join, posix } from 'node:path';
 import type { MountEntry } from '../host/mounts.ts';
-import { type ClassifiedMount, classifyMounts, type HostView } from '../oci/mounts.ts';
+import { type ClassifiedMount, classifyMounts, type HostView, isRecursivelyReadOnly } from '../oci/mounts.ts';
 import { type Mount, type RunnableSpec, requireRunnable, type Spec } from '../oci/spec.ts';
 import { toGuestSpec } from '../oci/to-agent.ts';
 import type { DiskUse } from './disks.ts';
@@ -72,11 +72,12 @@ const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
 export function planContainer(request: PlanRequest, share: Share, view: PlanView): ContainerPlan {
   const spec = requireRunnable(request.spec, join(request.bundle, 'config.json'));
   const storages: GuestStorage[] = [];
-  const mounts = new Map<number, Mount | undefined>();
+  const mounts = new Map<number, readonly Mount[]>();
   const bound: ClassifiedMount[] = [];
   const bind = (mount: ClassifiedMount, source: string, flags: readonly string[] = []) => {
     const options = [...(mount.mount.options ?? []), ...flags];
-    mounts.set(mount.index, { ...mount.mount, type: 'bind', source, options });
+    const own = { ...mount.mount, type: 'bind', source, options };
+    mounts.set(mount.index, [own, ...writableBelow(mount, source)]);
   };
   for (const mount of classifyMounts(spec.mounts ?? [], view)) {
     switch (mount.kind) {
@@ -105,7 +106,7 @@ export function planContainer(request: PlanRequest, share: Share, view: PlanView
       }
       case 'block-device':
         bound.push(mount);
-        mounts.set(mount.index, undefined);
+        mounts.set(mount.index, []);
         break;
       case 'refused':
         throw new ShimError('invalid-argument', mount.reason);
@@ -193,8 +194,28 @@ function rootfsMounts(request: PlanRequest, share: Share): MountEntry[] {
 function hostVolume(mount: ClassifiedMount): HostVolume {
   const recursive = mount.mount.options?.includes('rbind') === true;
   // An emptyDir belongs to the pod: one mount serves those that write and those that only read.
-  if (mount.kind === 'disk') return { source: mount.volume!.path, readOnly: false, recursive: true };
-  return { source: mount.mount.source!, readOnly: mount.readOnly, recursive };
+  if (mount.kind === 'disk')
+    return { source: mount.volume!.path, readOnly: false, recursive: true, readOnlyBelow: [] };
+  const readOnlyBelow = isRecursivelyReadOnly(mount.mount.options ?? [])
+    ? (mount.submounts ?? []).map(({ path }) => path)
+    : [];
+  return { source: mount.mount.source!, readOnly: mount.readOnly, recursive, readOnlyBelow };
+}
+
+/**
+ * In the guest a read-only bind covers what the host has mounted below, because all of it is one virtio-fs. As on the
+ * host, only `rro` shall do that: the others get a bind of their own.
+ */
+function writableBelow({ mount, submounts = [] }: ClassifiedMount, source: string): Mount[] {
+  if (isRecursivelyReadOnly(mount.options ?? [])) return [];
+  return submounts
+    .filter(({ readOnly }) => !readOnly)
+    .map(({ path }) => ({
+      destination: posix.join(mount.destination, path),
+      type: 'bind',
+      source: posix.join(source, path),
+      options: ['bind'],
+    }));
 }
 
 /** The guest follows the shared folder and shows containers a copy: the host's changes raise no events by themselves. */

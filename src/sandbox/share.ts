@@ -20,12 +20,14 @@ export interface HostVolume {
   readonly readOnly: boolean;
   /** With what is mounted below it. */
   readonly recursive: boolean;
+  /** Mounts below it that are made read-only too, relative to the source. */
+  readonly readOnlyBelow: readonly string[];
 }
 
 interface Volume {
   /** Never used twice, so that the guest cannot mistake a new volume for one that it still knows. */
   readonly name: string;
-  readonly entry: MountEntry;
+  readonly entries: readonly MountEntry[];
   readonly users: Set<string>;
   isMounted: boolean;
 }
@@ -69,11 +71,16 @@ export class Share {
     return `${GUEST_SHARE}/volumes/${known.name}`;
   }
 
-  #newVolume({ source, readOnly, recursive }: HostVolume): Volume {
+  #newVolume({ source, readOnly, recursive, readOnlyBelow }: HostVolume): Volume {
     const name = String(++this.#count);
+    const target = this.#volumePath(name);
     const options = [recursive ? 'rbind' : 'bind', ...(readOnly ? ['ro'] : [])];
-    const entry = { type: 'bind', source, target: this.#volumePath(name), options };
-    return { name, entry, users: new Set(), isMounted: false };
+    const below = readOnlyBelow.map((path) => ({
+      ...{ type: 'bind', source: join(source, path), target: join(target, path) },
+      options: ['bind', 'ro'],
+    }));
+    const entries = [{ type: 'bind', source, target, options }, ...below];
+    return { name, entries, users: new Set(), isMounted: false };
   }
 
   #volumePath(name: string): string {
@@ -85,7 +92,7 @@ export class Share {
     return this.#queue.run(async () => {
       const used = [...this.#volumes.values()].filter(({ users }) => users.has(containerId));
       const missing = used.filter(({ isMounted }) => !isMounted);
-      await this.#mount([...mounts, ...missing.map(({ entry }) => entry)]);
+      await this.#mount([...mounts, ...missing.flatMap(({ entries }) => entries)]);
       for (const volume of missing) volume.isMounted = true;
     });
   }
@@ -108,7 +115,7 @@ export class Share {
 }
 
 /** What lies at the path now is part of the key: it may be another thing than when an older container came. */
-function keyOf({ source, readOnly, recursive }: HostVolume): string {
-  const stat = statSync(source, { throwIfNoEntry: false });
-  return JSON.stringify([source, readOnly, recursive, stat?.dev, stat?.ino]);
+function keyOf(volume: HostVolume): string {
+  const stat = statSync(volume.source, { throwIfNoEntry: false });
+  return JSON.stringify([volume, stat?.dev, stat?.ino]);
 }

@@ -139,12 +139,18 @@ test('-v prints text and exits 0', async () => {
   assert.ok(result.stdout.includes(basename(shimPath())), result.stdout);
 });
 
-test('-info gives a RuntimeInfo with the runtime name', {
+test("-info gives a RuntimeInfo with the runtime's name and features", {
   skip: !runtime.isVm && 'containerd 1.6 has no -info',
 }, async () => {
   const result = await run(shimPath(), ['-info'], { timeoutMs: 10_000, input: '' });
   assert.equal(result.code, 0, describe(result));
-  assert.equal(RuntimeInfo.decode(result.stdoutBytes).name, runtime.name);
+  const info = RuntimeInfo.decode(result.stdoutBytes);
+  assert.equal(info.name, runtime.name);
+  assert.equal(info.features?.typeUrl, 'types.containerd.io/opencontainers/runtime-spec/1/features/Features');
+  const { mountOptions } = JSON.parse(Buffer.from(info.features.value).toString()) as {
+    mountOptions: string[];
+  };
+  assert.ok(mountOptions.includes('rro'));
 });
 
 test('start without or with a broken config.json fails with the file in its words, and leaves nothing', async () => {

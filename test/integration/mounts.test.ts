@@ -4,6 +4,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { chown, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { mustRun } from '../support/command.ts';
 import { Containerd } from '../support/containerd.ts';
 import { CtrContainer } from '../support/ctr.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
@@ -16,7 +17,9 @@ before(async () => {
   daemon = await Containerd.start();
   clean = belongings(daemon);
   host = join(daemon.dir, 'host');
-  for (const name of ['rw', 'ro', 'rw/sub', 'inner']) await mkdir(join(host, name), { recursive: true });
+  for (const name of ['rw', 'ro', 'rw/sub', 'inner', 'nested/below'])
+    await mkdir(join(host, name), { recursive: true });
+  await mustRun('mount', ['-t', 'tmpfs', 'tmpfs', join(host, 'nested', 'below')]);
   await writeFile(join(host, 'rw', 'seen'), 'from host\n');
   await writeFile(join(host, 'ro', 'fixed'), 'fixed\n');
   await writeFile(join(host, 'single'), 'one file\n');
@@ -36,6 +39,8 @@ before(async () => {
     ...bind('hosts', '/etc/hosts', 'rbind:ro'),
     ...bind('resolv.conf', '/etc/resolv.conf', 'rbind:rw'),
     ...bind('ro', '/made/on/the/way', 'rbind:ro'),
+    ...bind('nested', '/plain', 'rbind:ro'),
+    ...bind('nested', '/whole', 'rbind:rro'),
   ];
   box = await CtrContainer.start(daemon, 'binds', ['sleep', '100000'], ['--null-io', ...mounts]);
 });
@@ -73,6 +78,13 @@ test('read-only stays read-only', async () => {
   assert.equal(await readFile(join(host, 'ro', 'fixed'), 'utf8'), 'fixed\n');
   const remount = await box.exec(['sh', '-c', 'mount -o remount,rw /fixed 2>&1; echo x > /fixed/new']);
   assert.notEqual(remount.code, 0);
+});
+
+test('read-only covers what is mounted below only when it says recursive', async () => {
+  const targets = ['/plain/x', '/plain/below/x', '/whole/x', '/whole/below/x'];
+  const script = `for p in ${targets.join(' ')}; do touch $p 2>/dev/null && echo $p; done; ls /whole/below`;
+  assert.equal(await box.sh(`sleep 0.3; ${script}`), '/plain/below/x\nx\n');
+  await mustRun('umount', [join(host, 'nested', 'below')]);
 });
 
 test('single files, /etc/hosts and /etc/resolv.conf, and a target that has to be made', async () => {
