@@ -283,12 +283,22 @@ test('when the VM goes every call ends with the same clear error, and later ones
   for (const call of calls) {
     const error = await errorOf(call);
     assert.equal(error.code, Code.Unavailable);
-    assert.match(error.message, /the connection to the guest agent is gone$/);
+    assert.match(error.message, /the connection to the guest agent is gone: the VM ended: killed$/);
   }
   await agent.closed;
   await watching;
   assert.equal(agent.isClosed, true);
   assert.equal((await errorOf(agent.startContainer('c'))).code, Code.Unavailable);
+});
+
+test('a connection that breaks while the VM runs: the error has the last words of the guest', async () => {
+  const { agent, guest } = await connect({ waitProcess: () => new Promise(() => {}) });
+  const waiting = errorOf(agent.waitProcess('c', ''));
+  guest.host.agent.destroy();
+  assert.match(
+    (await waiting).message,
+    /agent is gone: .*last lines of its console:\nfirst line\nKernel panic$/,
+  );
 });
 
 test('containers without memory are told of one by one', async () => {

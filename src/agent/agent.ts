@@ -1,5 +1,4 @@
 // The guest agent as the rest of the shim sees it: typed calls with time limits, over one ttrpc connection.
-import type { Duplex } from 'node:stream';
 import {
   type CallOptions,
   type Client,
@@ -24,16 +23,10 @@ import { parseProcess, parseResources, type RunnableSpec } from '../oci/spec.ts'
 import { toGuestProcess, toGuestResources } from '../oci/to-agent.ts';
 import { toProtoProcess, toProtoResources, toProtoSpec } from '../oci/to-proto.ts';
 import { AgentError, agentError, cleanText } from './agent-error.ts';
+import { type AgentHost, consoleTail, delay, endOf } from './agent-host.ts';
 import { checkRead, checkWritten, type GuestStreams } from './streams.ts';
 
-/** A VM as far as reaching its agent goes; src/vm's Vm fits. */
-export interface AgentHost {
-  /** Channel to the agent; what is written before the guest listens is held. */
-  readonly agent: Duplex;
-  readonly exited: Promise<{ readonly reason: string }>;
-  /** The end of the guest's console, for the error of a guest that does not boot. */
-  console(): string;
-}
+export type { AgentHost };
 
 export interface ConnectOptions {
   /** How long the guest may take until its agent answers. */
@@ -75,7 +68,6 @@ const shareStorage: Init<Storage> = {
 };
 
 const maxHostnameLength = 64;
-const consoleLines = 20;
 const destroyMs = 2_000;
 const oomPauseMs = 50;
 const oomRetryMs = 1_000;
@@ -102,7 +94,7 @@ export async function connectAgent(host: AgentHost, options: ConnectOptions): Pr
     if (status !== HealthCheckResponseServingStatus.SERVING) {
       throw new AgentError(Code.Unavailable, `the guest agent answers but does not serve (status ${status})`);
     }
-    return new GuestAgent(connection, cleanText(await version, 100), options.requestMs);
+    return new GuestAgent(host, connection, cleanText(await version, 100), options.requestMs);
   } catch (error) {
     const failure = await bootError(host, connection, options, error);
     connection.close();
@@ -118,18 +110,14 @@ async function bootError(
 ): Promise<AgentError> {
   if (thrown instanceof AgentError) return thrown;
   if (connection.closeError !== undefined) {
-    const reason = await Promise.race([host.exited.then((exit) => exit.reason), delay(1_000)]);
-    const text =
-      typeof reason === 'string' ? `the VM ended: ${reason}` : cleanText(connection.closeError.message);
+    const text = await endOf(host, connection);
     return new AgentError(Code.Unavailable, `the guest agent never answered: ${text}`, thrown);
   }
   const error = agentError('waiting for the guest to boot', thrown, options.timeoutMs);
   if (error.code !== Code.DeadlineExceeded) return error;
-  const lines = host.console().trimEnd().split('\n').slice(-consoleLines).join('\n');
-  const console = lines === '' ? 'its console is empty' : `last lines of its console:\n${lines}`;
   return new AgentError(
     error.code,
-    `the guest did not report ready within ${options.timeoutMs} ms; ${console}`,
+    `the guest did not report ready within ${options.timeoutMs} ms; ${consoleTail(host)}`,
     thrown,
   );
 }
@@ -140,12 +128,16 @@ export class GuestAgent {
   readonly version: string;
   /** Resolves when the connection is gone. */
   readonly closed: Promise<void>;
+  readonly #host: AgentHost;
   readonly #connection: Connection;
   readonly #client: Client<typeof AgentService>;
   readonly #requestMs: number;
+  /** Found out once, by the first call that needs it. */
+  #end: Promise<string> | undefined;
 
-  constructor(connection: Connection, version: string, requestMs: number) {
+  constructor(host: AgentHost, connection: Connection, version: string, requestMs: number) {
     this.version = version;
+    this.#host = host;
     this.closed = connection.closed;
     this.#connection = connection;
     this.#client = createClient(AgentService, connection);
@@ -321,15 +313,11 @@ export class GuestAgent {
       return await invoke(request, limits);
     } catch (error) {
       if (this.isClosed) {
-        throw new AgentError(Code.Unavailable, `${what}: the connection to the guest agent is gone`, error);
+        this.#end ??= endOf(this.#host, this.#connection);
+        const gone = `${what}: the connection to the guest agent is gone: ${await this.#end}`;
+        throw new AgentError(Code.Unavailable, gone, error);
       }
       throw agentError(what, error, limits.timeoutMs);
     }
   }
-}
-
-function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms).unref();
-  });
 }

@@ -54,6 +54,9 @@ export interface Mount {
     | 'PROPAGATION_HOST_TO_CONTAINER'
     | 'PROPAGATION_BIDIRECTIONAL';
   readonly recursiveReadOnly?: boolean;
+  /** Files of an image instead of a path of the host. */
+  readonly image?: { readonly image: string };
+  readonly imageSubPath?: string;
 }
 
 export interface SecurityContext {

@@ -56,12 +56,14 @@ impl<'a> Channel<'a> {
         Ok(())
     }
 
-    /// Writes some of `bytes` and says how many.
+    /// Writes some of `bytes`, of which there must be some, and says how many.
     pub async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         loop {
             let mut guard = self.fd.writable().await?;
             match guard.try_io(|fd| nix::unistd::write(fd.get_ref(), bytes).map_err(io::Error::from)) {
                 Ok(Err(e)) if e.kind() == io::ErrorKind::Interrupted => {}
+                // A virtio port that could not queue anything, which polling does not foretell.
+                Ok(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(done) => return done,
                 Err(_) => {}
             }

@@ -59,7 +59,8 @@ impl Relay {
         let Some(ends) = &self.ends else { return Ok(()) };
         let moved = splice(&ends.read, None, target, None, self.length, FLAGS)?;
         if moved == 0 {
-            return Err(io::Error::other("data has disappeared from a pipe"));
+            // The virtio port has taken the pages and could not queue them: its driver found no memory for the list.
+            return Err(io::Error::other("the port has lost data"));
         }
         self.length -= moved;
         Ok(())

@@ -71,7 +71,9 @@ impl Outbox {
                 self.filled.notified().await;
                 continue;
             };
-            if send(channel, &mut frame).await.is_err() {
+            if let Err(error) = send(channel, &mut frame).await {
+                // The console is where the host looks when the connection is gone.
+                eprintln!("bulkhead-agent: the connection to the host broke: {error}");
                 return Ended::Closed;
             }
         }
