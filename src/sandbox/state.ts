@@ -4,8 +4,7 @@
  *
  * Mounts need no entry: every mount we make lies below the sandbox's folder and is found in mountinfo.
  */
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { rmdir } from 'node:fs/promises';
+import { mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { openCgroup } from '../host/cgroup.ts';
 import { makeFolders } from '../host/folders.ts';
@@ -70,6 +69,7 @@ export class SandboxState {
       makeFolders(dirname(dir), 0o700);
       mkdirSync(dir, { mode: 0o700 });
     } catch (error) {
+      removeNamespaceDir(dir);
       if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
         throw new ShimError(
           'already-exists',
@@ -87,6 +87,7 @@ export class SandboxState {
       state.#write();
     } catch (error) {
       rmSync(dir, { recursive: true, force: true });
+      removeNamespaceDir(dir);
       throw new ShimError('failed-precondition', `cannot write ${dir}/state.json: ${messageOf(error)}`, {
         cause: error,
       });
@@ -155,6 +156,14 @@ async function end(ref: ProcessRef): Promise<void> {
 /** Unmounts everything below a sandbox's folder, then removes it; never follows a mount into somebody's data. */
 export async function removeSandboxDir(dir: string): Promise<void> {
   await removeTree(dir);
-  // The namespace's folder goes with its last sandbox.
-  await rmdir(dirname(dir)).catch(() => undefined);
+  removeNamespaceDir(dir);
+}
+
+/** The namespace's folder goes with its last sandbox. */
+function removeNamespaceDir(dir: string): void {
+  try {
+    rmdirSync(dirname(dir));
+  } catch {
+    // Others are in it.
+  }
 }

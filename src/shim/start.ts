@@ -39,10 +39,11 @@ export async function start(args: ShimArgs, bundle: string): Promise<string> {
         `the sandbox is gone or was never started (${placement.reasons.join('; ')})`,
     );
   }
-  if (!running) await startServer(args, bundle, path);
   const address = `unix://${path}`;
-  // containerd 1.6/1.7 and CRI-O find the shim again by this file after their restart.
+  // containerd 1.6/1.7 and CRI-O find the shim again by this file after their restart. Written first: a server whose
+  // address cannot be kept must not run.
   writeFileSync(join(bundle, 'address'), address, { mode: 0o600 });
+  if (!running) await startServer(args, bundle, path);
   return address;
 }
 
