@@ -38,28 +38,25 @@ export function bareVmOf(argv: readonly string[]): BareVm {
   return { hypervisor: argv[0] ?? 'qemu-system-x86_64', image, ...shared };
 }
 
-/** Milliseconds from exec to the first byte that the agent sends. The VM is killed afterwards. */
-export async function bareBoot(vm: BareVm): Promise<number> {
-  const argv = [
-    ...[
-      '-no-user-config',
-      '-nodefaults',
-      '-display',
-      'none',
-      '-no-reboot',
-      '-machine',
-      vm.machine,
-      '-cpu',
-      vm.cpu,
-    ],
+/** A VM with its image, and a port that is fd 3. */
+export function bareArgv(vm: BareVm): string[] {
+  return [
+    vm.hypervisor,
+    ...['-no-user-config', '-nodefaults', '-display', 'none', '-no-reboot'],
+    ...['-machine', vm.machine, '-cpu', vm.cpu],
     ...['-m', vm.memory, '-smp', '1', '-kernel', vm.kernel, '-append', vm.append],
     ...['-blockdev', `driver=file,node-name=image,filename=${vm.image},read-only=on,locking=off`],
     ...['-device', 'virtio-blk-pci,drive=image', '-device', 'virtio-rng-pci', '-serial', 'null'],
     ...['-chardev', 'socket,id=agent,fd=3', '-device', 'virtio-serial-pci'],
     ...['-device', 'virtserialport,chardev=agent,name=org.bulkhead.agent.0'],
   ];
+}
+
+/** Milliseconds from exec to the first byte that the agent sends. The VM is killed afterwards. */
+export async function bareBoot(vm: BareVm): Promise<number> {
+  const [file = '', ...args] = bareArgv(vm);
   const started = performance.now();
-  const child = spawn(vm.hypervisor, argv, { stdio: ['ignore', 'ignore', 'pipe', 'pipe'] });
+  const child = spawn(file, args, { stdio: ['ignore', 'ignore', 'pipe', 'pipe'] });
   const errors: Buffer[] = [];
   child.stderr?.on('data', (chunk: Buffer) => errors.push(chunk));
   const gone = new Promise<never>((_, reject) => {

@@ -1,6 +1,5 @@
 // Measurements of containers: ctr run, boot against a bare QEMU, a second container in a VM, exec, output.
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mustRun } from '../support/command.ts';
@@ -11,6 +10,7 @@ import { bulkheadRuntime, runcRuntime } from '../support/runtime.ts';
 import { containerSpec, processSpec } from '../support/spec.ts';
 import { type BareVm, bareBoot, bareVmOf } from './bare-boot.ts';
 import type { Measure } from './measure.ts';
+import { programsOf } from './programs.ts';
 import type { Sides } from './shim-measures.ts';
 
 let number = 0;
@@ -62,7 +62,7 @@ export function bootMeasure({ ours }: Sides, rounds: number): Measure {
     const shim = await ours.shim(id, containerSpec(['sleep', '1000'], `/${ours.namespace}/${id}`));
     try {
       await shim.create();
-      bare ??= bareVmOf(qemuArgv(shim));
+      bare ??= bareVmOf(programsOf(shim.fake.processes(), id).qemu);
       const stages = new Map<string, number[]>();
       noteStages(stages, shim.log(), id);
       const [vmm, agent] = [stages.get('vmm')?.[0], stages.get('kernelToAgent')?.[0]];
@@ -86,14 +86,6 @@ export function bootMeasure({ ours }: Sides, rounds: number): Measure {
       return await bareBoot(bare);
     },
   };
-}
-
-function qemuArgv(shim: Shim): string[] {
-  const pid = shim.fake
-    .processes()
-    .find(({ command }) => /qemu-system/.test(command) && command.includes(shim.id))?.pid;
-  if (pid === undefined) throw new Error('no QEMU of this container');
-  return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
 }
 
 /** Create to exit of one more container in a running VM; the peer makes a container with a shim that runs already. */

@@ -2,6 +2,8 @@
 import type { Ratio, Summary } from './sample.ts';
 import { ratioOf, summarize } from './sample.ts';
 
+type Sampler = () => Promise<number | readonly number[]>;
+
 export interface Measure {
   readonly name: string;
   readonly unit: 'ms' | 'MiB' | 'MB/s' | '1/s' | '%';
@@ -9,15 +11,23 @@ export interface Measure {
   readonly peerName?: string;
   /** The aim in words, printed beside the figures and never asserted. */
   readonly aim?: string;
-  /** One sample of ours; rejects when it failed. */
-  readonly ours: () => Promise<number>;
-  readonly peer?: () => Promise<number>;
+  /** One sample of ours, or several taken at once; rejects when it failed. */
+  readonly ours: Sampler;
+  readonly peer?: Sampler;
+  /** A second peer, reported on a line of its own. */
+  readonly also?: { readonly name: string; readonly sample: Sampler };
   /** Runs before the first sample, not measured. */
   readonly setup?: () => Promise<void>;
   readonly teardown?: () => Promise<void>;
   readonly rounds: number;
   /** Values that fell out on the way, such as the stages of a boot; medians are reported. */
   readonly stages?: Map<string, number[]>;
+}
+
+/** Measures on the same sandboxes, which the first of them that runs starts. */
+export interface MeasureGroup {
+  readonly measures: readonly Measure[];
+  close(): Promise<void>;
 }
 
 export interface Outcome {
@@ -28,20 +38,28 @@ export interface Outcome {
   readonly peerName: string | undefined;
   readonly ratio: Ratio | undefined;
   readonly aim: string | undefined;
+  readonly also:
+    | { readonly name: string; readonly summary: Summary | undefined; readonly ratio: Ratio | undefined }
+    | undefined;
   readonly stages: Readonly<Record<string, Summary>>;
   /** Messages of samples that failed. */
   readonly failures: readonly string[];
-  readonly samples: { readonly ours: readonly number[]; readonly peer: readonly number[] };
+  readonly samples: {
+    readonly ours: readonly number[];
+    readonly peer: readonly number[];
+    readonly also: readonly number[];
+  };
 }
 
 /** Runs all rounds; a failed sample is noted and counts as none. */
 export async function runMeasure(measure: Measure): Promise<Outcome> {
   const ours: number[] = [];
   const peer: number[] = [];
+  const also: number[] = [];
   const failures: string[] = [];
-  const sample = async (side: () => Promise<number>, into: number[]): Promise<void> => {
+  const sample = async (side: Sampler, into: number[]): Promise<void> => {
     try {
-      into.push(await side());
+      into.push(...[await side()].flat());
     } catch (error) {
       failures.push(String(error).slice(0, 300));
     }
@@ -52,6 +70,8 @@ export async function runMeasure(measure: Measure): Promise<Outcome> {
       const sides = [() => sample(measure.ours, ours)];
       const other = measure.peer;
       if (other !== undefined) sides.push(() => sample(other, peer));
+      const second = measure.also;
+      if (second !== undefined) sides.push(() => sample(second.sample, also));
       if (round % 2 === 1) sides.reverse();
       for (const side of sides) await side();
     }
@@ -74,8 +94,9 @@ export async function runMeasure(measure: Measure): Promise<Outcome> {
     peerName: measure.peerName,
     ratio: ratioOf(ours, peer),
     aim: measure.aim,
+    also: measure.also && { name: measure.also.name, summary: summarize(also), ratio: ratioOf(ours, also) },
     stages: Object.fromEntries(stages),
     failures,
-    samples: { ours, peer },
+    samples: { ours, peer, also },
   };
 }

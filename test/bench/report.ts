@@ -4,6 +4,7 @@ import { arch, cpus, loadavg, release, totalmem } from 'node:os';
 import { run } from '../support/command.ts';
 import { kvmWorks } from '../support/runtime.ts';
 import type { Outcome } from './measure.ts';
+import type { Ratio, Summary } from './sample.ts';
 
 /** What figures depend on. */
 export async function hostFacts(): Promise<Record<string, string | number | boolean>> {
@@ -30,19 +31,20 @@ export async function hostFacts(): Promise<Record<string, string | number | bool
 
 /** A line per measure. */
 export function table(outcomes: readonly Outcome[]): string {
-  const rows = outcomes.map((one) => [
-    one.name,
-    figure(one.ours?.median, one.unit),
-    figure(one.ours?.p90, one.unit),
-    figure(one.peer?.median, one.unit),
-    figure(one.peer?.p90, one.unit),
-    one.ratio === undefined
-      ? ''
-      : `${one.ratio.ratio.toFixed(2)} (${one.ratio.low.toFixed(2)}-${one.ratio.high.toFixed(2)})`,
-    String(one.ours?.n ?? 0),
-    [one.peerName === undefined ? '' : `vs ${one.peerName}`, one.aim === undefined ? '' : `aim ${one.aim}`]
-      .filter((text) => text !== '')
-      .join(', '),
+  const rows = outcomes.flatMap((one) => [
+    [
+      one.name,
+      figure(one.ours?.median, one.unit),
+      figure(one.ours?.p90, one.unit),
+      ...peerCells(one.peer, one.ratio, one.unit),
+      String(one.ours?.n ?? 0),
+      [one.peerName === undefined ? '' : `vs ${one.peerName}`, one.aim === undefined ? '' : `aim ${one.aim}`]
+        .filter((text) => text !== '')
+        .join(', '),
+    ],
+    ...(one.also === undefined
+      ? []
+      : [['', '', '', ...peerCells(one.also.summary, one.also.ratio, one.unit), '', `vs ${one.also.name}`]]),
   ]);
   const head = ['measure', 'median', 'p90', 'peer', 'peer p90', 'ratio (95 %)', 'n', ''];
   const all = [head, ...rows];
@@ -61,6 +63,12 @@ export function table(outcomes: readonly Outcome[]): string {
     ...one.failures.map((failure) => `  ${one.name} FAILED once: ${failure}`),
   ]);
   return [...lines, ...(details.length > 0 ? ['', ...details] : [])].join('\n');
+}
+
+function peerCells(peer: Summary | undefined, ratio: Ratio | undefined, unit: string): string[] {
+  const interval =
+    ratio === undefined ? '' : `${ratio.ratio.toFixed(2)} (${ratio.low.toFixed(2)}-${ratio.high.toFixed(2)})`;
+  return [figure(peer?.median, unit), figure(peer?.p90, unit), interval];
 }
 
 function figure(value: number | undefined, unit: string): string {

@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { Containerd } from '../support/containerd.ts';
 import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
 import { repoRoot } from '../support/paths.ts';
+import { PodHost } from '../support/pod.ts';
 import { bulkheadRuntime, runcRuntime, runtimeOf } from '../support/runtime.ts';
 import { containerSpec } from '../support/spec.ts';
 import {
@@ -16,7 +17,10 @@ import {
   joinMeasure,
   outputMeasure,
 } from './container-measures.ts';
-import { type Measure, type Outcome, runMeasure } from './measure.ts';
+import { fileMeasures } from './file-measures.ts';
+import { type Measure, type MeasureGroup, type Outcome, runMeasure } from './measure.ts';
+import { networkMeasures } from './network-measures.ts';
+import { growthMeasures, secondContainerMeasure } from './pod-measures.ts';
 import { hostFacts, table } from './report.ts';
 import {
   deleteMeasure,
@@ -32,8 +36,28 @@ const { values: options } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } },
 });
 const size = options.quick
-  ? { start: 5, shims: 5, vm: 3, exec: 8, state: 2, calls: 2_000, output: 2, mebibytes: 64, run: 3 }
-  : { start: 30, shims: 20, vm: 10, exec: 30, state: 5, calls: 10_000, output: 5, mebibytes: 256, run: 100 };
+  ? {
+      ...{ start: 5, shims: 5, vm: 3, exec: 8, state: 2, calls: 2_000, output: 2, mebibytes: 64, run: 3 },
+      ...{ second: 5, growth: 1 },
+      network: { rounds: 3, mebibytes: 32, trips: 100 },
+      files: { rounds: 3, mebibytes: 32, files: 100 },
+    }
+  : {
+      ...{
+        start: 30,
+        shims: 20,
+        vm: 10,
+        exec: 30,
+        state: 5,
+        calls: 10_000,
+        output: 5,
+        mebibytes: 256,
+        run: 100,
+      },
+      ...{ second: 20, growth: 5 },
+      network: { rounds: 10, mebibytes: 128, trips: 500 },
+      files: { rounds: 10, mebibytes: 128, files: 500 },
+    };
 
 for (const name of Object.keys(process.env)) if (name.startsWith('NODE_')) delete process.env[name];
 
@@ -52,6 +76,14 @@ async function take(measures: readonly Measure[]): Promise<void> {
     if (options.only !== undefined && !measure.name.includes(options.only)) continue;
     process.stderr.write(`${measure.name} ...\n`);
     outcomes.push(await runMeasure(measure));
+  }
+}
+
+async function takeGroup({ measures, close }: MeasureGroup): Promise<void> {
+  try {
+    await take(measures);
+  } finally {
+    await close();
   }
 }
 
@@ -81,6 +113,20 @@ try {
   await take([ctrRunMeasure(daemon, size.run)]);
 } finally {
   await daemon.stop();
+}
+
+await takeGroup(fileMeasures(size.files));
+
+let podHost: Promise<PodHost> | undefined;
+const startHost = (): Promise<PodHost> => {
+  podHost ??= PodHost.start();
+  return podHost;
+};
+try {
+  await take([secondContainerMeasure(startHost, size.second), ...growthMeasures(startHost, size.growth)]);
+  await takeGroup(networkMeasures(startHost, size.network));
+} finally {
+  await (await podHost?.catch(() => undefined))?.stop();
 }
 
 console.log(table(outcomes));

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mustRun } from './command.ts';
-import { waitFor, within } from './wait.ts';
+import { Changes, within } from './wait.ts';
 
 export interface FifoOptions {
   readonly stdin?: boolean;
@@ -22,6 +22,7 @@ export class FifoClient {
   readonly terminal: boolean;
   readonly #out = new Map<string, { chunks: Buffer[]; bytes: number }>();
   readonly #children: ChildProcess[] = [];
+  readonly #changes = new Changes();
   #input: ChildProcess | undefined;
 
   private constructor(dir: string, options: FifoOptions) {
@@ -73,17 +74,16 @@ export class FifoClient {
     await within('end of the input', 20_000, ended);
   }
 
-  /** Waits until the output matches. */
+  /** Waits until the output matches; as soon as it does, so that this can be timed. */
   async expect(pattern: RegExp, timeoutMs = 20_000): Promise<RegExpExecArray> {
-    return await waitFor(
-      `${pattern} in the output`,
-      () => pattern.exec(this.output) ?? undefined,
-      timeoutMs,
-    ).catch((cause) => {
+    const look = () => pattern.exec(this.output);
+    try {
+      return await this.#changes.until(`${pattern} in the output`, timeoutMs, look);
+    } catch (cause) {
       throw new Error(`no ${pattern} in: ${this.output.slice(-2000)} / ${this.errors.slice(-2000)}`, {
         cause,
       });
-    });
+    }
   }
 
   /** Resolves when the shim has closed its ends of all outputs, so everything has been read. */
@@ -113,6 +113,7 @@ export class FifoClient {
     child.stdout.on('data', (chunk: Buffer) => {
       sink.chunks.push(chunk);
       sink.bytes += chunk.length;
+      this.#changes.notify();
     });
     this.#children.push(child);
   }

@@ -38,3 +38,28 @@ export async function within<T>(what: string, timeoutMs: number, promise: Promis
     clearTimeout(handle);
   }
 }
+
+/** Tells those who wait that something they look at has changed, so that they learn of it at once. */
+export class Changes {
+  readonly #watchers = new Set<() => void>();
+
+  notify(): void {
+    for (const look of this.#watchers) look();
+  }
+
+  /** Looks now and at each change, until there is something. Rejects after `timeoutMs`, naming `what`. */
+  async until<T>(what: string, timeoutMs: number, look: () => T | null | undefined): Promise<T> {
+    const { promise, resolve } = Promise.withResolvers<T>();
+    const watcher = (): void => {
+      const found = look();
+      if (found !== null && found !== undefined) resolve(found);
+    };
+    this.#watchers.add(watcher);
+    watcher();
+    try {
+      return await within(what, timeoutMs, promise);
+    } finally {
+      this.#watchers.delete(watcher);
+    }
+  }
+}

@@ -1,0 +1,177 @@
+// The floor of a guest's files and network: the same QEMU, kernel and virtiofsd from a bare script, with a shell in it and
+// nothing of ours: no agent, no container, no redirects between interfaces.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
+import { run } from '../support/command.ts';
+import { writeRootfs } from '../support/image.ts';
+import { scratchDir } from '../support/paths.ts';
+import { Changes, waitFor } from '../support/wait.ts';
+import { type BareVm, bareArgv, bareVmOf } from './bare-boot.ts';
+import type { Programs } from './programs.ts';
+import { Shell, type Terminal } from './shell.ts';
+
+/** A tap on a bridge, both in a network namespace that a process holds. */
+export interface BareNetwork {
+  /** Process whose network namespace it is. */
+  readonly pid: number;
+  readonly bridge: string;
+  readonly mtu: number;
+  /** With the length of its prefix. */
+  readonly address: string;
+}
+
+const TAP = 'bhbare0';
+const BOOT_MS = 60_000;
+
+/** First program of the guest, whose root is the exported folder: a shell on the port, which reads as ended at first. */
+const init = (network: BareNetwork | undefined): string => `#!/bin/sh
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+ip link set lo up
+${network === undefined ? '' : `ip addr add ${network.address} dev eth0; ip link set eth0 mtu ${network.mtu} up`}
+port=$(echo /dev/vport*)
+exec 3<>$port
+while :; do sh <&3 >&3 2>&1; sleep 0.1; done
+`;
+
+export class BareGuest implements Terminal {
+  readonly shell = new Shell(this);
+  readonly #children: ChildProcess[] = [];
+  readonly #network: BareNetwork | undefined;
+  readonly #changes = new Changes();
+  #port: Duplex | undefined;
+  #dir = '';
+  #output = '';
+  #errors = '';
+
+  private constructor(network: BareNetwork | undefined) {
+    this.#network = network;
+  }
+
+  /** @param programs of a sandbox of ours, with which it has as much in common as can be. */
+  static async start(programs: Programs, network?: BareNetwork): Promise<BareGuest> {
+    const guest = new BareGuest(network);
+    try {
+      await guest.#start(programs);
+      return guest;
+    } catch (error) {
+      await guest.stop();
+      throw error;
+    }
+  }
+
+  async #start(programs: Programs): Promise<void> {
+    const vm = bareVmOf(programs.qemu);
+    const dir = await scratchDir('bare');
+    this.#dir = dir;
+    const root = join(dir, 'root');
+    mkdirSync(root);
+    await writeRootfs(root);
+    writeFileSync(join(root, 'init'), init(this.#network));
+    chmodSync(join(root, 'init'), 0o755);
+    const socket = join(dir, 'fs.sock');
+    this.#spawn(daemonArgv(programs.virtiofsd, root, socket), 'ignore');
+    const isThere = () => run('test', ['-S', socket]).then(({ code }) => code === 0);
+    await waitFor('socket of virtiofsd', isThere, 10_000);
+    if (this.#network !== undefined) await this.#addTap(this.#network);
+    const qemu = this.#spawn(
+      [...this.#inNamespace(), ...bareArgv(shareRoot(vm)), ...this.#deviceArgs(vm, socket)],
+      'pipe',
+    );
+    this.#port = qemu.stdio[3] as Duplex;
+    this.#port.on('data', (chunk: Buffer) => {
+      this.#output += chunk.toString();
+      this.#changes.notify();
+    });
+    this.#port.on('error', () => undefined);
+    const ended = new Promise<never>((_, reject) => {
+      qemu.once('close', () => reject(new Error(`QEMU ended: ${this.#errors}`)));
+    });
+    this.type('echo rea""dy\n');
+    await Promise.race([this.expect(/ready/, BOOT_MS), ended]);
+  }
+
+  #deviceArgs(vm: BareVm, socket: string): string[] {
+    const network = this.#network;
+    const nic = { driver: 'virtio-net-pci', netdev: 'tap', romfile: '', 'disable-legacy': 'on' };
+    const tap = { type: 'tap', id: 'tap', ifname: TAP, script: 'no', downscript: 'no' };
+    return [
+      ...['-object', `memory-backend-memfd,id=ram,size=${vm.memory},share=on`],
+      ...['-chardev', `socket,id=fs,path=${socket}`],
+      ...['-device', 'vhost-user-fs-pci,chardev=fs,tag=kataShared,queue-size=1024'],
+      ...(network === undefined ? [] : ['-netdev', JSON.stringify(tap), '-device', JSON.stringify(nic)]),
+    ];
+  }
+
+  #inNamespace(): string[] {
+    return this.#network === undefined ? [] : ['nsenter', `--net=/proc/${this.#network.pid}/ns/net`, '--'];
+  }
+
+  async #addTap({ bridge, mtu }: BareNetwork): Promise<void> {
+    for (const words of [
+      `tuntap add ${TAP} mode tap vnet_hdr`,
+      `link set ${TAP} mtu ${mtu} master ${bridge} up`,
+    ]) {
+      const [file = '', ...args] = [...this.#inNamespace(), 'ip', ...words.split(' ')];
+      const { code, stderr } = await run(file, args, { timeoutMs: 10_000 });
+      if (code !== 0) throw new Error(`ip ${words}: ${stderr}`);
+    }
+  }
+
+  #spawn([file = '', ...args]: readonly string[], port: 'ignore' | 'pipe'): ChildProcess {
+    const child = spawn(file, args, { stdio: ['ignore', 'ignore', 'pipe', port] });
+    child.stderr?.on('data', (chunk: Buffer) => {
+      this.#errors = (this.#errors + chunk.toString()).slice(-2_000);
+    });
+    child.on('error', (error) => {
+      this.#errors += error.message;
+    });
+    this.#children.push(child);
+    return child;
+  }
+
+  type(text: string): void {
+    this.#port?.write(text);
+  }
+
+  async expect(pattern: RegExp, timeoutMs = 20_000): Promise<RegExpExecArray> {
+    const look = () => pattern.exec(this.#output);
+    return await this.#changes.until(`${pattern} of the bare guest`, timeoutMs, look).catch((cause) => {
+      throw new Error(`no ${pattern}: ${this.#output.slice(-500)} / ${this.#errors}`, { cause });
+    });
+  }
+
+  /** Ends it and removes what it had. Idempotent. */
+  async stop(): Promise<void> {
+    for (const child of this.#children.splice(0)) {
+      child.kill('SIGKILL');
+      const hasEnded = () => child.exitCode !== null || child.signalCode !== null || child.pid === undefined;
+      await waitFor('end of a part of the bare guest', hasEnded, 5_000).catch(() => undefined);
+    }
+    if (this.#network !== undefined) {
+      const [file = '', ...args] = [...this.#inNamespace(), 'ip', 'link', 'delete', TAP];
+      await run(file, args, { timeoutMs: 10_000 });
+    }
+    if (this.#dir !== '') await rm(this.#dir, { recursive: true, force: true });
+  }
+}
+
+/** The guest's root is the share itself. */
+function shareRoot(vm: BareVm): BareVm {
+  const append = vm.append.replace(
+    /root=\S+ ro rootfstype=\S+/,
+    'root=kataShared rootfstype=virtiofs rw init=/init',
+  );
+  return { ...vm, append, machine: `${vm.machine},memory-backend=ram` };
+}
+
+/** The same daemon with the same options, on another folder and a socket of its own. */
+function daemonArgv(argv: readonly string[], root: string, socket: string): string[] {
+  return argv.map((word) => {
+    if (word === '--fd=0') return `--socket-path=${socket}`;
+    return word.replace(/^source=.*/, `source=${root}`).replace(/^--shared-dir=.*/, `--shared-dir=${root}`);
+  });
+}
