@@ -1,4 +1,4 @@
-// The test image: busybox from Debian's busybox-static, as an OCI archive made by node alone, or as a plain folder.
+// The test image: busybox from Debian's busybox-static, as an archive for containerd and Docker made by node alone, or as a plain folder.
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmod, chown, lchown, mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
@@ -48,7 +48,7 @@ export async function imageTree(busybox = '/bin/busybox'): Promise<TarEntry[]> {
 /** What a pod's own container does: it lives until SIGTERM and collects the orphans of a shared pid namespace. */
 const pauseScript = 'trap "exit 0" TERM INT; while :; do /bin/busybox sleep 3600 & wait $!; done';
 
-/** Writes the image as an OCI archive to `file` (atomically); gives the manifest's digest. Same busybox, same bytes. */
+/** Writes the image as an OCI archive that `docker load` takes too to `file` (atomically); gives the manifest's digest. Same busybox, same bytes. */
 export async function writeImage(file: string, busybox?: string): Promise<string> {
   const tree = await imageTree(busybox);
   return await writeArchive(file, imageName, tree, { Env: [imagePath], Cmd: ['sh'] });
@@ -96,9 +96,12 @@ async function writeArchive(
     'org.opencontainers.image.ref.name': 'latest',
   };
   const index = { schemaVersion: 2, manifests: [{ ...manifest, platform, annotations }] };
+  const blobPath = ({ digest }: { digest: string }): string => `blobs/${digest.replace(':', '/')}`;
+  const forDocker = [{ Config: blobPath(config), RepoTags: [name], Layers: [blobPath(layer)] }];
   const archive = packTar([
     { path: 'oci-layout', type: 'file', mode: 0o644, data: json({ imageLayoutVersion: '1.0.0' }) },
     { path: 'index.json', type: 'file', mode: 0o644, data: json(index) },
+    { path: 'manifest.json', type: 'file', mode: 0o644, data: json(forDocker) },
     { path: 'blobs', type: 'dir', mode: 0o755 },
     { path: 'blobs/sha256', type: 'dir', mode: 0o755 },
     ...blobs,
