@@ -57,4 +57,6 @@ test('the arguments fit the flavour, ours before the configured ones', () => {
   assert.ok(qemu.includes('source=/run/a\\,b'));
   assert.ok(qemu.some((a) => a.startsWith('cache=none,sandbox=namespace,announce_submounts')));
   assert.equal(qemu.at(-1), '--extra');
+  const auto = virtiofsdArgv({ ...shared, cache: 'auto' }, 'qemu');
+  assert.ok(auto.some((a) => a.startsWith('cache=always,timeout=1,sandbox=namespace')));
 });

@@ -1,7 +1,7 @@
 // Bind mounts through `ctr run`: folders, files, read-only, nested, changes seen by both sides, large files intact.
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { chown, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { appendFile, chown, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { mustRun } from '../support/command.ts';
@@ -56,6 +56,25 @@ test('a folder is shared both ways, at once', async () => {
   assert.equal(await box.sh('sleep 1.2; cat /data/later'), 'changed and longer\n');
   await box.sh('rm /data/later');
   await assert.rejects(stat(join(host, 'rw', 'later')));
+});
+
+test('what the guest has read and keeps is dropped when the host changes it', async () => {
+  const file = join(host, 'rw', 'kept');
+  for (const text of ['one', 'two', 'six']) {
+    await writeFile(file, text);
+    assert.equal(await box.sh('sleep 1.2; cat /data/kept; cat /data/kept'), text + text);
+  }
+  // By a process that has had it open all the time, and in a listing of its folder.
+  // (By read: the sendfile of busybox's cat does not ask for the size again, whatever the cache does.)
+  const wait = 'until [ -e /data/changed ]; do sleep 0.2; done; sleep 1.2';
+  await box.sh(`ls /data >/dev/null; { dd; ${wait}; dd; } </data/kept >/data/seen-by-one &`);
+  await box.sh('until [ -s /data/seen-by-one ]; do sleep 0.2; done');
+  await appendFile(file, ' ten');
+  await writeFile(join(host, 'rw', 'changed'), '');
+  assert.equal(
+    await box.sh('until grep ten /data/seen-by-one; do sleep 0.2; done; ls /data/changed'),
+    'six ten\n/data/changed\n',
+  );
 });
 
 test('a mount inside a mount, a symlink, ownership and modes', async () => {
