@@ -24,6 +24,7 @@ export const modules: readonly ModulePlan[] = [
   },
   { name: 'events', files: ['events.proto', 'events_forward.proto'] },
   { name: 'sandbox', files: ['sandbox.proto'] },
+  { name: 'pod-sandbox', files: ['pod_sandbox.proto'] },
   { name: 'cgroups-v1', files: ['cgroups_v1.proto'] },
   { name: 'cgroups-v2', files: ['cgroups_v2.proto'] },
   { name: 'runtimeoptions', files: ['runtimeoptions.proto'] },

@@ -87,6 +87,10 @@ make_rootfs() {
   ln -s "../lib/$triplet/$(basename "$loader")" "$1/usr/$loader"
   install -m 755 "$2" "$1/usr/sbin/bulkhead-agent"
   ln -s bulkhead-agent "$1/usr/sbin/init"
+  # The root of a sandbox that has no pause image: the agent under another name, and mount points.
+  for dir in dev proc sys etc; do mkdir -p "$1/usr/lib/pause/$dir"; done
+  for file in hostname hosts resolv.conf; do : >"$1/usr/lib/pause/etc/$file"; done
+  ln "$1/usr/sbin/bulkhead-agent" "$1/usr/lib/pause/pause"
   echo 'root:x:0:0:root:/root:/sbin/nologin' >"$1/etc/passwd"
   printf 'root:x:0:\ntty:x:5:\n' >"$1/etc/group"
   printf '127.0.0.1 localhost\n::1 localhost\n' >"$1/etc/hosts"

@@ -41,6 +41,8 @@ export interface PlanRequest {
   readonly bundle: string;
   readonly spec: Spec;
   readonly rootfs: readonly RootfsMount[];
+  readonly guestRoot?: string;
+  readonly podShm?: boolean;
 }
 
 /** Mode and group of an emptyDir's folder, which kubelet set for the pod's fsGroup. */
@@ -79,7 +81,8 @@ export function planContainer(request: PlanRequest, share: Share, view: PlanView
     const own = { ...mount.mount, type: 'bind', source, options };
     mounts.set(mount.index, [own, ...writableBelow(mount, source)]);
   };
-  for (const mount of classifyMounts(spec.mounts ?? [], view)) {
+  const classified = classifyMounts(spec.mounts ?? [], view);
+  for (const mount of request.podShm === true ? classified.map(asPodShm) : classified) {
     switch (mount.kind) {
       case 'guest':
       case 'device':
@@ -112,7 +115,7 @@ export function planContainer(request: PlanRequest, share: Share, view: PlanView
         throw new ShimError('invalid-argument', mount.reason);
     }
   }
-  const rootfs = share.path(request.id, 'rootfs').guest;
+  const rootfs = request.guestRoot ?? share.path(request.id, 'rootfs').guest;
   const pid = pidNamespace(spec, view);
   const target = pid === 'pod' || pid === 'own' ? {} : { pidTarget: pid.container };
   const withDisks = withBoundDisks(spec, bound, view);
@@ -120,13 +123,21 @@ export function planContainer(request: PlanRequest, share: Share, view: PlanView
   const diskPaths = new Set(disks.map(({ containerPath }) => containerPath));
   const guest = toGuestSpec(withDisks, { containerId: request.id, rootfs, mounts, diskPaths, ...target });
   return {
-    host: rootfsMounts(request, share),
+    host: request.guestRoot === undefined ? rootfsMounts(request, share) : [],
     storages,
     spec: guest.spec,
     disks,
     sandboxPidns: pid === 'pod',
     notes: guest.notes,
   };
+}
+
+/** A private /dev/shm becomes the pod's. */
+function asPodShm(mount: ClassifiedMount): ClassifiedMount {
+  const { destination, type } = mount.mount;
+  if (mount.kind !== 'guest' || destination !== '/dev/shm' || type !== 'tmpfs') return mount;
+  const flags = ['nosuid', 'nodev', 'noexec'];
+  return { ...mount, kind: 'shm', flags, mount: { destination, options: ['rbind'] } };
 }
 
 /**

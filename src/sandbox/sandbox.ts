@@ -38,6 +38,10 @@ export interface CreateContainer {
   readonly bundle: string;
   readonly spec: Spec;
   readonly rootfs: readonly RootfsMount[];
+  /** A folder of the guest's own image that is its root instead. */
+  readonly guestRoot?: string;
+  /** Its /dev/shm is the pod's, although the spec asks for one of its own. */
+  readonly podShm?: boolean;
   readonly paths: StdioPaths;
   openIo(): Promise<ProcessIo>;
 }

@@ -8,10 +8,12 @@ import { messageOf, ShimError } from '../sandbox/errors.ts';
 import { place } from '../sandbox/placement.ts';
 import { type CreateContainer, Sandbox } from '../sandbox/sandbox.ts';
 import type { ShimContext } from './context.ts';
+import { type PodFiles, withPodFiles } from './pod-files.ts';
 import { openProcessIo } from './process-io.ts';
 
 /**
  * @param sandbox the sandbox that this shim already serves.
+ * @param files of the pod, when its manager made none.
  * @returns the sandbox that has the container now.
  * @throws with nothing of the container left, nor of a VM booted for it.
  */
@@ -20,9 +22,11 @@ export async function createSandboxOrContainer(
   sandbox: Sandbox | undefined,
   request: CreateTaskRequest,
   signal: AbortSignal,
+  files?: PodFiles,
 ): Promise<Sandbox> {
-  const spec = readSpec(request.bundle);
-  const container = containerOf(context, request, spec);
+  const own = readSpec(request.bundle);
+  const spec = files === undefined ? own : withPodFiles(own, files);
+  const container = { ...containerOf(context, request, spec), podShm: files !== undefined };
   const placement = place(request.id, spec.annotations ?? {});
   switch (placement.t) {
     case 'reject':
@@ -44,12 +48,22 @@ export async function createSandboxOrContainer(
       if (sandbox !== undefined && !sandbox.isGone) {
         throw new ShimError('failed-precondition', `this shim already serves sandbox ${sandbox.id}`);
       }
-      return Sandbox.boot(
-        context,
-        { first: container, config: await configOf(context, request.options, spec), pod: placement.pod },
-        signal,
-      );
+      return bootSandbox(context, container, { options: request.options, pod: placement.pod }, signal);
   }
+}
+
+/** @throws with nothing left of the VM. */
+export async function bootSandbox(
+  context: ShimContext,
+  first: CreateContainer,
+  { options, pod }: { readonly options?: Any | undefined; readonly pod: boolean },
+  signal: AbortSignal,
+): Promise<Sandbox> {
+  const { sharedFs, ...rest } = await configOf(context, options, first.spec);
+  // A `local` emptyDir lies in the sandbox's own root, which is not on the host's disk here.
+  const { diskEmptyDir } = first.guestRoot === undefined ? sharedFs : { diskEmptyDir: 'share' as const };
+  const config = { ...rest, sharedFs: { ...sharedFs, diskEmptyDir } };
+  return Sandbox.boot(context, { first, config, pod }, signal);
 }
 
 /**

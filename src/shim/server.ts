@@ -2,7 +2,7 @@
  * The shim's server: one process per sandbox, on the socket that `start` bound and passed as fd 3. It is kept lean,
  * because its start and its memory are paid per pod: logging and configuration are loaded when first needed.
  */
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { Server } from 'ttrpc-ts';
 import { TaskV2, TaskV3 } from '../gen/task.ts';
 import { parseArgs } from './args.ts';
@@ -56,6 +56,11 @@ async function serve(): Promise<void> {
   const handlers = taskHandlers(service, () => memory.active());
   server.add(TaskV2, handlers);
   server.add(TaskV3, handlers);
+  if (!existsSync('config.json')) {
+    // The bundle of a sandbox that has no container of its own: containerd uses the sandbox API.
+    const { addSandboxService } = await import('./sandbox-service.ts');
+    addSandboxService(server, context, service, () => memory.active());
+  }
 
   process.on('SIGTERM', () => void end('SIGTERM'));
   process.on('SIGINT', () => void end('SIGINT'));

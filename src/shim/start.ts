@@ -53,12 +53,14 @@ function requireFlags(args: ShimArgs): void {
     throw new Error('flag -namespace is missing: the shim is started by containerd or CRI-O');
 }
 
+/** A bundle without a spec is that of a sandbox, which will be described through the sandbox API: no annotations. */
 function readAnnotations(bundle: string): Record<string, string> {
   const path = join(bundle, 'config.json');
   let spec: unknown;
   try {
     spec = JSON.parse(readFileSync(path, 'utf8'));
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
     throw new Error(`cannot read the OCI spec ${path}: ${(error as Error).message}`);
   }
   const annotations = (spec as { annotations?: unknown } | null)?.annotations ?? {};

@@ -8,10 +8,12 @@ import { Status } from '../gen/task.ts';
 import type { Container } from '../sandbox/container.ts';
 import { messageOf, ShimError } from '../sandbox/errors.ts';
 import type { Process, StdioPaths } from '../sandbox/process.ts';
-import type { Sandbox } from '../sandbox/sandbox.ts';
+import type { CreateContainer, Sandbox } from '../sandbox/sandbox.ts';
+import type { TaskEvent } from '../sandbox/task-event.ts';
 import type { ShimContext } from './context.ts';
-import { createSandboxOrContainer } from './create.ts';
+import { bootSandbox, createSandboxOrContainer } from './create.ts';
 import { toStatus } from './errors.ts';
+import type { PodFiles } from './pod-files.ts';
 import { openProcessIo } from './process-io.ts';
 import { statsAny } from './stats.ts';
 import { timestamp } from './timestamp.ts';
@@ -23,11 +25,10 @@ export interface CallContext {
 
 const EMPTY = {};
 
-type Method<Req, Res> = (this: TaskService, request: Req, call: CallContext) => Res | Promise<Res>;
-
 export class TaskService {
   readonly #context: ShimContext;
   #sandbox: Sandbox | undefined;
+  #podFiles: PodFiles | undefined;
   /** Ids of containers that are being created, so that a second Create of the same id is refused at once. */
   readonly #creating = new Set<string>();
 
@@ -45,6 +46,25 @@ export class TaskService {
     await this.#sandbox?.end(reason);
   }
 
+  /** For the sandbox service: the VM of a pod, with what stands in for its pause container. */
+  async bootPod(first: CreateContainer, files: PodFiles, signal: AbortSignal): Promise<Sandbox> {
+    if (!this.isIdle) throw new ShimError('already-exists', `sandbox ${first.id} runs already`);
+    this.#creating.add(first.id);
+    try {
+      this.#podFiles = files;
+      const { emit } = this.#context;
+      // containerd knows no task of the stand-in.
+      const context = {
+        ...this.#context,
+        emit: (event: TaskEvent) => event.containerId !== first.id && emit(event),
+      };
+      this.#sandbox = await bootSandbox(context, first, { pod: true }, signal);
+      return this.#sandbox;
+    } finally {
+      this.#creating.delete(first.id);
+    }
+  }
+
   async create(request: task.CreateTaskRequest, call: CallContext): Promise<task.CreateTaskResponse> {
     if (this.#creating.has(request.id) || this.#sandbox?.find(request.id) !== undefined) {
       throw new ShimError('already-exists', `container ${request.id} exists already in this sandbox`);
@@ -54,7 +74,13 @@ export class TaskService {
     }
     this.#creating.add(request.id);
     try {
-      this.#sandbox = await createSandboxOrContainer(this.#context, this.#sandbox, request, call.signal);
+      this.#sandbox = await createSandboxOrContainer(
+        this.#context,
+        this.#sandbox,
+        request,
+        call.signal,
+        this.#podFiles,
+      );
       return { pid: this.#pid(request.id) };
     } catch (error) {
       this.#context.log('error', 'a container could not be created', {
@@ -188,12 +214,11 @@ export class TaskService {
   }
 }
 
-/**
- * The service's methods as ttrpc handlers, with every error turned into a status.
- * @param onCall told of each call.
- */
-export function taskHandlers(service: TaskService, onCall: () => void) {
-  const guarded = <Req, Res>(method: Method<Req, Res>) => {
+type Method<Service, Req, Res> = (this: Service, request: Req, call: CallContext) => Res | Promise<Res>;
+
+/** Makes a ttrpc handler of a service's method: it tells of the call and turns every error into a status. */
+export function guard<Service>(service: Service, onCall: () => void) {
+  return <Req, Res>(method: Method<Service, Req, Res>) => {
     return async (request: Req, call: CallContext): Promise<Res> => {
       onCall();
       try {
@@ -203,6 +228,14 @@ export function taskHandlers(service: TaskService, onCall: () => void) {
       }
     };
   };
+}
+
+/**
+ * The service's methods as ttrpc handlers, with every error turned into a status.
+ * @param onCall told of each call.
+ */
+export function taskHandlers(service: TaskService, onCall: () => void) {
+  const guarded = guard(service, onCall);
   return {
     create: guarded(service.create),
     start: guarded(service.start),

@@ -153,9 +153,8 @@ test("-info gives a RuntimeInfo with the runtime's name and features", {
   assert.ok(mountOptions.includes('rro'));
 });
 
-test('start without or with a broken config.json fails with the file in its words, and leaves nothing', async () => {
+test('start with a broken config.json fails with the file in its words, and leaves nothing', async () => {
   for (const [id, text] of [
-    ['nospec', undefined],
     ['badspec', '{"ociVersion": '],
     ['array', '[]'],
   ] as const) {
@@ -171,7 +170,7 @@ test('start without or with a broken config.json fails with the file in its word
     await rm(conventionalSocket(fake.address, fake.namespace, id), { force: true });
     await rm(bundle, { recursive: true });
   }
-  await assertNothingNew(fake, clean, ['nospec', 'badspec']);
+  await assertNothingNew(fake, clean, ['badspec', 'array']);
 });
 
 test('a stale socket of a dead shim does not hinder start', async () => {

@@ -28,7 +28,11 @@ export interface PodSandboxConfig {
   readonly metadata: { readonly name: string; readonly uid: string; readonly namespace: string };
   readonly hostname?: string;
   readonly logDirectory?: string;
-  readonly dnsConfig?: { readonly servers?: readonly string[]; readonly searches?: readonly string[] };
+  readonly dnsConfig?: {
+    readonly servers?: readonly string[];
+    readonly searches?: readonly string[];
+    readonly options?: readonly string[];
+  };
   readonly portMappings?: readonly object[];
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;

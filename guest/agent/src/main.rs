@@ -15,6 +15,7 @@ mod guest;
 mod init;
 mod iptables;
 mod net;
+mod pause;
 mod poll;
 mod reaper;
 mod rpc;
@@ -50,6 +51,9 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
+    if std::env::args().next().is_some_and(|name| name.ends_with("/pause")) {
+        return pause::run();
+    }
     let is_init = std::process::id() == 1;
     let arguments = match parse(std::env::args().skip(1), is_init) {
         Ok(Some(arguments)) => arguments,

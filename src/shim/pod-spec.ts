@@ -1,0 +1,56 @@
+// The spec of what stands in for a pause container, from what the sandbox API tells of the pod. Pure.
+import type { PodSandboxConfig } from '../gen/pod-sandbox.ts';
+import type { Namespace, Spec } from '../oci/spec.ts';
+
+/** Where the guest's image has the stand-in's root; see guest/image/build.sh. */
+export const GUEST_PAUSE_ROOT = '/usr/lib/pause';
+
+/** The annotation of containerd's CRI that holds one of the pod's limits. */
+const LIMITS = {
+  'cpu-period': 'cpuPeriod',
+  'cpu-quota': 'cpuQuota',
+  'cpu-shares': 'cpuShares',
+  memory: 'memoryLimitInBytes',
+} as const;
+
+/** @param network undefined for the host's. */
+export function podSpec(id: string, pod: PodSandboxConfig, network: Namespace | undefined): Spec {
+  const { linux } = pod;
+  const own = ['pid', 'ipc', 'uts', 'mount'].map((type) => ({ type }));
+  const sysctl = Object.fromEntries(linux?.sysctls ?? []);
+  return {
+    ociVersion: '1.0.2',
+    process: { args: ['/pause'], cwd: '/', user: { uid: 65535, gid: 65535 }, noNewPrivileges: true },
+    root: { path: GUEST_PAUSE_ROOT, readonly: true },
+    ...(pod.hostname === '' ? {} : { hostname: pod.hostname }),
+    mounts: [
+      { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
+      { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'mode=755', 'size=64k'] },
+      { destination: '/dev/shm', type: 'tmpfs', source: 'shm' },
+      { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro'] },
+    ],
+    annotations: { ...Object.fromEntries(pod.annotations), ...limits(pod) },
+    linux: {
+      namespaces: network === undefined ? own : [network, ...own],
+      cgroupsPath: cgroupsPath(linux?.cgroupParent ?? '', id),
+      ...{ sysctl },
+    },
+  };
+}
+
+function limits(pod: PodSandboxConfig): Record<string, string> {
+  const resources = pod.linux?.resources;
+  if (resources === undefined) return {};
+  return Object.fromEntries(
+    Object.entries(LIMITS).map(([key, field]) => [
+      `io.kubernetes.cri.sandbox-${key}`,
+      String(resources[field]),
+    ]),
+  );
+}
+
+/** In the form of the cgroup driver that the parent's name shows. */
+function cgroupsPath(parent: string, id: string): string {
+  if (parent === '') return '';
+  return parent.endsWith('.slice') ? `${parent.split('/').at(-1)}:cri-containerd:${id}` : `${parent}/${id}`;
+}

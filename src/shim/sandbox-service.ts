@@ -1,0 +1,177 @@
+/**
+ * containerd's sandbox service (containerd.runtime.sandbox.v1.Sandbox), for `sandboxer = "shim"`: a pod without a pause
+ * container. The VM runs a stand-in of its own, known to the task service under the sandbox's id.
+ */
+import type { Server } from 'ttrpc-ts';
+import { PodSandboxConfig } from '../gen/pod-sandbox.ts';
+import type * as api from '../gen/sandbox.ts';
+import { SandboxService as description } from '../gen/sandbox.ts';
+import type { Namespace } from '../oci/spec.ts';
+import { ShimError } from '../sandbox/errors.ts';
+import type { Exit } from '../sandbox/process-state.ts';
+import type { CreateContainer, Sandbox } from '../sandbox/sandbox.ts';
+import type { ShimContext } from './context.ts';
+import { makePodFiles, type PodFiles, withPodFiles } from './pod-files.ts';
+import { GUEST_PAUSE_ROOT, podSpec } from './pod-spec.ts';
+import { openProcessIo } from './process-io.ts';
+import { type CallContext, guard, type TaskService } from './task-service.ts';
+import { timestamp } from './timestamp.ts';
+
+const EMPTY = {};
+const NO_IO = { stdin: '', stdout: '', stderr: '', terminal: false };
+
+/** What CreateSandbox has told. */
+interface Pod {
+  readonly id: string;
+  readonly bundle: string;
+  /** undefined asks for the host's. */
+  readonly network: Namespace | undefined;
+  readonly config: PodSandboxConfig;
+}
+
+class SandboxService {
+  readonly #context: ShimContext;
+  readonly #tasks: TaskService;
+  readonly #exited = Promise.withResolvers<Exit>();
+  #pod: Pod | undefined;
+  #sandbox: Sandbox | undefined;
+  #startedAt: Date | undefined;
+  #exit: Exit | undefined;
+
+  constructor(context: ShimContext, tasks: TaskService) {
+    this.#context = context;
+    this.#tasks = tasks;
+    void this.#exited.promise.then((exit) => {
+      this.#exit = exit;
+    });
+  }
+
+  createSandbox(request: api.CreateSandboxRequest): object {
+    const { sandboxId: id, bundlePath: bundle, netnsPath: netns, options } = request;
+    if (this.#pod !== undefined)
+      throw new ShimError('already-exists', `sandbox ${this.#pod.id} exists already`);
+    if (id === '' || bundle === '') {
+      throw new ShimError('invalid-argument', 'a sandbox needs an id and a bundle');
+    }
+    if (request.rootfs.length > 0) {
+      throw new ShimError(
+        'invalid-argument',
+        `sandbox ${id} has a root file system, which bulkhead gives no use`,
+      );
+    }
+    const isPod = options?.typeUrl.endsWith('runtime.v1.PodSandboxConfig') === true;
+    const config = isPod ? PodSandboxConfig.decode(options.value) : PodSandboxConfig.create();
+    // CRI names no namespace for a pod on the host's network; other clients just have none.
+    const network = { type: 'network', ...(netns === '' ? {} : { path: netns }) };
+    this.#pod = { id, bundle, network: isPod && netns === '' ? undefined : network, config };
+    return EMPTY;
+  }
+
+  async startSandbox(request: api.StartSandboxRequest, call: CallContext): Promise<api.StartSandboxResponse> {
+    const pod = this.#known(request.sandboxId);
+    if (this.#sandbox !== undefined)
+      throw new ShimError('already-exists', `sandbox ${pod.id} was started already`);
+    const files = makePodFiles(pod.bundle, pod.config.hostname, pod.config.dnsConfig);
+    const sandbox = await this.#tasks.bootPod(this.#standIn(pod, files), files, call.signal);
+    try {
+      const container = sandbox.find(pod.id)!;
+      await container.start('');
+      void container.init.exited.then(this.#exited.resolve);
+    } catch (error) {
+      await sandbox.end('its stand-in for a pause container did not start');
+      throw error;
+    }
+    this.#sandbox = sandbox;
+    this.#startedAt = new Date();
+    return { pid: sandbox.pid, createdAt: timestamp(this.#startedAt), spec: undefined };
+  }
+
+  #standIn({ id, bundle, network, config }: Pod, files: PodFiles): CreateContainer {
+    return {
+      id,
+      bundle,
+      spec: withPodFiles(podSpec(id, config, network), files),
+      rootfs: [],
+      guestRoot: GUEST_PAUSE_ROOT,
+      podShm: true,
+      paths: NO_IO,
+      openIo: () => openProcessIo(this.#context, id, NO_IO),
+    };
+  }
+
+  platform(request: api.PlatformRequest): Partial<api.PlatformResponse> {
+    this.#known(request.sandboxId);
+    const platform = { os: 'linux', architecture: 'amd64', variant: '', osVersion: '', osFeatures: [] };
+    return { platform };
+  }
+
+  /** Ends the VM, and so every container; also before the start, and again. */
+  async stopSandbox(request: api.StopSandboxRequest): Promise<object> {
+    this.#known(request.sandboxId);
+    await this.#sandbox?.end('containerd stopped the sandbox');
+    if (this.#sandbox === undefined) this.#exited.resolve({ status: 0, at: new Date() });
+    return EMPTY;
+  }
+
+  async waitSandbox(request: api.WaitSandboxRequest): Promise<api.WaitSandboxResponse> {
+    this.#known(request.sandboxId);
+    const { status, at } = await this.#exited.promise;
+    return { exitStatus: status, exitedAt: timestamp(at) };
+  }
+
+  sandboxStatus(request: api.SandboxStatusRequest): Partial<api.SandboxStatusResponse> {
+    const { id } = this.#known(request.sandboxId);
+    const isReady = this.#sandbox !== undefined && this.#exit === undefined;
+    return {
+      sandboxId: id,
+      pid: this.#sandbox?.pid ?? 0,
+      state: isReady ? 'SANDBOX_READY' : 'SANDBOX_NOTREADY',
+      info: new Map(),
+      ...(this.#startedAt === undefined ? {} : { createdAt: timestamp(this.#startedAt) }),
+      ...(this.#exit === undefined ? {} : { exitedAt: timestamp(this.#exit.at) }),
+    };
+  }
+
+  pingSandbox(request: api.PingRequest): object {
+    this.#known(request.sandboxId);
+    return EMPTY;
+  }
+
+  /** The last call: the VM goes, and then the shim. */
+  async shutdownSandbox(): Promise<object> {
+    await this.#sandbox?.end('containerd removed the sandbox');
+    this.#context.exit();
+    return EMPTY;
+  }
+
+  sandboxMetrics(): never {
+    throw new ShimError('unimplemented', 'the cgroup of the pod on the host has the numbers of a sandbox');
+  }
+
+  #known(id: string): Pod {
+    if (this.#pod?.id === id) return this.#pod;
+    throw new ShimError('not-found', `sandbox ${id}: not found`);
+  }
+}
+
+/** @param onCall told of each call. */
+export function addSandboxService(
+  server: Server,
+  context: ShimContext,
+  tasks: TaskService,
+  onCall: () => void,
+): void {
+  const service = new SandboxService(context, tasks);
+  const guarded = guard(service, onCall);
+  server.add(description, {
+    createSandbox: guarded(service.createSandbox),
+    startSandbox: guarded(service.startSandbox),
+    platform: guarded(service.platform),
+    stopSandbox: guarded(service.stopSandbox),
+    waitSandbox: guarded(service.waitSandbox),
+    sandboxStatus: guarded(service.sandboxStatus),
+    pingSandbox: guarded(service.pingSandbox),
+    shutdownSandbox: guarded(service.shutdownSandbox),
+    sandboxMetrics: guarded(service.sandboxMetrics),
+  });
+}
