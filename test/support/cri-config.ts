@@ -9,9 +9,9 @@ const PLUGINS = '/usr/lib/cni';
 
 /** Runtime handlers of the test configuration: ours, and runc beside it to compare with. */
 export const handlers = { bulkhead: bulkheadRuntime, runc: runcRuntime } as const;
-/** With containerd 2: the same runtime, asked through the sandbox API. */
+export type Handler = keyof typeof handlers;
+/** With containerd 2: ours, asked through the sandbox API. */
 export const sandboxApiHandler = 'bulkhead-sandbox';
-export type Handler = keyof typeof handlers | typeof sandboxApiHandler;
 
 /** Subnets of the pods' bridge; they exist only in the daemon's own network namespace. */
 export const podSubnets = ['10.88.0.0/16', 'fd88::/64'] as const;

@@ -12,7 +12,7 @@ import {
 import { join } from 'node:path';
 import { Containerd, type ContainerdOptions } from './containerd.ts';
 import { Cri } from './cri.ts';
-import { criConfig, type Handler, writeCniConfig } from './cri-config.ts';
+import { criConfig, type Handler, type sandboxApiHandler, writeCniConfig } from './cri-config.ts';
 import type {
   ContainerConfig,
   ContainerStatus,
@@ -29,7 +29,9 @@ import { waitFor } from './wait.ts';
 export const testedHandler: Handler = runtime.isVm ? 'bulkhead' : 'runc';
 
 /** Changes to a pod's configuration; `linux` is laid over the default's member by member. */
-export type PodOptions = Partial<Omit<PodSandboxConfig, 'metadata'>> & { readonly handler?: Handler };
+export type PodOptions = Partial<Omit<PodSandboxConfig, 'metadata'>> & {
+  readonly handler?: Handler | typeof sandboxApiHandler;
+};
 
 /** A container's configuration without what the helper fills in. */
 export type ContainerOptions = Partial<Omit<ContainerConfig, 'linux'>> & {
