@@ -40,7 +40,9 @@ build: $(HOST) ## build/bin and build/lib/bulkhead: the shim and the operator's 
 
 $(HOST): $(HOST_SOURCES) | deps
 	@$(NODE) scripts/build.ts
-	@install -m 755 "$$(native/loopback/build.sh | tail -n 1)" build/lib/bulkhead/bulkhead-loopback
+	@for part in loopback idmap; do \
+	  install -m 755 "$$(native/$$part/build.sh | tail -n 1)" build/lib/bulkhead/bulkhead-$$part || exit 1; \
+	done
 	@touch $@
 
 guest: $(GUEST) ## build/share/bulkhead: kernel and image of the guest
@@ -55,8 +57,10 @@ lint: | deps ## formatting, lint rules, types, import directions, Rust formattin
 	@$(NODE) scripts/check-imports.ts
 	@cargo fmt --manifest-path guest/agent/Cargo.toml --check
 	@cargo fmt --manifest-path native/loopback/Cargo.toml --check
+	@cargo fmt --manifest-path native/idmap/Cargo.toml --check
 	@cargo clippy $(CARGO_AGENT) --all-targets -- -D warnings
 	@cargo clippy --manifest-path native/loopback/Cargo.toml --locked --all-targets -- -D warnings
+	@cargo clippy --manifest-path native/idmap/Cargo.toml --locked --all-targets -- -D warnings
 
 test: test-unit test-integration ## all tests
 
@@ -65,6 +69,7 @@ test-unit: | deps ## unit tests of the TypeScript packages and of the Rust agent
 	@PATH=$(CURDIR)/$(dir $(NODE)):$$PATH npm run --silent check-package -w ttrpc-ts
 	@cargo test $(CARGO_AGENT) --quiet
 	@cargo test --manifest-path native/loopback/Cargo.toml --locked --quiet
+	@cargo test --manifest-path native/idmap/Cargo.toml --locked --quiet
 
 test-integration: build guest ## tests against a real containerd, QEMU and guest (TESTS="files" picks some)
 	@$(NODE) --test --test-concurrency=1 --test-timeout=300000 $(wildcard $(TESTS))

@@ -33,6 +33,42 @@ test('every bind is staged as a slave, with its flags, and bound again from ther
   );
 });
 
+test('mapped owners: a bind from its stage, the lower folders of an overlay, any other file system behind a stage', () => {
+  const ids = ['uidmap=0:7:9', 'gidmap=0:8:9'];
+  const idMap = { uids: '0:7:9', gids: '0:8:9' };
+  const overlay = {
+    ...{ type: 'overlay', source: 'overlay', target: '/root/o' },
+    options: [...ids, 'upperdir=/u', 'workdir=/w', 'lowerdir=/a:/b\\:c', 'index=off'],
+  };
+  const plan = planMounts(
+    [
+      entry({ options: ['rbind', 'ro', ...ids] }),
+      overlay,
+      entry({ type: 'ext4', source: '/dev/x', target: '/root/e', options: ['ro', ...ids] }),
+    ],
+    { helperDir: '/h' },
+  );
+  assert.deepEqual(
+    plan.steps.map((step) => [step.idMap, step.lines.map((l) => `${l.source} ${l.target} ${l.options}`)]),
+    [
+      [undefined, ['/src /h/stage-0 rbind,ro,rslave']],
+      [idMap, ['/h/stage-0 /root/t rbind', '/a /h/stage-1-0 ', '/b:c /h/stage-1-1 ']],
+      [
+        undefined,
+        [
+          'overlay /root/o upperdir=/u,workdir=/w,lowerdir=/h/stage-1-0:/h/stage-1-1,index=off',
+          '/dev/x /h/stage-2 ro',
+        ],
+      ],
+      [idMap, ['/h/stage-2 /root/e ']],
+    ],
+  );
+  assert.deepEqual(
+    plan.stages.map(({ path, entry: of }) => `${path} ${of}`),
+    ['/h/stage-0 0', '/h/stage-1-0 1', '/h/stage-1-1 1', '/h/stage-2 2'],
+  );
+});
+
 test('sharing comes first, in the same process', () => {
   const plan = planMounts([entry({ type: 'tmpfs', source: 'tmpfs' })], {
     helperDir: '/h',

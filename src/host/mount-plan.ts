@@ -1,11 +1,13 @@
 /** Turns mounts into the lines that mount(8) works off: staging of binds, sharing, long overlay options (pure). */
 import { dirname, relative } from 'node:path';
+import { type IdMap, splitIdMap } from './id-map.ts';
 
 /** A mount as containerd and OCI describe it; `target` is absolute. */
 export interface MountEntry {
   readonly type: string;
   readonly source: string;
   readonly target: string;
+  /** With `uidmap=` and `gidmap=` owners are mapped: those of the lower folders, if it is an overlay. */
   readonly options: readonly string[];
 }
 
@@ -27,6 +29,8 @@ export interface FstabLine {
 export interface MountStep {
   readonly lines: readonly FstabLine[];
   readonly cwd: string | undefined;
+  /** The lines are done by the helper for mapped owners, not by mount(8); they have only source and target. */
+  readonly idMap?: IdMap | undefined;
 }
 
 export interface MountPlan {
@@ -65,12 +69,18 @@ export function formatFstab(lines: readonly FstabLine[]): string {
  * @throws Error when an overlay's options fit into no page.
  */
 export function planMounts(entries: readonly MountEntry[], options: PlanOptions): MountPlan {
-  const steps: { lines: FstabLine[]; cwd: string | undefined }[] = [];
+  const steps: { lines: FstabLine[]; cwd: string | undefined; idMap?: IdMap | undefined }[] = [];
   const stages: { path: string; entry: number }[] = [];
-  const add = (line: FstabLine, cwd?: string) => {
+  const add = (line: FstabLine, cwd?: string, idMap?: IdMap) => {
     const last = steps.at(-1);
-    if (last && last.cwd === undefined && cwd === undefined) last.lines.push(line);
-    else steps.push({ lines: [line], cwd });
+    const same = last?.idMap?.uids === idMap?.uids && last?.idMap?.gids === idMap?.gids;
+    if (last && last.cwd === undefined && cwd === undefined && same) last.lines.push(line);
+    else steps.push({ lines: [line], cwd, idMap });
+  };
+  const stageFor = (entry: number, part = '') => {
+    const path = `${options.helperDir}/stage-${entry}${part}`;
+    stages.push({ path, entry });
+    return path;
   };
   if (options.shareDir !== undefined) {
     const target = options.shareDir;
@@ -78,20 +88,45 @@ export function planMounts(entries: readonly MountEntry[], options: PlanOptions)
     add({ source: target, target, type: 'none', options: 'bind,private' });
     add({ source: 'none', target, type: 'none', options: 'shared' });
   }
-  for (const [entry, mount] of entries.entries()) {
+  for (const [entry, whole] of entries.entries()) {
+    const { idMap, rest } = splitIdMap(whole.options);
+    const mount = { ...whole, options: rest };
     if (isBind(mount)) {
-      const stage = `${options.helperDir}/stage-${entry}`;
-      stages.push({ path: stage, entry });
-      for (const line of bindLines(mount, stage)) add({ ...line, entry });
-    } else {
-      const { cwd, text } = optionText(mount);
+      const [toStage, fromStage] = bindLines(mount, stageFor(entry));
+      add({ ...toStage, entry });
+      add({ ...fromStage, entry }, undefined, idMap);
+    } else if (idMap === undefined || mount.type === 'overlay') {
+      const lower = (source: string, number: number) => {
+        const target = stageFor(entry, `-${number}`);
+        add({ source, target, type: 'none', options: '', entry }, undefined, idMap);
+        return target;
+      };
+      const mapped = idMap === undefined ? mount : { ...mount, options: withLower(mount.options, lower) };
+      const { cwd, text } = optionText(mapped);
       add({ source: mount.source, target: mount.target, type: mount.type, options: text, entry }, cwd);
+    } else {
+      const stage = stageFor(entry);
+      const { cwd, text } = optionText(mount);
+      add({ source: mount.source, target: stage, type: mount.type, options: text, entry }, cwd);
+      add({ source: stage, target: mount.target, type: 'none', options: '', entry }, undefined, idMap);
     }
   }
   return { steps, stages };
 }
 
-function bindLines(mount: MountEntry, stage: string): FstabLine[] {
+/** An overlay with other lower folders. The upper one is as the snapshotter made it: with owners that are mapped already. */
+function withLower(
+  options: readonly string[],
+  place: (source: string, number: number) => string,
+): readonly string[] {
+  return options.map((option) => {
+    if (!option.startsWith('lowerdir=')) return option;
+    const folders = splitLower(option.slice('lowerdir='.length)).map((path) => path.replaceAll('\\:', ':'));
+    return `lowerdir=${folders.map(place).join(':')}`;
+  });
+}
+
+function bindLines(mount: MountEntry, stage: string): [FstabLine, FstabLine] {
   const bind = mount.options.includes('rbind') ? 'rbind' : 'bind';
   const flags = mount.options.filter(
     (o) => o !== 'bind' && o !== 'rbind' && o !== 'rw' && !PROPAGATION.test(o),

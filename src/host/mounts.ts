@@ -11,6 +11,7 @@ import {
   isBind,
   type MountEntry,
   type MountPlan,
+  type MountStep,
   planMounts,
 } from './mount-plan.ts';
 import { createMountTarget, type TargetKind, targetKindOf } from './mount-target.ts';
@@ -25,6 +26,8 @@ export interface MountOptions {
   readonly scratchDir: string;
   /** Makes `root` a shared mount of its own first (once), so that mounts reach the daemon's namespace. */
   readonly share?: boolean;
+  /** Path of `bulkhead-idmap`, for entries with mapped owners. */
+  readonly idMapHelper?: string;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -65,7 +68,8 @@ export async function mountAll(entries: readonly MountEntry[], options: MountOpt
     plan = planMounts(entries, { helperDir, ...shareDir });
     for (const stage of plan.stages) makeStage(stage.path, kinds[stage.entry] ?? 'folder');
     for (const [index, step] of plan.steps.entries()) {
-      await runStep(step.lines, { ...limits, cwd: step.cwd, fstab: fstabPath(helperDir, index) }, entries);
+      const fstab = fstabPath(helperDir, index);
+      await runStep(step, { ...limits, fstab, helper: options.idMapHelper }, entries);
     }
   } finally {
     await removeHelper(helperDir, plan);
@@ -114,25 +118,28 @@ function makeStage(path: string, kind: TargetKind): void {
 interface StepOptions {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
-  readonly cwd: string | undefined;
   readonly fstab: string;
+  readonly helper: string | undefined;
 }
 
 /** One `mount` process; a single mount needs no file. */
 async function runStep(
-  lines: readonly FstabLine[],
+  { lines, cwd, idMap }: MountStep,
   options: StepOptions,
   entries: readonly MountEntry[],
 ): Promise<void> {
   const [only] = lines;
   let argv: [string, ...string[]] = ['mount', '-a', '-T', options.fstab];
-  if (only && lines.length === 1) {
+  if (idMap !== undefined) {
+    const places = lines.flatMap(({ source, target }) => [source, target]);
+    argv = [options.helper ?? 'bulkhead-idmap', idMap.uids, idMap.gids, ...places];
+  } else if (only && lines.length === 1) {
     const flags = only.options === '' ? [] : ['-o', only.options];
     argv = ['mount', '-t', only.type, ...flags, '--', only.source, only.target];
   } else {
     writeFileSync(options.fstab, formatFstab(lines));
   }
-  const { timeoutMs, signal, cwd } = options;
+  const { timeoutMs, signal } = options;
   const result = await runCommand(argv, { timeoutMs, signal, cwd, env: MOUNT_ENV }).catch(
     (error: unknown) => {
       throw new MountError(

@@ -39,6 +39,12 @@ function checkMount(mount: Checker): void {
   mount.absolutePath('destination');
   mount.optionalString('type', 'source');
   mount.strings('options');
+  checkIdMappings(mount);
+}
+
+function checkIdMappings(owner: Checker): void {
+  for (const name of ['uidMappings', 'gidMappings'])
+    for (const range of owner.objects(name)) range.integer('containerID', 'hostID', 'size');
 }
 
 function checkLinux(linux: Checker): void {
@@ -47,6 +53,7 @@ function checkLinux(linux: Checker): void {
     namespace.optionalString('path');
   }
   linux.optionalString('cgroupsPath', 'rootfsPropagation');
+  checkIdMappings(linux);
   linux.stringMap('sysctl');
   linux.strings('maskedPaths', 'readonlyPaths');
   for (const device of linux.objects('devices')) {

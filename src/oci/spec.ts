@@ -74,6 +74,9 @@ export interface Mount {
   readonly type?: string;
   readonly source?: string;
   readonly options?: readonly string[];
+  /** How the owners in it are seen; the same as the container's, if there are any. */
+  readonly uidMappings?: readonly IdMapping[];
+  readonly gidMappings?: readonly IdMapping[];
 }
 
 export interface Linux {

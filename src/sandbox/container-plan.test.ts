@@ -148,3 +148,19 @@ test('block devices: listed and bound ones are disks; all of the host, for a pri
 test('bidirectional propagation is refused', () => {
   assert.throws(() => plan('a', [bind(join(dir, 'data'), ['rbind', 'rshared'])]), /bidirectional/);
 });
+
+test('mapped owners: on the host for what is shared, by its owner for what the guest makes', async () => {
+  const ids = [{ containerID: 0, hostID: 70_000, size: 65_536 }];
+  const source = join(dir, 'other');
+  const mapped = (mount: Mount): Mount => ({ ...mount, uidMappings: ids, gidMappings: ids });
+  const { spec, storages } = plan('m', [
+    mapped(bind(source, ['rbind', 'idmap'])),
+    bind(source),
+    mapped(bind(emptyDir)),
+  ]);
+  const [one, other] = spec.mounts!;
+  assert.deepEqual(one, { ...bind(one!.source!), options: ['rbind'] }, 'nothing is left to map in the guest');
+  assert.notEqual(one!.source, other!.source, 'one with other owners is another volume');
+  assert.deepEqual(storages[0]!.options, ['size=4194304', 'nosuid', 'mode=2777', 'uid=70000', 'fsgid=70007']);
+  await share.removeContainer('m');
+});

@@ -3,6 +3,7 @@
  * the spec as it is true in the guest. Nothing here changes the host.
  */
 import { isAbsolute, join, posix } from 'node:path';
+import { idMapOptions, mapId } from '../host/id-map.ts';
 import type { MountEntry } from '../host/mounts.ts';
 import { type ClassifiedMount, classifyMounts, type HostView, isRecursivelyReadOnly } from '../oci/mounts.ts';
 import { type Mount, type RunnableSpec, requireRunnable, type Spec } from '../oci/spec.ts';
@@ -77,8 +78,10 @@ export function planContainer(request: PlanRequest, share: Share, view: PlanView
   const mounts = new Map<number, readonly Mount[]>();
   const bound: ClassifiedMount[] = [];
   const bind = (mount: ClassifiedMount, source: string, flags: readonly string[] = []) => {
-    const options = [...(mount.mount.options ?? []), ...flags];
-    const own = { ...mount.mount, type: 'bind', source, options };
+    const { uidMappings: _, gidMappings: __, options: given = [], ...rest } = mount.mount;
+    // Owners are mapped on the host, or by how the volume is made in the guest.
+    const options = [...given.filter((option) => option !== 'idmap' && option !== 'ridmap'), ...flags];
+    const own = { ...rest, type: 'bind', source, options };
     mounts.set(mount.index, [own, ...writableBelow(mount, source)]);
   };
   const classified = classifyMounts(spec.mounts ?? [], view);
@@ -205,12 +208,13 @@ function rootfsMounts(request: PlanRequest, share: Share): MountEntry[] {
 function hostVolume(mount: ClassifiedMount): HostVolume {
   const recursive = mount.mount.options?.includes('rbind') === true;
   // An emptyDir belongs to the pod: one mount serves those that write and those that only read.
+  const idMap = idMapOptions(mount.mount.uidMappings, mount.mount.gidMappings);
   if (mount.kind === 'disk')
-    return { source: mount.volume!.path, readOnly: false, recursive: true, readOnlyBelow: [] };
+    return { source: mount.volume!.path, readOnly: false, recursive: true, readOnlyBelow: [], idMap };
   const readOnlyBelow = isRecursivelyReadOnly(mount.mount.options ?? [])
     ? (mount.submounts ?? []).map(({ path }) => path)
     : [];
-  return { source: mount.mount.source!, readOnly: mount.readOnly, recursive, readOnlyBelow };
+  return { source: mount.mount.source!, readOnly: mount.readOnly, recursive, readOnlyBelow, idMap };
 }
 
 /**
@@ -241,7 +245,7 @@ function guestStorages(mount: ClassifiedMount, share: Share, view: PlanView): Gu
   const subPath = mount.volume?.subPath ?? '';
   if (subPath === '') return [volume];
   const mountPoint = `${volume.mountPoint}/${subPath}`;
-  return [volume, { ...folder(mountPoint), options: ownership(mount.mount.source!, view) }];
+  return [volume, { ...folder(mountPoint), options: ownership(mount.mount.source!, mount.mount, view) }];
 }
 
 function volumeStorage(mount: ClassifiedMount, share: Share, view: PlanView): GuestStorage {
@@ -256,7 +260,7 @@ function volumeStorage(mount: ClassifiedMount, share: Share, view: PlanView): Gu
     return memory('shm', 'tmpfs', options, SHM_DIR);
   }
   const { path } = mount.volume!;
-  const owner = ownership(path, view);
+  const owner = ownership(path, mount.mount, view);
   const name = volumeName(path);
   if (kind === 'local') return { ...folder(`${share.localDir}/${name}`), options: owner };
   const mountPoint = `${SANDBOX_DIR}/ephemeral/${name}`;
@@ -278,10 +282,13 @@ function folder(mountPoint: string): Omit<GuestStorage, 'options'> {
   return { driver: 'local', source: 'local', fstype: 'local', mountPoint, shared: true };
 }
 
-function ownership(path: string, view: PlanView): string[] {
+function ownership(path: string, { uidMappings, gidMappings }: Mount, view: PlanView): string[] {
   const { mode, gid } = view.ownership(path);
   const octal = (mode & 0o7777).toString(8).padStart(4, '0');
-  return [`mode=${octal}`, ...(gid === 0 ? [] : [`fsgid=${gid}`])];
+  const mapped = mapId(gid, gidMappings);
+  const root = uidMappings === undefined ? [] : [`uid=${mapId(0, uidMappings)}`];
+  const group = gid === 0 ? (mapped === 0 ? [] : [`gid=${mapped}`]) : [`fsgid=${mapped}`];
+  return [`mode=${octal}`, ...root, ...group];
 }
 
 /** Two folders of the same name, as outside of Kubernetes there can be, are two volumes: FNV-1a tells them apart. */

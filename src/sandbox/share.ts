@@ -6,6 +6,7 @@
  */
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { installationPrefix } from '../config/locate.ts';
 import { type MountEntry, mountAll } from '../host/mounts.ts';
 import { removeTree } from '../host/remove-tree.ts';
 import { SerialQueue } from './serial-queue.ts';
@@ -22,6 +23,8 @@ export interface HostVolume {
   readonly recursive: boolean;
   /** Mounts below it that are made read-only too, relative to the source. */
   readonly readOnlyBelow: readonly string[];
+  /** Mount options by which its owners are seen as other ids (`uidmap=`, `gidmap=`). */
+  readonly idMap?: readonly string[];
 }
 
 interface Volume {
@@ -71,10 +74,10 @@ export class Share {
     return `${GUEST_SHARE}/volumes/${known.name}`;
   }
 
-  #newVolume({ source, readOnly, recursive, readOnlyBelow }: HostVolume): Volume {
+  #newVolume({ source, readOnly, recursive, readOnlyBelow, idMap = [] }: HostVolume): Volume {
     const name = String(++this.#count);
     const target = this.#volumePath(name);
-    const options = [recursive ? 'rbind' : 'bind', ...(readOnly ? ['ro'] : [])];
+    const options = [recursive ? 'rbind' : 'bind', ...(readOnly ? ['ro'] : []), ...idMap];
     const below = readOnlyBelow.map((path) => ({
       ...{ type: 'bind', source: join(source, path), target: join(target, path) },
       options: ['bind', 'ro'],
@@ -110,7 +113,8 @@ export class Share {
   }
 
   #mount(mounts: readonly MountEntry[]): Promise<void> {
-    return mountAll(mounts, { root: this.dir, scratchDir: this.#sandboxDir, share: true });
+    const idMapHelper = join(installationPrefix(), 'lib/bulkhead/bulkhead-idmap');
+    return mountAll(mounts, { root: this.dir, scratchDir: this.#sandboxDir, share: true, idMapHelper });
   }
 }
 

@@ -37,10 +37,12 @@ const features = {
       'private',
       'rprivate',
     ],
-    ...['slave', 'rslave', 'unbindable', 'runbindable'],
+    ...['slave', 'rslave', 'unbindable', 'runbindable', 'idmap'],
   ],
   linux: {
-    namespaces: ['cgroup', 'ipc', 'mount', 'network', 'pid', 'uts'],
+    namespaces: ['cgroup', 'ipc', 'mount', 'network', 'pid', 'user', 'uts'],
+    // containerd refuses mounts with mapped owners without it.
+    mountExtensions: { idmap: { enabled: true } },
     cgroup: { v1: false, v2: true, systemd: false, systemdUser: false },
     seccomp: { enabled: true },
     apparmor: { enabled: false },

@@ -7,6 +7,17 @@ export interface NamespaceOption {
   readonly pid?: NamespaceMode;
   readonly ipc?: NamespaceMode;
   readonly targetId?: string;
+  readonly usernsOptions?: {
+    readonly mode: NamespaceMode;
+    readonly uids: readonly IdMapping[];
+    readonly gids: readonly IdMapping[];
+  };
+}
+
+export interface IdMapping {
+  readonly hostId: number;
+  readonly containerId: number;
+  readonly length: number;
 }
 
 export interface SecurityProfile {
@@ -61,6 +72,8 @@ export interface Mount {
   /** Files of an image instead of a path of the host. */
   readonly image?: { readonly image: string };
   readonly imageSubPath?: string;
+  readonly uidMappings?: readonly IdMapping[];
+  readonly gidMappings?: readonly IdMapping[];
 }
 
 export interface SecurityContext {

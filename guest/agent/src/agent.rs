@@ -69,10 +69,16 @@ impl Agent {
     /// Fits a container's specification to this guest.
     pub fn fit(&self, spec: &mut Value, id: &str, pid: Option<&Path>) -> Result<Fitted> {
         let sandbox = self.sandbox.borrow();
+        // A pod with a user namespace has its other namespaces in that one, those of its first container: the
+        // sandbox's own belong to the guest's root, whose settings a process in a user namespace may not change.
+        let mapped = if has_user_namespace(spec) { Some(self.mapped_namespaces()) } else { None };
+        let of = |kind: &str| mapped.as_ref()?.as_ref().map(|dir| dir.join(kind));
+        let (user, ipc, uts) = (of("user"), of("ipc"), of("uts"));
         let guest = Guest {
             id,
-            ipc: sandbox.ipc(),
-            uts: sandbox.uts(),
+            ipc: if mapped.is_some() { ipc.as_deref() } else { sandbox.ipc() },
+            uts: if mapped.is_some() { uts.as_deref() } else { sandbox.uts() },
+            user: user.as_deref(),
             pid,
             support: self.support,
             security_modules: &self.security_modules,
@@ -113,6 +119,13 @@ impl Agent {
         }
     }
 
+    /// Where the namespaces of the container are that has made the pod's user namespace, if it lives.
+    pub fn mapped_namespaces(&self) -> Option<PathBuf> {
+        let owner = self.sandbox.borrow().user_owner.clone()?;
+        let init = &self.containers.get(&owner).ok()?.init;
+        (!init.has_ended()).then(|| PathBuf::from(format!("/proc/{}/ns", init.pid())))
+    }
+
     fn pid_namespace_of(&self, id: &str) -> Result<PathBuf> {
         let container = self.containers.get(id)?;
         if container.init.has_ended() {
@@ -121,4 +134,9 @@ impl Agent {
         }
         Ok(PathBuf::from(format!("/proc/{}/ns/pid", container.init.pid())))
     }
+}
+
+/// Whether a specification asks for ids that are mapped.
+pub fn has_user_namespace(spec: &Value) -> bool {
+    spec["linux"]["namespaces"].as_array().is_some_and(|all| all.iter().any(|one| one["type"] == "user"))
 }

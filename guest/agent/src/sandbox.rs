@@ -30,6 +30,8 @@ pub struct Sandbox {
     storages: Vec<String>,
     /// The container whose pid namespace is the one that is shared.
     pub pid_owner: Option<String>,
+    /// The container that has made the user namespace which the others join.
+    pub user_owner: Option<String>,
 }
 
 impl Sandbox {

@@ -21,6 +21,11 @@ use crate::ttrpc::{Code, Context, Result, Status};
 const TERMINATION_MESSAGE: [&str; 2] =
     ["io.kubernetes.container.terminationMessagePath", "io.kubernetes.cri-o.TerminationMessagePath"];
 
+/// The network is the guest's own, in which processes of another user namespace have no capabilities: what needs them
+/// on a host, though every pod does it, needs none in a pod with mapped ids.
+const MAPPED_NET_SYSCTLS: [(&str, &str); 2] =
+    [("net.ipv4.ip_unprivileged_port_start", "0"), ("net.ipv4.ping_group_range", "0 2147483647")];
+
 /// Creates the container: afterwards its first process exists and waits for the start.
 pub async fn create(agent: &Rc<Agent>, request: CreateContainerRequest) -> Result<()> {
     let place = agent.containers.reserve(&request.container_id)?;
@@ -48,10 +53,12 @@ async fn create_from(
 ) -> Result<()> {
     let termination_message = termination_message(spec);
     let pid_namespace = agent.pid_namespace(request.sandbox_pidns, spec)?;
+    let owns_users = crate::agent::has_user_namespace(spec) && agent.mapped_namespaces().is_none();
     let fitted = agent.fit(spec, &request.container_id, pid_namespace.as_deref())?;
     sources::check(spec)?;
     sources::protect_copies(spec, &request.storages);
-    for (key, value) in &fitted.net_sysctls {
+    let opened = MAPPED_NET_SYSCTLS.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    for (key, value) in opened.iter().filter(|_| owns_users).chain(&fitted.net_sysctls) {
         crate::guest::set_sysctl(key, value)?;
     }
     fs::create_dir_all(bundle).context(|| format!("make {}", bundle.display()))?;
@@ -87,6 +94,9 @@ async fn create_from(
         execs: RefCell::new(HashMap::new()),
         started: Cell::new(false),
     }));
+    if owns_users {
+        agent.sandbox.borrow_mut().user_owner = Some(id.to_owned());
+    }
     if pid_namespace.is_none() {
         agent.has_own_pid_namespace(id);
     }

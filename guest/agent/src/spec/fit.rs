@@ -19,6 +19,8 @@ pub struct Guest<'a> {
     pub uts: Option<&'a Path>,
     /// The pid namespace to join; a new one without it.
     pub pid: Option<&'a Path>,
+    /// The user namespace to join, if the specification asks for one; a new one without it.
+    pub user: Option<&'a Path>,
     /// What the kernel's cgroups offer.
     pub support: Support,
     /// Security modules of the kernel (the list in securityfs).
@@ -111,6 +113,7 @@ fn namespaces(asked: Option<&Value>, guest: &Guest<'_>) -> Value {
             "network" | "time" | "pid" | "cgroup" | "mount" => {}
             "ipc" => fitted.push(with_path("ipc", guest.ipc)),
             "uts" => fitted.push(with_path("uts", guest.uts)),
+            "user" => fitted.push(with_path("user", guest.user)),
             other => fitted.push(with_path(other, None)),
         }
     }
@@ -152,6 +155,7 @@ mod tests {
             ipc: Some(Path::new("/ns/ipc")),
             uts: None,
             pid: None,
+            user: Some(Path::new("/ns/user")),
             support: Support { swap: true, hugetlb: true, io: true },
             security_modules: "capability,landlock",
         }
@@ -172,6 +176,7 @@ mod tests {
                 "namespaces": [
                     {"type": "pid", "path": "/proc/77/ns/pid"}, {"type": "network", "path": "/var/run/netns/x"},
                     {"type": "ipc", "path": "/proc/77/ns/ipc"}, {"type": "uts"}, {"type": "mount"},
+                    {"type": "user", "path": "/proc/77/ns/user"},
                 ],
                 "cgroupsPath": "kubepods.slice:cri-containerd:c1",
                 "sysctl": {"net.ipv4.ip_forward": "1", "kernel.shmmax": "5"},
@@ -185,7 +190,10 @@ mod tests {
         let fitted = fit(&mut spec, &guest()).unwrap();
         assert_eq!(
             spec["linux"]["namespaces"],
-            json!([{"type": "ipc", "path": "/ns/ipc"}, {"type": "uts"}, {"type": "mount"}, {"type": "pid"}, {"type": "cgroup"}])
+            json!([
+                {"type": "ipc", "path": "/ns/ipc"}, {"type": "uts"}, {"type": "user", "path": "/ns/user"},
+                {"type": "mount"}, {"type": "pid"}, {"type": "cgroup"},
+            ])
         );
         assert_eq!(spec["linux"]["cgroupsPath"], "/kubepods.slice/cri-containerd/c1");
         assert_eq!(spec["linux"]["sysctl"], json!({"kernel.shmmax": "5"}));

@@ -37,6 +37,8 @@ pub fn make_local(options: &MountOptions, at: &Path) -> Result<()> {
     let folder = safe_path::make_dirs(at, parents).context(|| format!("make {}", at.display()))?;
     let folder = safe_path::path_of(&folder);
     let mode = options.mode.unwrap_or(DEFAULT_LOCAL_MODE);
+    let id = |key| options.value(key).map(str::parse).transpose().context(|| format!("option {key}"));
+    chown(&folder, id("uid")?, id("gid")?).context(|| format!("owner of {}", at.display()))?;
     fs::set_permissions(&folder, Permissions::from_mode(mode)).context(|| format!("mode of {}", at.display()))?;
     give_to_group(options, &folder)
 }
