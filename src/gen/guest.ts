@@ -142,6 +142,89 @@ export const CloseConnectionRequest: Message<CloseConnectionRequest> = message<C
   },
 );
 
+export interface ServeNamesRequest {
+  address: string;
+}
+export const ServeNamesRequest: Message<ServeNamesRequest> = message<ServeNamesRequest>(
+  (init) => ({
+    address: init.address ?? '',
+  }),
+  (out, from) => {
+    if (from.address) out.tag(10).string(from.address);
+  },
+  (input, into, tag) => {
+    switch (tag) {
+      case 10:
+        into.address = input.string();
+        return true;
+      default:
+        return false;
+    }
+  },
+);
+
+export interface Query {
+  id: number;
+  /** As it came, without the length that TCP puts before it. */
+  message: Uint8Array;
+  tcp: boolean;
+}
+export const Query: Message<Query> = message<Query>(
+  (init) => ({
+    id: init.id ?? 0,
+    message: init.message ?? new Uint8Array(0),
+    tcp: init.tcp ?? false,
+  }),
+  (out, from) => {
+    if (from.id) out.tag(8).uint32(from.id);
+    if (from.message?.length) out.tag(18).bytes(from.message);
+    if (from.tcp) out.tag(24).bool(from.tcp);
+  },
+  (input, into, tag) => {
+    switch (tag) {
+      case 8:
+        into.id = input.uint32();
+        return true;
+      case 18:
+        into.message = input.bytes();
+        return true;
+      case 24:
+        into.tcp = input.bool();
+        return true;
+      default:
+        return false;
+    }
+  },
+);
+
+export interface AnswerQueryRequest {
+  id: number;
+  /** Empty: there is no answer. */
+  message: Uint8Array;
+}
+export const AnswerQueryRequest: Message<AnswerQueryRequest> = message<AnswerQueryRequest>(
+  (init) => ({
+    id: init.id ?? 0,
+    message: init.message ?? new Uint8Array(0),
+  }),
+  (out, from) => {
+    if (from.id) out.tag(8).uint32(from.id);
+    if (from.message?.length) out.tag(18).bytes(from.message);
+  },
+  (input, into, tag) => {
+    switch (tag) {
+      case 8:
+        into.id = input.uint32();
+        return true;
+      case 18:
+        into.message = input.bytes();
+        return true;
+      default:
+        return false;
+    }
+  },
+);
+
 export const GuestService = {
   name: 'bulkhead.guest.v1.Guest',
   methods: {
@@ -149,5 +232,8 @@ export const GuestService = {
     readConnection: unary('ReadConnection', ReadConnectionRequest, ReadConnectionResponse),
     writeConnection: unary('WriteConnection', WriteConnectionRequest, Empty),
     closeConnection: unary('CloseConnection', CloseConnectionRequest, Empty),
+    serveNames: unary('ServeNames', ServeNamesRequest, Empty),
+    nextQuery: unary('NextQuery', Empty, Query),
+    answerQuery: unary('AnswerQuery', AnswerQueryRequest, Empty),
   },
 } as const satisfies ServiceSpec;

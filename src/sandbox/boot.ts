@@ -128,6 +128,7 @@ export async function bootVm(
   await network.configureGuest(agent);
   // Not waited for: nobody can know of the pod yet.
   if (pod) void network.forwardPorts(agent, requestMs);
+  else network.relayNames(agent, requestMs, first.spec.mounts ?? []);
   context.log('info', 'sandbox booted', {
     sandbox: first.id,
     vcpus: size.vcpus,

@@ -9,12 +9,15 @@ import { netnsKind } from '../host/netns.ts';
 import type { HotPlug, NicSpec, Vm, VmSpec } from '../vm/hypervisor.ts';
 import { compareTopology } from '../vm/network/changes.ts';
 import { discover } from '../vm/network/discover.ts';
-import { type LoopbackListener, loopbackHelper, takeLoopback } from '../vm/network/loopback.ts';
+import { type LoopbackListener, takeLoopback } from '../vm/network/loopback.ts';
 import { type NetworkMode, networkMode, type SpecNamespaces } from '../vm/network/mode.ts';
 import { type Namespace, openNamespace } from '../vm/network/namespace.ts';
+import type { SpecMount } from '../vm/network/resolv-conf.ts';
+import { loopbackHelper } from '../vm/network/socket-helper.ts';
 import { makeTaps, type NetworkRecord, redirectFrames, removeTaps, tapRecords } from '../vm/network/taps.ts';
 import { type Link, type Topology, tapOf } from '../vm/network/topology.ts';
 import { type WatchPace, watchNetwork } from '../vm/network/watch.ts';
+import { ContainerNames } from './container-names.ts';
 import { messageOf, ShimError } from './errors.ts';
 import { configureGuestNetwork } from './guest-network.ts';
 import { PortForward } from './port-forward.ts';
@@ -48,6 +51,7 @@ export class SandboxNetwork {
   #topology: Topology = NOTHING;
   /** Goes on while the VM boots. */
   #redirecting: Promise<void> = Promise.resolve();
+  #names: ContainerNames | undefined;
   #forward: { readonly ports: PortForward; readonly listener: LoopbackListener } | undefined;
 
   private constructor(mode: NetworkMode, context: SandboxNetworkContext) {
@@ -106,17 +110,20 @@ export class SandboxNetwork {
     if (this.mode.t === 'isolated') return;
     if (this.mode.t === 'join' && this.#topology.links.length > 0) return;
     this.#namespace ??= openNamespace(`/proc/${guest.vm.pid}/ns/net`);
-    await this.#queue.run(() => this.#rescan(guest));
+    const namespace = this.#namespace;
+    const look = async (): Promise<void> => {
+      await this.#rescan(guest);
+      await this.#names?.check(namespace, this.#topology.links);
+    };
+    await this.#queue.run(look);
     const pace = this.mode.t === 'new' ? PACE : JOINED_PACE;
     const changed = async () => {
-      await this.#queue
-        .run(() => this.#rescan(guest))
-        .catch((error: unknown) => {
-          if (this.#stop.signal.aborted) return;
-          this.#context.log('warn', 'a change of the network did not reach the guest', {
-            error: messageOf(error),
-          });
+      await this.#queue.run(look).catch((error: unknown) => {
+        if (this.#stop.signal.aborted) return;
+        this.#context.log('warn', 'a change of the network did not reach the guest', {
+          error: messageOf(error),
         });
+      });
     };
     void watchNetwork(guest.vm.pid, pace, changed, this.#stop.signal);
   }
@@ -143,9 +150,24 @@ export class SandboxNetwork {
     }
   }
 
+  /**
+   * Has queries to Docker's resolver answered as soon as the container's resolv.conf names it; until `end`.
+   * @param requestMs limit of a call to the agent.
+   * @param mounts the first container's.
+   */
+  relayNames(
+    agent: Pick<GuestAgent, 'client' | 'isOurs'>,
+    requestMs: number,
+    mounts: readonly SpecMount[],
+  ): void {
+    if (this.mode.t !== 'new' || !agent.isOurs) return;
+    this.#names = new ContainerNames({ agent, requestMs, mounts, log: this.#context.log });
+  }
+
   /** Takes the host's part apart; the VM is gone or about to. Idempotent. @throws NetworkError */
   async end(): Promise<void> {
     this.#stop.abort();
+    this.#names?.close();
     this.#forward?.listener.close();
     this.#forward?.ports.close();
     await this.#redirecting.catch(() => undefined);

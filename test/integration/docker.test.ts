@@ -26,6 +26,7 @@ after(async () => {
   if (skip === false) await docker.stop();
 });
 
+const ownKernel = readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim();
 let before: Belongings = new Set();
 beforeEach(() => {
   if (skip === false) before = belongings(docker.containerd);
@@ -47,8 +48,23 @@ test('docker run: output of both streams, input, exit code, and nothing left', O
     [7, 'from outside', 'problem\n'],
     JSON.stringify(result),
   );
-  const own = readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim();
-  assert.equal(kernel !== own, runtime.isVm);
+  assert.equal(kernel !== ownKernel, runtime.isVm);
+  await removed();
+});
+
+test('runtimes of daemon.json: the default, and one with settings', OPTIONS, async () => {
+  const script = 'uname -r; grep MemTotal /proc/meminfo';
+  const [usual, sized] = [
+    await docker.once([], 'sh', '-c', script),
+    await docker.once(['--runtime', 'sized'], 'sh', '-c', script),
+  ];
+  const [kernel = '', memory] = usual.stdout.split('\n');
+  const total = (line = '') => Number(/\d+/.exec(line)?.[0]) >> 10;
+  assert.equal(kernel !== ownKernel, runtime.isVm, usual.stderr);
+  if (runtime.isVm) {
+    assert.ok(total(memory) > 700 && total(memory) <= 1024, usual.stdout);
+    assert.ok(total(sized.stdout.split('\n')[1]) > 1200, sized.stdout + sized.stderr);
+  }
   await removed();
 });
 

@@ -12,10 +12,9 @@ import { cacheDir } from './paths.ts';
 import { runtime } from './runtime.ts';
 import { waitFor, within } from './wait.ts';
 
-/** Debian's suite whose Docker is tested, with its containerd: `BULKHEAD_TEST_DOCKER` names bookworm or sid instead. */
+/** Debian's suite whose Docker is tested, with its containerd: `BULKHEAD_TEST_DOCKER` names another (20.10 of bookworm knows no shims). */
 const suite = process.env.BULKHEAD_TEST_DOCKER ?? 'trixie';
-/** Bookworm's docker.io has the client in it. */
-const packages = suite === 'bookworm' ? ['docker.io', 'tini'] : ['docker.io', 'docker-cli', 'tini'];
+const packages = ['docker.io', 'docker-cli', 'tini'];
 
 export class Docker {
   readonly containerd: Containerd;
@@ -31,14 +30,19 @@ export class Docker {
     this.#env = { ...containerd.env, PATH: path, DOCKER_CONFIG: config };
   }
 
-  /** A running dockerd with the test image; the runtime under test is its default. Nothing is left on failure. */
+  /** A running dockerd with the test image; the runtime under test is its default, `sized` has settings. Nothing is left on failure. */
   static async start(): Promise<Docker> {
     const root = await fetchDebian({ name: 'docker', suite, packages, witness: 'usr/bin/docker' });
-    const flavour = suite === 'bookworm' ? 'system' : (suite as ContainerdFlavour);
+    const flavour = suite as ContainerdFlavour;
     const containerd = await Containerd.start({ flavour, image: false, ownNetwork: true });
     const docker = new Docker(containerd, root);
     try {
-      const runtimes = { tested: { runtimeType: runtime.name } };
+      const sized = join(containerd.dir, 'sized.toml');
+      writeFileSync(sized, '[vm]\ndefault_memory_mib = 1500\n');
+      const runtimes = {
+        tested: { runtimeType: runtime.name },
+        sized: { runtimeType: runtime.name, options: { ConfigPath: sized } },
+      };
       const config = { runtimes, 'default-runtime': 'tested', 'live-restore': true };
       writeFileSync(join(containerd.dir, 'daemon.json'), JSON.stringify(config));
       mkdirSync(join(containerd.dir, 'docker-client'));

@@ -10,6 +10,7 @@ use crate::cgroup::OomEvents;
 use crate::container::Containers;
 use crate::crun::Crun;
 use crate::forward::Connections;
+use crate::names::Names;
 use crate::reaper::Reaper;
 use crate::sandbox::Sandbox;
 use crate::spec::{self, Fitted, Guest, Support};
@@ -41,6 +42,8 @@ pub struct Agent {
     pub oom: OomEvents,
     /// Connections of the host to programs in the sandbox.
     pub connections: Connections,
+    /// Name queries that the host answers.
+    pub names: Names,
     /// The sandbox's name and shared namespaces.
     pub sandbox: RefCell<Sandbox>,
     support: Support,
@@ -59,6 +62,7 @@ impl Agent {
             storages: Storages::default(),
             oom: OomEvents::new().context(|| "inotify")?,
             connections: Connections::default(),
+            names: Names::default(),
             sandbox: RefCell::default(),
             support: Support::detect(),
             security_modules: std::fs::read_to_string("/sys/kernel/security/lsm").unwrap_or_default(),

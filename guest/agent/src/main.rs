@@ -14,6 +14,7 @@ mod r#gen;
 mod guest;
 mod init;
 mod iptables;
+mod names;
 mod net;
 mod pause;
 mod poll;

@@ -1,17 +1,23 @@
-//! Run inside a network namespace by the shim, with a channel of Node's kind as a descriptor. Makes a listening socket
-//! for each loopback address, has the kernel give it every TCP connection to that address whatever the port, passes
-//! all that to the shim, and ends: nothing of it stays, and what it made ends with the shim.
+//! Run inside a network namespace by the shim, with a channel of Node's kind as a descriptor. Makes sockets there, passes
+//! them to the shim, and ends: nothing of it stays, and what it made ends with the shim.
+//!
+//! Without arguments: a listening socket for each loopback address, which the kernel gives every TCP connection to that
+//! address whatever the port. `datagram`: a UDP socket on the loopback. `connect ADDRESS PORT`: a TCP connection.
 
 mod bpf;
 mod node;
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use node::Channel;
+
+/// A server on the loopback accepts at once, unless its queue is full.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     match run() {
@@ -24,6 +30,17 @@ fn main() -> ExitCode {
 }
 
 fn run() -> io::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words[..] {
+        [] => listen(),
+        ["datagram"] => datagram(),
+        ["connect", address, port] => connect(address, port),
+        _ => Err(io::Error::other("unknown arguments")),
+    }
+}
+
+fn listen() -> io::Result<()> {
     let mut channel = Channel::from_environment()?;
     let ipv4 = TcpListener::bind("127.0.0.1:0").map_err(|e| context("listen on 127.0.0.1", &e))?;
     // A namespace may have no IPv6.
@@ -35,6 +52,21 @@ fn run() -> io::Result<()> {
         channel.send(node::SERVER, "ipv6", ipv6.as_fd())?;
     }
     channel.send(node::NATIVE, "keeper", keeper.as_fd())
+}
+
+fn datagram() -> io::Result<()> {
+    let mut channel = Channel::from_environment()?;
+    let socket = UdpSocket::bind("127.0.0.1:0").map_err(|e| context("a UDP socket on 127.0.0.1", &e))?;
+    channel.send(node::DATAGRAM, "datagram", socket.as_fd())
+}
+
+fn connect(address: &str, port: &str) -> io::Result<()> {
+    let ip: IpAddr = address.parse().map_err(io::Error::other)?;
+    let to = SocketAddr::new(ip, port.parse().map_err(io::Error::other)?);
+    let mut channel = Channel::from_environment()?;
+    let stream =
+        TcpStream::connect_timeout(&to, CONNECT_LIMIT).map_err(|e| context(&format!("connect to {to}"), &e))?;
+    channel.send(node::SOCKET, "connection", stream.as_fd())
 }
 
 /// Puts a descriptor that Node cannot hold into a socket that it can: what was sent and never received lives as long

@@ -7,6 +7,10 @@ use std::time::Duration;
 
 /// Node makes a server of it.
 pub const SERVER: &str = "net.Server";
+/// Node makes a connection of it.
+pub const SOCKET: &str = "net.Socket";
+/// Node makes a UDP socket of it.
+pub const DATAGRAM: &str = "dgram.Socket";
 /// Node only holds it.
 pub const NATIVE: &str = "net.Native";
 
@@ -29,9 +33,12 @@ impl Channel {
         Ok(Self(stream))
     }
 
-    /// Sends a descriptor and waits until Node has it: it takes one at a time.
+    /// Sends a socket and waits until Node has it: it takes one at a time, and waits for none itself.
     pub fn send(&mut self, kind: &str, message: &str, descriptor: BorrowedFd) -> io::Result<()> {
-        let line = format!("{{\"cmd\":\"NODE_HANDLE\",\"type\":\"{kind}\",\"msg\":\"{message}\"}}\n");
+        set_nonblocking(descriptor)?;
+        // The last field is of UDP sockets only.
+        let line =
+            format!("{{\"cmd\":\"NODE_HANDLE\",\"type\":\"{kind}\",\"msg\":\"{message}\",\"dgramType\":\"udp4\"}}\n");
         send_with_descriptor(self.0.as_fd(), line.as_bytes(), descriptor)?;
         let mut byte = [0];
         loop {
@@ -41,6 +48,15 @@ impl Channel {
                 _ => {}
             }
         }
+    }
+}
+
+fn set_nonblocking(descriptor: BorrowedFd) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    // SAFETY: FIONBIO reads one int.
+    match unsafe { libc::ioctl(descriptor.as_raw_fd(), libc::FIONBIO, &raw const on) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 

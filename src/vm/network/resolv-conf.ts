@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 
 /** A mount of an OCI spec. */
-interface SpecMount {
+export interface SpecMount {
   readonly destination: string;
   readonly source?: string;
 }
@@ -16,6 +16,14 @@ export async function dnsOf(mounts: readonly SpecMount[]): Promise<string[]> {
   const source = mounts.find(({ destination }) => destination === '/etc/resolv.conf')?.source;
   if (source === undefined) return [];
   return dnsLines(await readFile(source, 'utf8').catch(() => ''));
+}
+
+/** Whether the lines name this server. */
+export function asksServer(lines: readonly string[], address: string): boolean {
+  return lines.some((line) => {
+    const [keyword, server] = line.split(/\s+/);
+    return keyword === 'nameserver' && server === address;
+  });
 }
 
 /** What a resolver reads of the file: neither comments nor empty lines. */

@@ -38,3 +38,26 @@ pub struct CloseConnectionRequest {
     #[prost(uint32, tag = "1")]
     pub id: u32,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ServeNamesRequest {
+    #[prost(string, tag = "1")]
+    pub address: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Query {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    /// As it came, without the length that TCP puts before it.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub message: ::prost::bytes::Bytes,
+    #[prost(bool, tag = "3")]
+    pub tcp: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AnswerQueryRequest {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    /// Empty: there is no answer.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub message: ::prost::bytes::Bytes,
+}

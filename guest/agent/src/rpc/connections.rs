@@ -28,6 +28,14 @@ pub(super) fn find(agent: &Rc<Agent>, method: &str, payload: &Bytes) -> Found {
             agent.connections.close(r.id);
             empty(Ok(()))
         }),
+        "ServeNames" => {
+            complete(payload, |r: pb::ServeNamesRequest| async move { empty(agent.names.serve(&r.address).await) })
+        }
+        "NextQuery" => wait(payload, |(): ()| async move { Ok(Reply::message(&agent.names.next().await)) }),
+        "AnswerQuery" => now(payload, move |r: pb::AnswerQueryRequest| {
+            agent.names.answer(r.id, r.message);
+            empty(Ok(()))
+        }),
         _ => None,
     }
 }

@@ -1,0 +1,124 @@
+// The relay between a played guest and a real name server on this machine's loopback.
+import assert from 'node:assert/strict';
+import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import type { NameQuery } from '../agent/names.ts';
+import { NameRelay } from './name-relay.ts';
+
+async function bound(t: TestContext): Promise<DatagramSocket> {
+  const socket = createSocket('udp4');
+  socket.bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  t.after(() => socket.close());
+  return socket;
+}
+
+/** A guest whose queries are pushed by the test, and the answers that it got. */
+function guest() {
+  const queries: NameQuery[] = [];
+  const answers = new Map<number, string>();
+  let wake: () => void = () => undefined;
+  let answered: () => void = () => undefined;
+  return {
+    answers,
+    ask(id: number, message: Uint8Array, tcp = false): void {
+      queries.push({ id, message, tcp });
+      wake();
+    },
+    async next(): Promise<NameQuery> {
+      for (let query = queries.shift(); ; query = queries.shift()) {
+        if (query !== undefined) return query;
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    },
+    async answer(id: number, message: Uint8Array): Promise<void> {
+      answers.set(id, Buffer.from(message).toString('latin1'));
+      answered();
+    },
+    async has(count: number): Promise<void> {
+      while (answers.size < count) {
+        await new Promise<void>((resolve) => {
+          answered = resolve;
+        });
+      }
+    },
+  };
+}
+
+const message = (id: string, text: string): Buffer => Buffer.from(`${id}${'.'.repeat(10)}${text}`, 'latin1');
+
+/** A client's socket, which the relay closes. */
+async function client(): Promise<DatagramSocket> {
+  const socket = createSocket('udp4');
+  socket.bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  return socket;
+}
+
+test('answers find their queries, though two have the same id', { timeout: 10_000 }, async (t) => {
+  const server = await bound(t);
+  const stranger = await bound(t);
+  const waiting: { data: Buffer; port: number }[] = [];
+  server.on('message', (data, { port }) => {
+    waiting.push({ data, port });
+    if (waiting.length < 2) return;
+    for (const one of waiting.reverse()) {
+      // Nobody else may answer.
+      stranger.send(Buffer.concat([one.data, Buffer.from(' forged')]), one.port, '127.0.0.1', () => {
+        server.send(Buffer.concat([one.data, Buffer.from(' answered')]), one.port, '127.0.0.1');
+      });
+    }
+  });
+  const played = guest();
+  const connectNever = () => Promise.reject(new Error('no TCP here'));
+  const relay = new NameRelay(
+    played,
+    { datagram: await client(), connect: connectNever },
+    server.address() as AddressInfo,
+  );
+  void relay.run();
+  t.after(() => relay.close());
+  played.ask(1, message('aa', 'one'));
+  played.ask(2, message('aa', 'two'));
+  played.ask(3, Buffer.from('short'));
+  played.ask(4, message('aa', 'tcp'), true);
+  await played.has(4);
+  const all = Object.fromEntries([...played.answers].sort());
+  assert.deepEqual(all, { 1: 'aa..........one answered', 2: 'aa..........two answered', 3: '', 4: '' });
+});
+
+test('by TCP: in pieces, and a server that ends without an answer', { timeout: 10_000 }, async (t) => {
+  const server = createServer((socket) => {
+    socket.once('data', (data) => {
+      if (data.includes('silent')) socket.end();
+      else socket.write(data.subarray(0, 1), () => setTimeout(() => socket.end(data.subarray(1)), 20));
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const dial = async () => {
+    const socket = connect(port, '127.0.0.1');
+    await once(socket, 'connect');
+    return socket;
+  };
+  const played = guest();
+  const relay = new NameRelay(played, { datagram: await client(), connect: dial });
+  void relay.run();
+  played.ask(1, message('ab', 'echo'), true);
+  played.ask(2, message('ab', 'silent'), true);
+  await played.has(2);
+  assert.equal(played.answers.get(1), 'ab..........echo');
+  assert.equal(played.answers.get(2), '');
+  relay.close();
+  relay.close();
+  // What comes later is not answered, and breaks nothing.
+  played.ask(3, message('ab', 'late'));
+  await played.has(3);
+  assert.equal(played.answers.get(3), '');
+});
