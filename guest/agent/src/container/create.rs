@@ -184,5 +184,5 @@ pub async fn start(agent: &Rc<Agent>, id: &str) -> Result<()> {
         return Err(Status::new(Code::FailedPrecondition, format!("container {id:?} is not waiting for its start")));
     }
     container.started.set(true);
-    agent.crun.run(&["start", id], None).await
+    agent.crun.start(id).await
 }
