@@ -131,6 +131,7 @@ export const DNSConfig: Message<DNSConfig> = message<DNSConfig>(
 
 export interface LinuxPodSandboxConfig {
   cgroupParent: string;
+  securityContext?: LinuxSandboxSecurityContext | undefined;
   sysctls: Map<string, string>;
   /** The sum of the pod's limits. */
   resources?: LinuxContainerResources | undefined;
@@ -138,11 +139,13 @@ export interface LinuxPodSandboxConfig {
 export const LinuxPodSandboxConfig: Message<LinuxPodSandboxConfig> = message<LinuxPodSandboxConfig>(
   (init) => ({
     cgroupParent: init.cgroupParent ?? '',
+    securityContext: init.securityContext && LinuxSandboxSecurityContext.create(init.securityContext),
     sysctls: new Map(init.sysctls),
     resources: init.resources && LinuxContainerResources.create(init.resources),
   }),
   (out, from) => {
     if (from.cgroupParent) out.tag(10).string(from.cgroupParent);
+    if (from.securityContext) out.message(18, LinuxSandboxSecurityContext, from.securityContext);
     for (const [key, value] of from.sysctls ?? []) {
       const start = out.tag(26).begin();
       out.tag(10).string(key);
@@ -155,6 +158,9 @@ export const LinuxPodSandboxConfig: Message<LinuxPodSandboxConfig> = message<Lin
     switch (tag) {
       case 10:
         into.cgroupParent = input.string();
+        return true;
+      case 18:
+        into.securityContext = input.message(LinuxSandboxSecurityContext, into.securityContext);
         return true;
       case 26: {
         let key: string = '';
@@ -170,6 +176,124 @@ export const LinuxPodSandboxConfig: Message<LinuxPodSandboxConfig> = message<Lin
       }
       case 42:
         into.resources = input.message(LinuxContainerResources, into.resources);
+        return true;
+      default:
+        return false;
+    }
+  },
+);
+
+export interface LinuxSandboxSecurityContext {
+  namespaceOptions?: NamespaceOption | undefined;
+}
+export const LinuxSandboxSecurityContext: Message<LinuxSandboxSecurityContext> = message<LinuxSandboxSecurityContext>(
+  (init) => ({
+    namespaceOptions: init.namespaceOptions && NamespaceOption.create(init.namespaceOptions),
+  }),
+  (out, from) => {
+    if (from.namespaceOptions) out.message(10, NamespaceOption, from.namespaceOptions);
+  },
+  (input, into, tag) => {
+    switch (tag) {
+      case 10:
+        into.namespaceOptions = input.message(NamespaceOption, into.namespaceOptions);
+        return true;
+      default:
+        return false;
+    }
+  },
+);
+
+export interface NamespaceOption {
+  usernsOptions?: UserNamespace | undefined;
+}
+export const NamespaceOption: Message<NamespaceOption> = message<NamespaceOption>(
+  (init) => ({
+    usernsOptions: init.usernsOptions && UserNamespace.create(init.usernsOptions),
+  }),
+  (out, from) => {
+    if (from.usernsOptions) out.message(42, UserNamespace, from.usernsOptions);
+  },
+  (input, into, tag) => {
+    switch (tag) {
+      case 42:
+        into.usernsOptions = input.message(UserNamespace, into.usernsOptions);
+        return true;
+      default:
+        return false;
+    }
+  },
+);
+
+export const NamespaceMode = {
+  POD: 0,
+  CONTAINER: 1,
+  NODE: 2,
+  TARGET: 3,
+} as const;
+export type NamespaceMode = (typeof NamespaceMode)[keyof typeof NamespaceMode];
+
+export interface UserNamespace {
+  mode: NamespaceMode;
+  uids: IDMapping[];
+  gids: IDMapping[];
+}
+export const UserNamespace: Message<UserNamespace> = message<UserNamespace>(
+  (init) => ({
+    mode: init.mode ?? (0 as NamespaceMode),
+    uids: (init.uids ?? []).map(IDMapping.create),
+    gids: (init.gids ?? []).map(IDMapping.create),
+  }),
+  (out, from) => {
+    if (from.mode) out.tag(8).int32(from.mode);
+    for (const value of from.uids ?? []) out.message(18, IDMapping, value);
+    for (const value of from.gids ?? []) out.message(26, IDMapping, value);
+  },
+  (input, into, tag) => {
+    switch (tag) {
+      case 8:
+        into.mode = input.int32() as NamespaceMode;
+        return true;
+      case 18:
+        input.count();
+        into.uids.push(input.message(IDMapping));
+        return true;
+      case 26:
+        input.count();
+        into.gids.push(input.message(IDMapping));
+        return true;
+      default:
+        return false;
+    }
+  },
+);
+
+export interface IDMapping {
+  hostId: number;
+  containerId: number;
+  length: number;
+}
+export const IDMapping: Message<IDMapping> = message<IDMapping>(
+  (init) => ({
+    hostId: init.hostId ?? 0,
+    containerId: init.containerId ?? 0,
+    length: init.length ?? 0,
+  }),
+  (out, from) => {
+    if (from.hostId) out.tag(8).uint32(from.hostId);
+    if (from.containerId) out.tag(16).uint32(from.containerId);
+    if (from.length) out.tag(24).uint32(from.length);
+  },
+  (input, into, tag) => {
+    switch (tag) {
+      case 8:
+        into.hostId = input.uint32();
+        return true;
+      case 16:
+        into.containerId = input.uint32();
+        return true;
+      case 24:
+        into.length = input.uint32();
         return true;
       default:
         return false;

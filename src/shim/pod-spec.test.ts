@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { PodSandboxConfig } from '../gen/pod-sandbox.ts';
+import { NamespaceMode, PodSandboxConfig } from '../gen/pod-sandbox.ts';
 import { resolvConf, withPodFiles } from './pod-files.ts';
 import { podSpec } from './pod-spec.ts';
 
@@ -40,6 +40,23 @@ test('a systemd slice becomes the form that names slice, prefix and id', () => {
   const linux = { cgroupParent: '/kubepods.slice/kubepods-pod1.slice' };
   const spec = podSpec('s', PodSandboxConfig.create({ linux }), network);
   assert.equal(spec.linux?.cgroupsPath, 'kubepods-pod1.slice:cri-containerd:s');
+});
+
+test('a user namespace, with its ids', () => {
+  const ids = [{ containerId: 0, hostId: 200_000, length: 65_536 }];
+  const usernsOptions = { mode: NamespaceMode.POD, uids: ids, gids: ids };
+  const pod = PodSandboxConfig.create({
+    linux: { securityContext: { namespaceOptions: { usernsOptions } } },
+  });
+  const { linux } = podSpec('s', pod, network);
+  const ranges = [{ containerID: 0, hostID: 200_000, size: 65_536 }];
+  assert.deepEqual([linux?.uidMappings, linux?.gidMappings], [ranges, ranges]);
+  assert.ok(linux?.namespaces?.some(({ type }) => type === 'user'));
+  const node = { ...usernsOptions, mode: NamespaceMode.NODE };
+  const plain = PodSandboxConfig.create({
+    linux: { securityContext: { namespaceOptions: { usernsOptions: node } } },
+  });
+  assert.ok(!podSpec('s', plain, network).linux?.namespaces?.some(({ type }) => type === 'user'));
 });
 
 test('resolv.conf from the DNS configuration of a pod', () => {

@@ -1,6 +1,11 @@
 // The spec of what stands in for a pause container, from what the sandbox API tells of the pod. Pure.
-import type { PodSandboxConfig } from '../gen/pod-sandbox.ts';
-import type { Namespace, Spec } from '../oci/spec.ts';
+import {
+  type IDMapping,
+  NamespaceMode,
+  type PodSandboxConfig,
+  type UserNamespace,
+} from '../gen/pod-sandbox.ts';
+import type { Linux, Namespace, Spec } from '../oci/spec.ts';
 
 /** Where the guest's image has the stand-in's root; see guest/image/build.sh. */
 export const GUEST_PAUSE_ROOT = '/usr/lib/pause';
@@ -17,6 +22,7 @@ const LIMITS = {
 export function podSpec(id: string, pod: PodSandboxConfig, network: Namespace | undefined): Spec {
   const { linux } = pod;
   const own = ['pid', 'ipc', 'uts', 'mount'].map((type) => ({ type }));
+  const user = userNamespace(linux?.securityContext?.namespaceOptions?.usernsOptions);
   const sysctl = Object.fromEntries(linux?.sysctls ?? []);
   return {
     ociVersion: '1.0.2',
@@ -31,11 +37,31 @@ export function podSpec(id: string, pod: PodSandboxConfig, network: Namespace | 
     ],
     annotations: { ...Object.fromEntries(pod.annotations), ...limits(pod) },
     linux: {
-      namespaces: network === undefined ? own : [network, ...own],
+      namespaces: [
+        ...(network === undefined ? [] : [network]),
+        ...own,
+        ...(user === undefined ? [] : [{ type: 'user' }]),
+      ],
+      ...user,
       cgroupsPath: cgroupsPath(linux?.cgroupParent ?? '', id),
       ...{ sysctl },
     },
   };
+}
+
+/** The ids of a pod with a user namespace; undefined for one without. */
+function userNamespace(
+  options: UserNamespace | undefined,
+): Pick<Linux, 'uidMappings' | 'gidMappings'> | undefined {
+  if (options === undefined || options.mode !== NamespaceMode.POD || options.uids.length === 0)
+    return undefined;
+  const ranges = (mappings: readonly IDMapping[]) =>
+    mappings.map(({ containerId, hostId, length }) => ({
+      containerID: containerId,
+      hostID: hostId,
+      size: length,
+    }));
+  return { uidMappings: ranges(options.uids), gidMappings: ranges(options.gids) };
 }
 
 function limits(pod: PodSandboxConfig): Record<string, string> {

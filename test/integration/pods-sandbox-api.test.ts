@@ -69,6 +69,23 @@ test('one pid namespace, with the stand-in as 1, that collects orphans', {
   await assertNothingNew(host.daemon, clean);
 });
 
+test('a user namespace', { skip, timeout: 120_000 }, async () => {
+  const ids = [{ hostId: 200_000, containerId: 0, length: 65_536 }];
+  const namespaceOptions = {
+    pid: 'CONTAINER',
+    usernsOptions: { mode: 'POD', uids: ids, gids: ids },
+  } as const;
+  const pod = await host.pod({
+    handler: sandboxApiHandler,
+    linux: { securityContext: { namespaceOptions } },
+  });
+  const box = await pod.run({ security: { namespaceOptions } });
+  assert.match(await box.sh('id -u; cat /proc/self/uid_map'), /^0\n\s+0\s+200000\s+65536\n$/);
+  assert.match(await box.sh('touch /root/x; stat -c %u /root/x /etc/hosts; echo a > /dev/shm/a'), /^0\n/);
+  await pod.remove();
+  await assertNothingNew(host.daemon, clean);
+});
+
 test('containerd restarts: the pod is found again; its VM dies: it is not ready', {
   skip,
   timeout: 120_000,
