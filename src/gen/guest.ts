@@ -225,6 +225,28 @@ export const AnswerQueryRequest: Message<AnswerQueryRequest> = message<AnswerQue
   },
 );
 
+export interface RefreshVolumeRequest {
+  /** As in the storage. */
+  mountPoint: string;
+}
+export const RefreshVolumeRequest: Message<RefreshVolumeRequest> = message<RefreshVolumeRequest>(
+  (init) => ({
+    mountPoint: init.mountPoint ?? '',
+  }),
+  (out, from) => {
+    if (from.mountPoint) out.tag(10).string(from.mountPoint);
+  },
+  (input, into, tag) => {
+    switch (tag) {
+      case 10:
+        into.mountPoint = input.string();
+        return true;
+      default:
+        return false;
+    }
+  },
+);
+
 export const GuestService = {
   name: 'bulkhead.guest.v1.Guest',
   methods: {
@@ -235,5 +257,6 @@ export const GuestService = {
     serveNames: unary('ServeNames', ServeNamesRequest, Empty),
     nextQuery: unary('NextQuery', Empty, Query),
     answerQuery: unary('AnswerQuery', AnswerQueryRequest, Empty),
+    refreshVolume: unary('RefreshVolume', RefreshVolumeRequest, Empty),
   },
 } as const satisfies ServiceSpec;

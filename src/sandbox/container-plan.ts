@@ -12,6 +12,7 @@ import type { DiskUse } from './disks.ts';
 import { ShimError } from './errors.ts';
 import type { HostVolume, Share } from './share.ts';
 import type { RootfsMount } from './task-event.ts';
+import type { WatchedFolder } from './watched-folders.ts';
 
 /** A mount that the agent makes in the guest for the whole sandbox, counted by its mount point. */
 export interface GuestStorage {
@@ -28,6 +29,8 @@ export interface ContainerPlan {
   readonly host: readonly MountEntry[];
   readonly storages: readonly GuestStorage[];
   readonly spec: RunnableSpec;
+  /** Folders of which the guest has a copy that is to be kept up to date. */
+  readonly watched: readonly WatchedFolder[];
   /** Block devices of the host, to be plugged into the VM. */
   readonly disks: readonly DiskUse[];
   /** The container shares the pid namespace of its sandbox. */
@@ -75,6 +78,7 @@ const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
 export function planContainer(request: PlanRequest, share: Share, view: PlanView): ContainerPlan {
   const spec = requireRunnable(request.spec, join(request.bundle, 'config.json'));
   const storages: GuestStorage[] = [];
+  const watched: WatchedFolder[] = [];
   const mounts = new Map<number, readonly Mount[]>();
   const bound: ClassifiedMount[] = [];
   const bind = (mount: ClassifiedMount, source: string, flags: readonly string[] = []) => {
@@ -98,6 +102,7 @@ export function planContainer(request: PlanRequest, share: Share, view: PlanView
       case 'watched': {
         const storage = watchedStorage(share.volume(request.id, hostVolume(mount)));
         storages.push(storage);
+        watched.push({ source: mount.mount.source!, mountPoint: storage.mountPoint });
         bind(mount, storage.mountPoint);
         break;
       }
@@ -129,6 +134,7 @@ export function planContainer(request: PlanRequest, share: Share, view: PlanView
     host: request.guestRoot === undefined ? rootfsMounts(request, share) : [],
     storages,
     spec: guest.spec,
+    watched,
     disks,
     sandboxPidns: pid === 'pod',
     notes: guest.notes,

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GuestAgent } from '../agent/agent.ts';
 import type { Config } from '../config/config.ts';
+import { GuestService } from '../gen/guest.ts';
 import type { Spec } from '../oci/spec.ts';
 import type { VmExit } from '../vm/hypervisor.ts';
 import { type BootedVm, type BootRequest, bootVm } from './boot.ts';
@@ -17,6 +18,7 @@ import { type HookStage, runHooks } from './hooks.ts';
 import { type PreparedContainer, prepareContainer } from './prepare.ts';
 import { Process, type ProcessIo, type StdioPaths } from './process.ts';
 import type { RootfsMount, TaskEvent } from './task-event.ts';
+import { WatchedFolders } from './watched-folders.ts';
 
 export type Logger = (
   level: 'debug' | 'info' | 'warn' | 'error',
@@ -52,6 +54,7 @@ export class Sandbox {
   readonly #context: SandboxContext;
   readonly #booted: BootedVm;
   readonly #disks: Disks;
+  readonly #watched: WatchedFolders;
   readonly #containers = new Map<string, Container>();
   /** The network as the container manager has set it up by the time of the first start. */
   #settled: Promise<void> | undefined;
@@ -64,6 +67,13 @@ export class Sandbox {
     this.#context = context;
     this.#booted = booted;
     this.#disks = new Disks(booted.vm.devices);
+    const guest = booted.agent.client(GuestService);
+    this.#watched = new WatchedFolders(
+      async (mountPoint) => {
+        await guest.refreshVolume({ mountPoint }, { timeoutMs: this.config.timeouts.requestMs });
+      },
+      (message, fields) => context.log('debug', message, fields),
+    );
     void booted.vm.exited.then((exit) => this.#vmExited(exit));
     void booted.agent.closed.then(() => this.#agentLost());
     void booted.agent.watchOom((containerId) => this.#outOfMemory(containerId));
@@ -133,6 +143,7 @@ export class Sandbox {
     await runHooks('create', request.spec, { id, bundle, pid: this.pid });
     await this.agent.createContainer(id, { spec, devices, storages, sandboxPidns });
     if (this.#gone !== undefined) throw this.#goneError();
+    if (this.agent.isOurs) this.#watched.use(id, plan.watched);
     const container = new Container(
       this.#containerContext(request, pid),
       id,
@@ -159,6 +170,7 @@ export class Sandbox {
   }
 
   async #release(id: string): Promise<void> {
+    this.#watched.release(id);
     if (this.#gone === undefined) {
       await this.#booted.vm.devices.removeThread(id).catch(() => undefined);
       await this.agent.removeContainer(id).catch((error: unknown) => {
@@ -184,6 +196,7 @@ export class Sandbox {
   }
 
   async #teardown(): Promise<void> {
+    this.#watched.close();
     await this.#booted.vm.kill();
     await Promise.all(this.containers.map((container) => container.vmGone()));
     try {

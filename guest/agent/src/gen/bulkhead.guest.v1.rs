@@ -61,3 +61,9 @@ pub struct AnswerQueryRequest {
     #[prost(bytes = "bytes", tag = "2")]
     pub message: ::prost::bytes::Bytes,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RefreshVolumeRequest {
+    /// As in the storage.
+    #[prost(string, tag = "1")]
+    pub mount_point: ::prost::alloc::string::String,
+}

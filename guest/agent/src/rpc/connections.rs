@@ -36,6 +36,9 @@ pub(super) fn find(agent: &Rc<Agent>, method: &str, payload: &Bytes) -> Found {
             agent.names.answer(r.id, r.message);
             empty(Ok(()))
         }),
+        "RefreshVolume" => {
+            now(payload, move |r: pb::RefreshVolumeRequest| empty(agent.storages.refresh(&r.mount_point)))
+        }
         _ => None,
     }
 }

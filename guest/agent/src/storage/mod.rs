@@ -29,7 +29,7 @@ pub const DRIVERS: [&str; 10] =
 enum Undo {
     Unmount,
     /// Stops copying, and unmounts.
-    Watch(#[allow(dead_code)] watchable::Watching),
+    Watch(watchable::Watching),
     /// Nothing: volumes of the pod stay as long as the sandbox, so that a container that is restarted finds its data.
     Keep,
 }
@@ -85,6 +85,17 @@ impl Storages {
     pub fn is_in_volume(&self, path: &Path) -> bool {
         let table = self.table.borrow();
         table.iter().any(|(mount_point, entry)| matches!(entry.undo, Undo::Keep) && path.starts_with(mount_point))
+    }
+
+    /// The host says that the source of a followed folder has changed.
+    pub fn refresh(&self, mount_point: &str) -> Result<()> {
+        match self.table.borrow().get(mount_point).map(|entry| &entry.undo) {
+            Some(Undo::Watch(watching)) => {
+                watching.told();
+                Ok(())
+            }
+            _ => Err(Status::not_found(format!("nothing is followed at {mount_point:?}"))),
+        }
     }
 
     fn count_if_there(&self, mount_point: &str) -> bool {

@@ -8,8 +8,7 @@ use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -19,21 +18,68 @@ use super::bind;
 use super::options::MountOptions;
 use crate::ttrpc::{Context, Result};
 
-/// How often the source is looked at.
+/// How often the source is looked at when the host does not tell of changes.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// How often when it does: what it says could have been lost.
+const INTERVAL_WHEN_TOLD: Duration = Duration::from_secs(60);
+/// What a look finds may have been kept from an earlier one for up to a second (virtio-fs); so there is one more.
+const SECOND_LOOK: Duration = Duration::from_millis(1_100);
+/// The link of the kubelet's volumes that switches their content.
+const DATA: &str = "..data";
 /// Beyond these limits the folder is bound as it is, without events.
 const ENTRY_LIMIT: usize = 64;
 const BYTE_LIMIT: u64 = 1 << 20;
 
 /// Keeps the copy up to date while it exists.
 pub struct Watching {
-    stop: Arc<AtomicBool>,
+    bell: Arc<Bell>,
     copy: PathBuf,
+}
+
+impl Watching {
+    /// The source has changed.
+    pub fn told(&self) {
+        self.bell.ring(Call { told: true, host_tells: true, ..Call::default() });
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+struct Call {
+    stop: bool,
+    told: bool,
+    host_tells: bool,
+}
+
+/// What the thread that follows a folder waits for.
+#[derive(Default)]
+struct Bell {
+    call: Mutex<Call>,
+    rung: Condvar,
+}
+
+impl Bell {
+    fn ring(&self, call: Call) {
+        *self.call.lock().unwrap_or_else(PoisonError::into_inner) = call;
+        self.rung.notify_one();
+    }
+
+    /// Waits until it is time for a look: `Some(true)` when the host has told of a change, `None` when there is none to come.
+    fn wait(&self, second_look: bool) -> Option<bool> {
+        let call = self.call.lock().unwrap_or_else(PoisonError::into_inner);
+        let limit = match (second_look, call.host_tells) {
+            (true, _) => SECOND_LOOK,
+            (false, true) => INTERVAL_WHEN_TOLD,
+            (false, false) => INTERVAL,
+        };
+        let rung = self.rung.wait_timeout_while(call, limit, |call| !call.stop && !call.told);
+        let (mut call, _) = rung.unwrap_or_else(PoisonError::into_inner);
+        (!call.stop).then(|| std::mem::take(&mut call.told))
+    }
 }
 
 impl Drop for Watching {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.bell.ring(Call { stop: true, ..Call::default() });
         let _ = umount2(&self.copy, MntFlags::MNT_DETACH);
         let _ = fs::remove_dir(&self.copy);
     }
@@ -52,22 +98,41 @@ pub fn watch(source: &Path, at: &Path) -> Result<Option<Watching>> {
     let size = format!("mode=0755,size={}", 4 * BYTE_LIMIT);
     mount(Some("watchable"), &copy, Some("tmpfs"), MsFlags::MS_NODEV | MsFlags::MS_NOSUID, Some(size.as_str()))
         .context(|| format!("mount tmpfs at {}", copy.display()))?;
-    let watching = Watching { stop: Arc::default(), copy: copy.clone() };
+    let watching = Watching { bell: Arc::default(), copy: copy.clone() };
+    let seen = state(source);
     sync(source, &copy).context(|| format!("copy {}", source.display()))?;
     let read_only = MountOptions { flags: MsFlags::MS_RDONLY, ..MountOptions::default() };
     bind(&copy, &read_only, at)?;
-    let (source, at, stop) = (source.to_owned(), copy, watching.stop.clone());
-    let follow = move || {
-        while !stop.load(Ordering::Relaxed) {
-            thread::sleep(INTERVAL);
-            // A source in the middle of a change is copied at the next look.
-            if !stop.load(Ordering::Relaxed) && is_small(&source) {
-                let _ = sync(&source, &at);
-            }
-        }
-    };
+    let (source, bell) = (source.to_owned(), watching.bell.clone());
+    let follow = move || follow(&source, &copy, &bell, seen);
     thread::Builder::new().name("watchable".into()).stack_size(64 << 10).spawn(follow).context(|| "start a thread")?;
     Ok(Some(watching))
+}
+
+fn follow(source: &Path, copy: &Path, bell: &Bell, mut seen: Option<State>) {
+    let mut second_look = false;
+    while let Some(told) = bell.wait(second_look) {
+        second_look = told;
+        let now = state(source);
+        if now.is_some() && now == seen {
+            continue;
+        }
+        // A source in the middle of a change, or that changes meanwhile, is copied at the next look, which is soon.
+        second_look = true;
+        if is_small(source) && sync(source, copy).is_ok() {
+            seen = now;
+        }
+    }
+}
+
+/// By what one can tell, without reading it, that a volume of the kubelet's form has changed: where its link leads, and
+/// when something was last made, renamed or removed in it. `None` for folders of other forms.
+type State = (PathBuf, i64, i64);
+
+fn state(source: &Path) -> Option<State> {
+    let link = fs::read_link(source.join(DATA)).ok()?;
+    let about = fs::metadata(source).ok()?;
+    Some((link, about.mtime(), about.mtime_nsec()))
 }
 
 #[derive(Debug, PartialEq)]
@@ -179,6 +244,56 @@ fn set_mtime(path: &Path, (seconds, nanoseconds): (i64, i64)) -> io::Result<()> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_host_tells_and_what_it_does_not_tell_is_found() {
+        let root = std::env::temp_dir().join(format!("bulkhead-follow-{}", std::process::id()));
+        let (from, to) = (root.join("from"), root.join("to"));
+        for dir in [&from, &to] {
+            fs::create_dir_all(dir).unwrap();
+        }
+        let switch = |name: &str| {
+            fs::create_dir(from.join(name)).unwrap();
+            fs::write(from.join(name).join("key"), name).unwrap();
+            symlink(name, from.join("draft")).unwrap();
+            fs::rename(from.join("draft"), from.join(DATA)).unwrap();
+        };
+        let there = |name: &str, limit: Duration| {
+            let end = std::time::Instant::now() + limit;
+            while fs::read_to_string(to.join(DATA).join("key")).ok().as_deref() != Some(name) {
+                assert!(std::time::Instant::now() < end, "{name}");
+                thread::sleep(Duration::from_millis(5));
+            }
+        };
+        switch("..1");
+        let bell = Arc::new(Bell::default());
+        let (a, b, c) = (from.clone(), to.clone(), bell.clone());
+        let following = thread::spawn(move || follow(&a, &b, &c, None));
+        there("..1", Duration::from_secs(20));
+        switch("..2");
+        there("..2", Duration::from_secs(20));
+        bell.ring(Call { told: true, host_tells: true, ..Call::default() });
+        switch("..3");
+        bell.ring(Call { told: true, host_tells: true, ..Call::default() });
+        there("..3", INTERVAL_WHEN_TOLD / 2);
+        bell.ring(Call { stop: true, ..Call::default() });
+        following.join().unwrap();
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn only_folders_of_the_kubelets_form_have_a_state() {
+        let root = std::env::temp_dir().join(format!("bulkhead-state-{}", std::process::id()));
+        fs::create_dir_all(&root).unwrap();
+        assert_eq!(state(&root), None);
+        symlink("..1", root.join(DATA)).unwrap();
+        let first = state(&root);
+        assert!(first.is_some());
+        thread::sleep(Duration::from_millis(20));
+        symlink("..data/key", root.join("key")).unwrap();
+        assert_ne!(state(&root), first);
+        fs::remove_dir_all(root).unwrap();
+    }
 
     #[test]
     fn a_copy_follows_the_kubelets_atomic_switch() {
