@@ -77,7 +77,8 @@ test('answers find their queries, though two have the same id', { timeout: 10_00
   const connectNever = () => Promise.reject(new Error('no TCP here'));
   const relay = new NameRelay(
     played,
-    { datagram: await client(), connect: connectNever },
+    { open: client, connect: connectNever },
+    await client(),
     server.address() as AddressInfo,
   );
   void relay.run();
@@ -108,7 +109,7 @@ test('by TCP: in pieces, and a server that ends without an answer', { timeout: 1
     return socket;
   };
   const played = guest();
-  const relay = new NameRelay(played, { datagram: await client(), connect: dial });
+  const relay = new NameRelay(played, { open: client, connect: dial }, await client());
   void relay.run();
   played.ask(1, message('ab', 'echo'), true);
   played.ask(2, message('ab', 'silent'), true);
@@ -121,4 +122,29 @@ test('by TCP: in pieces, and a server that ends without an answer', { timeout: 1
   played.ask(3, message('ab', 'late'));
   await played.has(3);
   assert.equal(played.answers.get(3), '');
+});
+
+test('without an answer the query is put again, by another socket', { timeout: 20_000 }, async (t) => {
+  const server = await bound(t);
+  const ports: number[] = [];
+  server.on('message', (data, { port }) => {
+    ports.push(port);
+    if (!ports.slice(0, -1).includes(port) && ports.length > 2) server.send(data, port, '127.0.0.1');
+  });
+  const played = guest();
+  const dial = () => Promise.reject(new Error('no TCP here'));
+  const relay = new NameRelay(
+    played,
+    { open: client, connect: dial },
+    await client(),
+    server.address() as AddressInfo,
+  );
+  void relay.run();
+  t.after(() => relay.close());
+  played.ask(1, message('aa', 'one'));
+  played.ask(2, message('ab', 'two'));
+  await Promise.race([played.has(1), once(server, 'close')]);
+  assert.equal(ports[0], ports[1]);
+  assert.equal(ports[2], ports[3] ?? ports[2]);
+  assert.notEqual(ports[0], ports[2]);
 });

@@ -16,8 +16,12 @@ export const DOCKER_RESOLVER = '127.0.0.11';
 const PORT = 53;
 /** A message without this has no id to find its answer by. */
 const HEADER_BYTES = 12;
-/** Docker itself gives up on other servers earlier. */
+/**
+ * Docker itself gives up on other servers earlier. After a part of it the query is put again, by a new socket: when dockerd
+ * has come back, its resolver is at another port, and the kernel remembers the old one for a socket that goes on asking.
+ */
 const ANSWER_MS = 10_000;
+const FIRST_ANSWER_MS = 3_000;
 /** The guest waits while so many are under way. */
 const MAX_PENDING = 128;
 const PAUSE_MS = 20;
@@ -28,7 +32,7 @@ const NO_ANSWER = new Uint8Array();
 
 /** The sockets of the namespace. */
 export interface ResolverSockets {
-  readonly datagram: DatagramSocket;
+  open(): Promise<DatagramSocket>;
   connect(): Promise<Socket>;
 }
 
@@ -39,24 +43,25 @@ export class NameRelay {
   readonly #stop = new AbortController();
   /** By the id that the query has on the way to the server: two programs may have chosen the same. */
   readonly #pending = new Map<number, (answer: Buffer) => void>();
+  #datagram: DatagramSocket;
+  #renewal: Promise<void> | undefined;
   #lastId = Math.floor(Math.random() * 0x10000);
   #connections = 0;
 
-  /** @param server for tests. */
+  /**
+   * @param datagram what `open` gave first.
+   * @param server for tests.
+   */
   constructor(
     guest: Pick<GuestNames, 'next' | 'answer'>,
     sockets: ResolverSockets,
+    datagram: DatagramSocket,
     server = { address: DOCKER_RESOLVER, port: PORT },
   ) {
     this.#guest = guest;
     this.#sockets = sockets;
     this.#server = server;
-    sockets.datagram.unref();
-    sockets.datagram.on('error', () => undefined); // the query then has no answer
-    sockets.datagram.on('message', (message, from) => {
-      if (from.address !== server.address || from.port !== server.port) return;
-      if (message.length >= HEADER_BYTES) this.#pending.get(message.readUInt16BE(0))?.(message);
-    });
+    this.#datagram = this.#listenTo(datagram);
   }
 
   /** Answers until `close`, or until the agent is gone. @throws AgentError in the second case */
@@ -75,7 +80,35 @@ export class NameRelay {
   close(): void {
     if (this.#stop.signal.aborted) return;
     this.#stop.abort();
-    this.#sockets.datagram.close();
+    this.#datagram.close();
+  }
+
+  #listenTo(datagram: DatagramSocket): DatagramSocket {
+    const { address, port } = this.#server;
+    datagram.unref();
+    datagram.on('error', () => undefined); // the query then has no answer
+    datagram.on('message', (message, from) => {
+      if (from.address !== address || from.port !== port) return;
+      if (message.length >= HEADER_BYTES) this.#pending.get(message.readUInt16BE(0))?.(message);
+    });
+    return datagram;
+  }
+
+  /** Replaces a socket by which no answer came, once for all who have found that. */
+  async #renew(used: DatagramSocket): Promise<void> {
+    if (used !== this.#datagram) return;
+    const replace = async (): Promise<void> => {
+      const fresh = await this.#sockets.open();
+      if (this.#stop.signal.aborted) return void fresh.close();
+      used.close();
+      this.#datagram = this.#listenTo(fresh);
+    };
+    this.#renewal ??= replace()
+      .catch(() => undefined) // the old one may do
+      .finally(() => {
+        this.#renewal = undefined;
+      });
+    await this.#renewal;
   }
 
   async #resolve({ message, tcp }: NameQuery): Promise<Uint8Array> {
@@ -94,12 +127,18 @@ export class NameRelay {
     const timer = new AbortController();
     const signal = AbortSignal.any([timer.signal, this.#stop.signal]);
     try {
-      this.#sockets.datagram.send(query, this.#server.port, this.#server.address);
-      const late = sleep(ANSWER_MS, undefined, { signal, ref: false });
-      const answer = await Promise.race([answered.promise, late]);
-      if (answer === undefined) return NO_ANSWER;
-      answer.set(message.subarray(0, 2));
-      return answer;
+      for (const waitMs of [FIRST_ANSWER_MS, ANSWER_MS - FIRST_ANSWER_MS]) {
+        const datagram = this.#datagram;
+        datagram.send(query, this.#server.port, this.#server.address);
+        const late = sleep(waitMs, undefined, { signal, ref: false });
+        const answer = await Promise.race([answered.promise, late]);
+        if (answer !== undefined) {
+          answer.set(message.subarray(0, 2));
+          return answer;
+        }
+        await this.#renew(datagram);
+      }
+      return NO_ANSWER;
     } finally {
       this.#pending.delete(id);
       timer.abort();
@@ -138,7 +177,8 @@ export async function startNameRelay(
   namespace: Namespace,
   helper: string,
 ): Promise<NameRelay> {
-  const datagram = await datagramSocket(namespace, helper);
+  const open = () => datagramSocket(namespace, helper);
+  const datagram = await open();
   const guest = new GuestNames(agent, requestMs);
   try {
     await guest.serve(DOCKER_RESOLVER);
@@ -147,7 +187,7 @@ export async function startNameRelay(
     throw error;
   }
   const connect = () => connectInside(namespace, helper, DOCKER_RESOLVER, PORT);
-  const relay = new NameRelay(guest, { datagram, connect });
+  const relay = new NameRelay(guest, { open, connect }, datagram);
   relay.run().catch(() => relay.close());
   return relay;
 }

@@ -118,6 +118,17 @@ test('a network of its own: names by UDP and TCP, other containers, published po
     assert.match(await docker.sh('client', 'nslookup server'), /Address: 10\.71\./);
   });
 
+  await t.test('names after dockerd was killed and came back', async () => {
+    await docker.kill();
+    await docker.launch();
+    const found = async () =>
+      /Address: 10\.71\./.test(
+        (await docker.run(['exec', 'client', 'nslookup', '-type=a', 'server'])).stdout,
+      );
+    await waitFor('name', found, 60_000, 100);
+    for (const line of belongings(docker.containerd)) if (/dockerd|docker-proxy/.test(line)) held.add(line);
+  });
+
   await docker.must(['rm', '--force', 'server', 'client']);
   await assertNothingNew(docker.containerd, held);
   const clean = async () =>
