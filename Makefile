@@ -25,7 +25,12 @@ GUEST_SOURCES := $(call find,guest/agent/src guest/agent/Cargo.toml guest/agent/
 HOST := build/lib/bulkhead/.built
 GUEST := build/share/bulkhead/image
 
-.PHONY: help deps gen build guest lint test test-unit test-integration bench run shell install uninstall clean
+# Test files that ask containerd's CRI; and those of them that 'make test' runs on other versions of containerd, too.
+CRI_TESTS = $(filter-out %/pods-crio.test.ts,$(wildcard test/integration/pods-*.test.ts)) test/integration/network-cri.test.ts
+FEW_CRI_TESTS := test/integration/pods-lifecycle.test.ts
+RUN_TESTS = $(NODE) --test --test-concurrency=1 --test-timeout=300000
+
+.PHONY: help deps gen build guest lint test test-unit test-integration test-containerd test-matrix bench run shell install uninstall clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 28
@@ -62,7 +67,7 @@ lint: | deps ## formatting, lint rules, types, import directions, Rust formattin
 	@cargo clippy --manifest-path native/loopback/Cargo.toml --locked --all-targets -- -D warnings
 	@cargo clippy --manifest-path native/idmap/Cargo.toml --locked --all-targets -- -D warnings
 
-test: test-unit test-integration ## all tests
+test: test-unit test-integration test-containerd ## all tests
 
 test-unit: | deps ## unit tests of the TypeScript packages and of the Rust agent
 	@$(NODE) --test 'src/**/*.test.ts' 'packages/*/src/**/*.test.ts' 'packages/*/test/**/*.test.ts' 'scripts/**/*.test.ts'
@@ -72,7 +77,19 @@ test-unit: | deps ## unit tests of the TypeScript packages and of the Rust agent
 	@cargo test --manifest-path native/idmap/Cargo.toml --locked --quiet
 
 test-integration: build guest ## tests against a real containerd, QEMU and guest (TESTS="files" picks some)
-	@$(NODE) --test --test-concurrency=1 --test-timeout=300000 $(wildcard $(TESTS))
+	@$(RUN_TESTS) $(wildcard $(TESTS))
+
+test-containerd: build guest ## the life of pods on containerd of Debian 13 and of sid
+	@$(call on_each,trixie sid,$(FEW_CRI_TESTS))
+
+test-matrix: build guest ## all tests of pods on each containerd: the machine's, Debian 13's, sid's
+	@$(call on_each,system trixie sid,$(CRI_TESTS))
+
+# Runs test files (2) with each containerd (1), all of them even when one fails.
+on_each = failed=0; for flavour in $(1); do \
+    printf '\n=== containerd: %s\n' $$flavour; \
+    BULKHEAD_TEST_CONTAINERD=$$flavour $(RUN_TESTS) $(2) || failed=1; \
+  done; exit $$failed
 
 bench: build guest ## measurements as a table and as JSON in build/bench
 	@$(NODE) test/bench/run.ts

@@ -14,7 +14,8 @@ import { waitFor, within } from './wait.ts';
 
 /** Debian's suite whose Docker is tested, with its containerd: `BULKHEAD_TEST_DOCKER` names another (20.10 of bookworm knows no shims). */
 const suite = process.env.BULKHEAD_TEST_DOCKER ?? 'trixie';
-const packages = ['docker.io', 'docker-cli', 'tini'];
+/** In sid the init that runs inside of containers has a package of its own. */
+const packages = ['docker.io', 'docker-cli', suite === 'trixie' ? 'tini' : 'tini-static'];
 
 export class Docker {
   readonly containerd: Containerd;
