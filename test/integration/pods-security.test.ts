@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
 import { type Pod, PodHost } from '../support/pod.ts';
 import { runtime } from '../support/runtime.ts';
+import { waitFor } from '../support/wait.ts';
 
 let host: PodHost;
 let clean: Belongings;
@@ -41,7 +42,7 @@ test('user, group and supplemental groups, for the container and its execs', asy
   const groups = await box.sh('id -u; id -g; id -G | tr " " "\\n" | sort -n | tr "\\n" " "');
   assert.match(groups, /^1000\n3000\n/);
   for (const group of ['3000', '4000', '5000']) assert.match(groups, new RegExp(`\\b${group}\\b`));
-  assert.match(box.output(), /uid=1000\(app\) gid=3000/);
+  await waitFor('output', () => /uid=1000\(app\) gid=3000/.test(box.output()));
   const denied = await box.exec(['sh', '-c', 'echo x > /root/x']);
   assert.notEqual(denied.code, 0);
   await box.stop();
@@ -139,7 +140,7 @@ test('environment, working directory, arguments', async () => {
     envs: [{ key: 'GREETING', value: 'hello there' }],
   });
   assert.equal(await box.sh('pwd; echo $GREETING'), '/home/app\nhello there\n');
-  assert.equal(box.output(), 'hello there /home/app\n');
+  await waitFor('output', () => box.output() === 'hello there /home/app\n');
   const made = await pod.run({ workingDir: '/made/for/it' });
   assert.equal(await made.sh('pwd'), '/made/for/it\n');
 });
