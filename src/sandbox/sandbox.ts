@@ -120,17 +120,31 @@ export class Sandbox {
   async create(request: CreateContainer): Promise<void> {
     if (this.#gone !== undefined) throw this.#goneError();
     const { devices } = this.#booted.vm;
-    const prepared = await prepareContainer(this.#context, this.#booted.share, request, {
+    // A number of its own, because others may ask for its namespaces by it (the kubelet's TARGET).
+    const thread = devices.addThread(request.id);
+    thread.catch(() => undefined);
+    try {
+      await this.#addPrepared(await this.#prepare(request), thread);
+    } catch (error) {
+      await thread.then(() => devices.removeThread(request.id)).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  #prepare(request: CreateContainer): Promise<PreparedContainer> {
+    return prepareContainer(this.#context, this.#booted.share, request, {
       diskEmptyDir: this.config.sharedFs.diskEmptyDir,
       containerOf: (pid) => this.containers.find((one) => one.pid === pid && pid !== this.pid)?.id,
     });
+  }
+
+  async #addPrepared(prepared: PreparedContainer, pid: Promise<number>): Promise<void> {
+    const { id } = prepared.request;
     try {
-      // A number of its own, because others may ask for its namespaces by it (the kubelet's TARGET).
-      await this.#add(prepared, await devices.addThread(request.id));
+      await this.#add(prepared, await pid);
     } catch (error) {
-      if (!this.agent.isClosed) await this.agent.removeContainer(request.id).catch(() => undefined);
-      await devices.removeThread(request.id).catch(() => undefined);
-      await this.#disks.release(request.id).catch(() => undefined);
+      if (!this.agent.isClosed) await this.agent.removeContainer(id).catch(() => undefined);
+      await this.#disks.release(id).catch(() => undefined);
       await prepared.undo();
       throw error;
     }
@@ -172,13 +186,14 @@ export class Sandbox {
   async #release(id: string): Promise<void> {
     this.#watched.release(id);
     if (this.#gone === undefined) {
-      await this.#booted.vm.devices.removeThread(id).catch(() => undefined);
+      const thread = this.#booted.vm.devices.removeThread(id).catch(() => undefined);
       await this.agent.removeContainer(id).catch((error: unknown) => {
         this.#context.log('warn', 'the guest could not remove a container', {
           container: id,
           error: messageOf(error),
         });
       });
+      await thread;
     }
     if (this.#gone === undefined) {
       await this.#disks.release(id).catch((error: unknown) => {
