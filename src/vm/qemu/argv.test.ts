@@ -27,7 +27,7 @@ test('sizes, accelerator and CPU follow the spec', () => {
   assert.equal(argv[0], '/usr/bin/qemu');
   assert.deepEqual(values(argv, '-smp'), ['cpus=2,sockets=1,cores=2,threads=1']);
   assert.deepEqual(values(argv, '-m'), ['512M']);
-  assert.deepEqual(values(argv, '-cpu'), ['max']);
+  assert.deepEqual(values(argv, '-cpu'), ['max,-erms,-fsrm']);
   assert.deepEqual(values(argv, '-object'), ['memory-backend-memfd,id=ram,size=512M,share=on']);
   assert.deepEqual(values(argv, '-name'), ['guest=bulkhead-pod_1_x,debug-threads=on']);
   const kvm = qemuArgv(spec, { accelerator: 'kvm' });

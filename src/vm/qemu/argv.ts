@@ -44,6 +44,12 @@ const KERNEL_PARAMS = [
  */
 const TCG_PARAMS = 'init_on_alloc=1';
 
+/**
+ * TCG carries out `rep movsb` and `rep stosb` byte by byte. Without the flags that praise them, the guest's kernel and
+ * libraries copy and clear memory in larger pieces: a pipe moves 240 MB/s instead of 50, tmpfs takes 400 instead of 100.
+ */
+const TCG_CPU = 'max,-erms,-fsrm';
+
 /** The guest kernel's command line; the configured parameters come last and so win. */
 export function kernelCommandLine(spec: VmSpec, { accelerator }: ArgvFacts): string {
   const parts = [KERNEL_PARAMS, accelerator === 'tcg' ? TCG_PARAMS : '', spec.kernelParams];
@@ -100,7 +106,7 @@ function machineArgs(spec: VmSpec, facts: ArgvFacts): string[] {
   return [
     ...['-name', `guest=bulkhead-${spec.id.replace(/[^A-Za-z0-9_.-]/g, '_')},debug-threads=on`],
     ...['-machine', machine],
-    ...['-cpu', facts.accelerator === 'kvm' ? 'host' : 'max'],
+    ...['-cpu', facts.accelerator === 'kvm' ? 'host' : TCG_CPU],
     ...['-smp', `cpus=${spec.vcpus},sockets=1,cores=${spec.vcpus},threads=1`],
     ...['-m', `${spec.memoryMib}M`],
     // Shared, or the file system daemon could not reach the guest's buffers.
