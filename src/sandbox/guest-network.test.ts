@@ -70,6 +70,18 @@ test('interfaces, then all routes, then neighbours; nothing to say, nothing said
   assert.deepEqual(two.calls, []);
 });
 
+test('a change: only the interfaces that it is about; routes also when there are none left', async () => {
+  const net1 = { ...eth0, name: 'net1', index: 4 };
+  const before = { ...topology, links: [eth0, net1] };
+  const fewer = { ...net1, addresses: net1.addresses.slice(0, 1) };
+  const one = agent();
+  await configureGuestNetwork(one, { ...before, links: [{ ...eth0 }, fewer] }, before);
+  assert.deepEqual(one.calls, ['updateInterface', 'updateRoutes', 'addARPNeighbors']);
+  const two = agent();
+  await configureGuestNetwork(two, { ...before, routes: [], neighbors: [] }, before);
+  assert.deepEqual(two.calls, ['updateRoutes']);
+});
+
 test('an agent without neighbours is fine, one that fails is not', async () => {
   await configureGuestNetwork(agent('addARPNeighbors'), topology);
   await assert.rejects(configureGuestNetwork(agent('addARPNeighbors', Code.Internal), topology), /no/);

@@ -1,4 +1,5 @@
 /** Tells the guest of its network: from what the host has found to calls of the agent, in the order that they need. */
+import { isDeepStrictEqual } from 'node:util';
 import type { GuestAgent } from '../agent/agent.ts';
 import { isUnimplemented } from '../agent/agent-error.ts';
 import {
@@ -11,6 +12,8 @@ import {
 import type { Family, Link, Neighbor, Route, Topology } from '../vm/network/topology.ts';
 
 const IFF_NOARP = 0x80;
+
+type Network = Pick<Topology, 'links' | 'routes' | 'neighbors'>;
 
 function familyOf(family: Family): IPFamily {
   return family === 'inet' ? IPFamily.v4 : IPFamily.v6;
@@ -46,29 +49,32 @@ export function neighborMessage({ family, address, device, mac, state }: Neighbo
 
 /**
  * Gives the guest its interfaces (waiting there for devices that are being plugged in), then all routes, then the
- * neighbours. What is in the guest already stays as it is.
+ * neighbours.
+ * @param before what the guest has: only interfaces that are new or have changed are told again, because that takes them
+ * down for a moment, and what is not there any more is removed.
  * @throws AgentError
  */
 export async function configureGuestNetwork(
   agent: Pick<GuestAgent, 'call'>,
-  { links, routes, neighbors }: Pick<Topology, 'links' | 'routes' | 'neighbors'>,
+  { links: all, routes, neighbors }: Network,
+  before: Network = { links: [], routes: [], neighbors: [] },
 ): Promise<void> {
+  const links = all.filter((link) => !before.links.some((old) => isDeepStrictEqual(old, link)));
   // One after the other: names may have to be swapped.
   for (const link of links) {
     await agent.call('updateInterface', `setting up ${link.name} in the guest`, {
       interface: interfaceMessage(link),
     });
   }
-  if (routes.length > 0) {
-    const all = routes.map(routeMessage);
-    await agent.call('updateRoutes', 'setting routes in the guest', { routes: { routes: all } });
+  // An interface that was down has lost its routes; our agent removes those that are not among them.
+  if (routes.length > 0 || before.routes.length > 0) {
+    const messages = routes.map(routeMessage);
+    await agent.call('updateRoutes', 'setting routes in the guest', { routes: { routes: messages } });
   }
   if (neighbors.length === 0) return;
   try {
-    const all = neighbors.map(neighborMessage);
-    await agent.call('addARPNeighbors', 'setting neighbours in the guest', {
-      neighbors: { arpNeighbors: all },
-    });
+    const arpNeighbors = neighbors.map(neighborMessage);
+    await agent.call('addARPNeighbors', 'setting neighbours in the guest', { neighbors: { arpNeighbors } });
   } catch (error) {
     // Old agents cannot; the guest then asks the network.
     if (!isUnimplemented(error)) throw error;

@@ -49,6 +49,8 @@ export class SandboxNetwork {
   readonly #queue = new SerialQueue();
   #namespace: Namespace | undefined;
   #topology: Topology = NOTHING;
+  /** What the guest has of it. */
+  #told: Topology = NOTHING;
   /** Goes on while the VM boots. */
   #redirecting: Promise<void> = Promise.resolve();
   #names: ContainerNames | undefined;
@@ -98,7 +100,7 @@ export class SandboxNetwork {
   /** Gives the guest the network that it booted with. @throws NetworkError, AgentError */
   async configureGuest(agent: NetworkGuest['agent']): Promise<void> {
     await this.#redirecting;
-    await configureGuestNetwork(agent, this.#topology);
+    await this.#tell(agent);
   }
 
   /**
@@ -190,11 +192,17 @@ export class SandboxNetwork {
     this.#topology = topology;
     this.#note(topology);
     if (!updated) return;
-    await configureGuestNetwork(guest.agent, topology);
+    await this.#tell(guest.agent);
     this.#context.log('info', 'network changed', {
       interfaces: topology.links.map((link) => link.name).join(' '),
       ms: Math.round(performance.now() - begin),
     });
+  }
+
+  async #tell(agent: NetworkGuest['agent']): Promise<void> {
+    const topology = this.#topology;
+    await configureGuestNetwork(agent, topology, this.#told);
+    this.#told = topology;
   }
 
   async #plug(

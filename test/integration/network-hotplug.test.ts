@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { removeTaps } from '../../src/vm/network/taps.ts';
+import { mustRun } from '../support/command.ts';
 import { waitFor } from '../support/wait.ts';
 import { Lan } from './network-lan.ts';
 import { Machine } from './network-machine.ts';
@@ -34,6 +35,21 @@ test('a VMM with a namespace of its own: connected before Start, and again later
   t.diagnostic(`noticed and set up: ${Math.round(performance.now() - added)} ms after the CNI ADD began`);
   await machine.sh('ping -c 1 -W 5 10.102.0.1');
   assert.ok((await machine.sh('ip addr show eth1')).includes(`inet ${eth1.ipv4}/24`));
+  // Addresses and routes come and go on an interface that stays; what a container has made itself stays, too.
+  const inside = (...words: string[]) => mustRun('nsenter', [`--net=${path}`, '--', 'ip', ...words]);
+  await machine.sh('ip route add 198.51.100.0/24 dev eth0', 'CAP_NET_ADMIN');
+  await inside('addr', 'add', '10.102.0.77/24', 'dev', 'eth1');
+  await inside('route', 'add', '203.0.113.0/24', 'via', '10.102.0.1', 'dev', 'eth1');
+  const shows = (command: string, text: string, there = true) =>
+    waitFor(text, async () => (await machine.sh(command)).includes(text) === there, 30_000, 200);
+  await shows('ip addr show eth1', '10.102.0.77');
+  await shows('ip route', '203.0.113.0/24 via 10.102.0.1 dev eth1');
+  await inside('route', 'del', '203.0.113.0/24');
+  await shows('ip route', '203.0.113.0/24', false);
+  await inside('addr', 'del', '10.102.0.77/24', 'dev', 'eth1');
+  await shows('ip addr show eth1', '10.102.0.77', false);
+  await shows('ip route', '198.51.100.0/24 dev eth0');
+  await machine.sh('ping -c 1 -W 5 10.102.0.1 && ping -c 1 -W 5 10.101.0.1');
   // And away again, as `docker network disconnect` does.
   await lan.remove(path, eth1);
   await waitFor(

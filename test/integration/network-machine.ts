@@ -134,10 +134,13 @@ export class Machine {
     return { vm: this.vm, agent: this.agent };
   }
 
-  /** Runs a shell script in the container; its exit code must be 0; gives its output. */
-  async sh(script: string): Promise<string> {
+  /** Runs a shell script in the container, with these capabilities only if any; its exit code must be 0; gives its output. */
+  async sh(script: string, ...capabilities: string[]): Promise<string> {
     const execId = `e${this.#execs++}`;
-    const json = Buffer.from(JSON.stringify(processSpec(['sh', '-c', `exec 2>&1; ${script}`])));
+    const process = processSpec(['sh', '-c', `exec 2>&1; ${script}`]);
+    const sets = { bounding: capabilities, permitted: capabilities, effective: capabilities };
+    const own = capabilities.length === 0 ? {} : { capabilities: sets };
+    const json = Buffer.from(JSON.stringify({ ...process, ...own }));
     await this.agent.execProcess(this.#id, execId, json);
     const streams = this.agent.streams(this.#id, execId);
     const chunks: Uint8Array[] = [];

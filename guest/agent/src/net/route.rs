@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::link;
-use super::netlink::{CREATE, Message, Netlink, attributes, number};
+use super::netlink::{Answer, CREATE, Message, Netlink, attributes, number};
 use super::{family, ip_of, octets, parse_ip};
 use crate::r#gen::types::{IpFamily, Route};
 use crate::ttrpc::{Context, Result, Status};
@@ -12,8 +12,12 @@ use crate::ttrpc::{Context, Result, Status};
 /// Length of struct rtmsg.
 const FIXED: usize = 12;
 const RTAX_MTU: u16 = 2;
+/// The origin of a route by which ours are known; `ip route add` gives another one.
+const OURS: u8 = libc::RTPROT_STATIC;
+const FAMILIES: [u8; 2] = [libc::AF_INET as u8, libc::AF_INET6 as u8];
 
-/// Adds routes: those that lead to the gateways before those that need them. One that is there already is fine.
+/// Adds routes: those that lead to the gateways before those that need them. One that is there already is fine. Those of
+/// earlier calls that are not among them are removed; what the kernel or a container has made stays.
 pub fn update_routes(routes: &[Route]) -> Result<()> {
     let netlink = Netlink::open().context(|| "netlink")?;
     let direct = routes.iter().filter(|r| r.gateway.is_empty());
@@ -27,7 +31,59 @@ pub fn update_routes(routes: &[Route]) -> Result<()> {
             })?,
         }
     }
+    remove_others(&netlink, routes).context(|| "remove old routes")
+}
+
+/// What makes two routes the same one.
+type Key = (IpAddr, u8, Option<IpAddr>, u32);
+
+fn remove_others(netlink: &Netlink, routes: &[Route]) -> io::Result<()> {
+    let links = link::list(netlink)?;
+    let wanted: Vec<Key> = routes
+        .iter()
+        .filter_map(|route| {
+            let (dest, prefix) = parse_destination(route).ok()?;
+            let index = links.iter().find(|link| link.name == route.device)?.index;
+            Some((dest, prefix, parse_optional(&route.gateway).ok()?, index))
+        })
+        .collect();
+    for family in FAMILIES {
+        for answer in dump(netlink, family)? {
+            let fixed = answer.fixed(FIXED);
+            if fixed[5] != OURS || key_of(&answer).is_none_or(|key| wanted.contains(&key)) {
+                continue;
+            }
+            match netlink.change(Message::new(libc::RTM_DELROUTE, answer.fixed(usize::MAX)), 0) {
+                Err(e) if e.raw_os_error() == Some(libc::ESRCH) => {}
+                done => done?,
+            }
+        }
+    }
     Ok(())
+}
+
+fn key_of(answer: &Answer) -> Option<Key> {
+    let fixed = answer.fixed(FIXED);
+    let everything = if fixed[0] == libc::AF_INET as u8 {
+        IpAddr::from(Ipv4Addr::UNSPECIFIED)
+    } else {
+        IpAddr::from(Ipv6Addr::UNSPECIFIED)
+    };
+    let ip = |kind| answer.attribute(FIXED, kind).and_then(ip_of);
+    let index = answer.attribute(FIXED, libc::RTA_OIF).and_then(number)?;
+    Some((ip(libc::RTA_DST).unwrap_or(everything), fixed[1], ip(libc::RTA_GATEWAY), index))
+}
+
+/// Unicast routes of the main table.
+fn dump(netlink: &Netlink, family: u8) -> io::Result<Vec<Answer>> {
+    let mut request = vec![0; FIXED];
+    request[0] = family;
+    let mut answers = netlink.list(Message::new(libc::RTM_GETROUTE, &request))?;
+    answers.retain(|answer| {
+        let fixed = answer.fixed(FIXED);
+        fixed.len() == FIXED && fixed[4] == libc::RT_TABLE_MAIN && fixed[7] == libc::RTN_UNICAST
+    });
+    Ok(answers)
 }
 
 fn to_message(netlink: &Netlink, route: &Route) -> Result<Message> {
@@ -48,7 +104,7 @@ fn to_message(netlink: &Netlink, route: &Route) -> Result<Message> {
 
 fn fixed(family: u8, prefix: u8, route: &Route) -> Vec<u8> {
     let mut fixed = vec![family, prefix, 0, 0];
-    fixed.extend([libc::RT_TABLE_MAIN, libc::RTPROT_BOOT, route.scope as u8, libc::RTN_UNICAST]);
+    fixed.extend([libc::RT_TABLE_MAIN, OURS, route.scope as u8, libc::RTN_UNICAST]);
     fixed.extend(route.flags.to_ne_bytes());
     fixed
 }
@@ -80,14 +136,9 @@ pub fn list_routes() -> Result<Vec<Route>> {
     let read = || -> io::Result<Vec<Route>> {
         let links = link::list(&netlink)?;
         let mut routes = Vec::new();
-        for family in [libc::AF_INET as u8, libc::AF_INET6 as u8] {
-            let mut request = vec![0; FIXED];
-            request[0] = family;
-            for answer in netlink.list(Message::new(libc::RTM_GETROUTE, &request))? {
+        for family in FAMILIES {
+            for answer in dump(&netlink, family)? {
                 let fixed = answer.fixed(FIXED).to_vec();
-                if fixed.len() < FIXED || fixed[4] != libc::RT_TABLE_MAIN || fixed[7] != libc::RTN_UNICAST {
-                    continue;
-                }
                 let ip = |kind| answer.attribute(FIXED, kind).and_then(ip_of).map(|ip| ip.to_string());
                 let index = answer.attribute(FIXED, libc::RTA_OIF).and_then(number).unwrap_or(0);
                 let mtu = answer.attribute(FIXED, libc::RTA_METRICS).and_then(mtu_of).unwrap_or(0);
