@@ -23,10 +23,11 @@ const HEADER_BYTES = 12;
 const ANSWER_MS = 10_000;
 const FIRST_ANSWER_MS = 3_000;
 /** The guest waits while so many are under way. */
-const MAX_PENDING = 128;
+const MAX_UNDER_WAY = 128;
 const PAUSE_MS = 20;
-/** More than these at once are not answered; each takes a run of the helper. */
+/** More than these at once are not answered. Each takes a run of the helper, so they begin at a distance. */
 const MAX_CONNECTIONS = 8;
+const CONNECTION_DISTANCE_MS = 100;
 
 const NO_ANSWER = new Uint8Array();
 
@@ -47,6 +48,8 @@ export class NameRelay {
   #renewal: Promise<void> | undefined;
   #lastId = Math.floor(Math.random() * 0x10000);
   #connections = 0;
+  #nextConnection = 0;
+  #underWay = 0;
 
   /**
    * @param datagram what `open` gave first.
@@ -68,12 +71,14 @@ export class NameRelay {
   async run(): Promise<void> {
     while (!this.#stop.signal.aborted) {
       // A guest that asks without end has to wait.
-      while (this.#pending.size >= MAX_PENDING) await sleep(PAUSE_MS, undefined, { ref: false });
+      while (this.#underWay >= MAX_UNDER_WAY) await sleep(PAUSE_MS, undefined, { ref: false });
       const query = await this.#guest.next();
+      this.#underWay++;
       void this.#resolve(query)
         .catch(() => NO_ANSWER)
         .then((answer) => this.#guest.answer(query.id, answer))
-        .catch(() => undefined); // the agent is gone
+        .catch(() => undefined) // the agent is gone
+        .finally(() => this.#underWay--);
     }
   }
 
@@ -149,6 +154,10 @@ export class NameRelay {
     if (this.#connections >= MAX_CONNECTIONS) return NO_ANSWER;
     this.#connections++;
     try {
+      const now = performance.now();
+      const at = Math.max(now, this.#nextConnection);
+      this.#nextConnection = at + CONNECTION_DISTANCE_MS;
+      await sleep(at - now, undefined, { signal: this.#stop.signal, ref: false });
       const socket = await this.#sockets.connect();
       try {
         const length = Buffer.alloc(2);
