@@ -17,6 +17,7 @@ import {
   HealthService,
   type Storage,
 } from '../gen/agent.ts';
+import { GuestService } from '../gen/guest.ts';
 import type { Init } from '../gen/wire.ts';
 import { stringifyJson } from '../oci/json.ts';
 import { parseProcess, parseResources, type RunnableSpec } from '../oci/spec.ts';
@@ -259,15 +260,25 @@ export class GuestAgent {
     return this.call('statsContainer', `reading statistics of container ${id}`, { containerId: id });
   }
 
-  /** Streams of a process; calls on them wait for the process without limit. */
+  /**
+   * Streams of a process; calls on them wait for the process without limit. Those of an exec end when nobody can write
+   * any more, those of an init with it: what it has left behind is killed with the container.
+   */
   streams(containerId: string, execId: string): GuestStreams {
     const process = { containerId, execId };
+    const toEnd = execId !== '';
     const what = (stream: string) => `${stream} of ${execId || 'the init'} of container ${containerId}`;
     return {
       readStdout: async (len) =>
-        checkRead((await this.call('readStdout', what('reading stdout'), { ...process, len }, {})).data, len),
+        checkRead(
+          (await this.call('readStdout', what('reading stdout'), { ...process, len, toEnd }, {})).data,
+          len,
+        ),
       readStderr: async (len) =>
-        checkRead((await this.call('readStderr', what('reading stderr'), { ...process, len }, {})).data, len),
+        checkRead(
+          (await this.call('readStderr', what('reading stderr'), { ...process, len, toEnd }, {})).data,
+          len,
+        ),
       writeStdin: async (data) =>
         checkWritten(
           (await this.call('writeStdin', what('writing stdin'), { ...process, data }, {})).len,
@@ -275,6 +286,10 @@ export class GuestAgent {
         ),
       closeStdin: async () => {
         await this.call('closeStdin', what('closing stdin'), process);
+      },
+      release: async () => {
+        if (this.isOurs)
+          await this.client(GuestService).releaseOutput(process, { timeoutMs: this.#requestMs });
       },
     };
   }

@@ -10,6 +10,8 @@ export interface GuestStreams {
   /** How many of the bytes the guest took, at least one. */
   writeStdin(data: Uint8Array): Promise<number>;
   closeStdin(): Promise<void>;
+  /** Nobody reads any more: reads under way end, and what is still written is thrown away. */
+  release(): Promise<void>;
 }
 
 /** Checks an answer to a read: the guest may not fill our memory with more than it was asked for. */

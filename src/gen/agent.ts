@@ -2662,17 +2662,24 @@ export interface ReadStreamRequest {
   containerId: string;
   execId: string;
   len: number;
+  /**
+   * Of bulkhead: after the exit of the process the stream stays open as long as one that it left behind can write to
+   * it; otherwise it ends then, as Kata's shim needs it.
+   */
+  toEnd: boolean;
 }
 export const ReadStreamRequest: Message<ReadStreamRequest> = message<ReadStreamRequest>(
   (init) => ({
     containerId: init.containerId ?? '',
     execId: init.execId ?? '',
     len: init.len ?? 0,
+    toEnd: init.toEnd ?? false,
   }),
   (out, from) => {
     if (from.containerId) out.tag(10).string(from.containerId);
     if (from.execId) out.tag(18).string(from.execId);
     if (from.len) out.tag(24).uint32(from.len);
+    if (from.toEnd) out.tag(800).bool(from.toEnd);
   },
   (input, into, tag) => {
     switch (tag) {
@@ -2684,6 +2691,9 @@ export const ReadStreamRequest: Message<ReadStreamRequest> = message<ReadStreamR
         return true;
       case 24:
         into.len = input.uint32();
+        return true;
+      case 800:
+        into.toEnd = input.bool();
         return true;
       default:
         return false;

@@ -3,6 +3,33 @@ import type { ServiceSpec } from 'ttrpc-ts';
 import { Empty } from './google.ts';
 import { message, unary, type Message } from './wire.ts';
 
+export interface ReleaseOutputRequest {
+  containerId: string;
+  execId: string;
+}
+export const ReleaseOutputRequest: Message<ReleaseOutputRequest> = message<ReleaseOutputRequest>(
+  (init) => ({
+    containerId: init.containerId ?? '',
+    execId: init.execId ?? '',
+  }),
+  (out, from) => {
+    if (from.containerId) out.tag(10).string(from.containerId);
+    if (from.execId) out.tag(18).string(from.execId);
+  },
+  (input, into, tag) => {
+    switch (tag) {
+      case 10:
+        into.containerId = input.string();
+        return true;
+      case 18:
+        into.execId = input.string();
+        return true;
+      default:
+        return false;
+    }
+  },
+);
+
 export interface DialRequest {
   /** Chosen by the host, which never uses one twice. */
   id: number;
@@ -253,6 +280,7 @@ export const GuestService = {
     dial: unary('Dial', DialRequest, Empty),
     readConnection: unary('ReadConnection', ReadConnectionRequest, ReadConnectionResponse),
     writeConnection: unary('WriteConnection', WriteConnectionRequest, Empty),
+    releaseOutput: unary('ReleaseOutput', ReleaseOutputRequest, Empty),
     closeConnection: unary('CloseConnection', CloseConnectionRequest, Empty),
     serveNames: unary('ServeNames', ServeNamesRequest, Empty),
     nextQuery: unary('NextQuery', Empty, Query),

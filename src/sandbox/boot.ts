@@ -24,6 +24,7 @@ export interface BootedVm {
   readonly share: Share;
   readonly network: SandboxNetwork;
   readonly first: PreparedContainer;
+  readonly state: SandboxState;
   /** Undoes everything of the host. */
   readonly resources: AsyncDisposableStack;
 }
@@ -138,5 +139,13 @@ export async function bootVm(
   });
   context.log('debug', 'size of the VM', { reasons: size.reasons.join('; ') });
   // What the first container takes is counted from when the guest could have it.
-  return { vm, agent, share, network, first: { ...prepared, begin: agentReady }, resources: stack.move() };
+  return {
+    vm,
+    agent,
+    share,
+    network,
+    state,
+    first: { ...prepared, begin: agentReady },
+    resources: stack.move(),
+  };
 }

@@ -60,12 +60,14 @@ class FakeIo implements ProcessIo {
 let guest: FakeGuest;
 let events: string[];
 let givenUp: string | undefined;
+let beforeExit: () => void | Promise<void>;
 let container: Container;
 
 beforeEach(() => {
   guest = new FakeGuest();
   events = [];
   givenUp = undefined;
+  beforeExit = () => {};
   container = newContainer(new FakeIo());
 });
 
@@ -77,6 +79,7 @@ function newContainer(io: ProcessIo, paths = PATHS): Container {
     emit: (event) => events.push(label(event)),
     beforeStart: async () => {},
     afterStart: async () => {},
+    beforeExit: async () => beforeExit(),
     afterDelete: async () => {},
     giveUp: (reason) => {
       givenUp = reason;
@@ -288,6 +291,40 @@ test('the death of the VM during a start is an exit, not a failed start', async 
   assert.equal(container.init.state.t, 'exited');
   assert.equal(container.init.exit?.status, 137);
   await container.delete(async () => {});
+});
+
+describe('what is done before the exit of the init is reported', () => {
+  test('is over then, and the death of the VM in it leaves the status as it was', async () => {
+    await running();
+    beforeExit = async () => {
+      beforeExit = () => {};
+      assert.equal(container.init.state.t, 'running');
+      await container.vmGone();
+    };
+    guest.exit('', 7);
+    assert.equal((await container.init.exited).status, 7);
+    assert.deepEqual(events.slice(-1), ['exit c 7']);
+    await turn();
+    assert.equal(events.filter((event) => event.startsWith('exit')).length, 1);
+  });
+
+  test('does not happen while a slow reader has output in the guest, of the init or of an exec', async () => {
+    let count = 0;
+    beforeExit = () => {
+      count++;
+    };
+    const io = new FakeIo(false);
+    await running();
+    await addExec('e', io);
+    await container.start('e');
+    guest.exit('e', 0);
+    await turn();
+    io.drained.resolve('stalled');
+    await container.process('e').exited;
+    guest.exit('', 0);
+    await container.init.exited;
+    assert.equal(count, 0);
+  });
 });
 
 test('the death of the VM is a non-zero exit of every process, execs first', async () => {

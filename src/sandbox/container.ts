@@ -22,6 +22,8 @@ export interface ContainerContext {
   beforeStart(): Promise<void>;
   /** Never reject: what they do cannot be undone, nor the start or delete be taken back. */
   afterStart(): Promise<void>;
+  /** The init has ended and all output is out; what it returns is over before the exit is reported. Never rejects. */
+  beforeExit(): Promise<void>;
   afterDelete(): Promise<void>;
   /** The guest did not do what it must be able to do; the VM is ended. */
   giveUp(reason: string): void;
@@ -47,6 +49,8 @@ export class Container {
   readonly #context: ContainerContext;
   readonly #queue = new SerialQueue();
   #paused = false;
+  /** Output is still in the guest because its reader is stuck. */
+  #hasUnread = false;
 
   constructor(
     context: ContainerContext,
@@ -342,13 +346,17 @@ export class Container {
   /** Reports an exit, after the process's start and, unless its reader is stuck, after all of its output. */
   async #ended(process: Process, status: number): Promise<void> {
     if (process.isOver) return;
-    const at = new Date();
+    const exit = process.ended(status);
     const wasStarted = process.state.t !== 'created';
-    const drained = await process.io.drain({ stalledMs: 1_000, limitMs: this.#context.timeouts.drainMs });
+    const limitMs = this.#context.timeouts.drainMs;
+    const drained = await process.io.drain({ quietMs: 500, stalledMs: 1_000, limitMs });
     await process.startReported();
     if (process.isOver) return;
     if (drained === 'drained') await process.io.close();
-    process.apply({ t: 'exit', exit: { status, at } });
+    else this.#hasUnread = true;
+    if (process === this.init && !this.#hasUnread) await this.#context.beforeExit();
+    if (process.isOver) return;
+    process.apply({ t: 'exit', exit });
     if (!wasStarted && process.execId !== '') return;
     this.#context.emit({
       t: 'exit',

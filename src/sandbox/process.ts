@@ -5,7 +5,7 @@ import { type Exit, next, type ProcessEvent, type ProcessState } from './process
 export interface ProcessIo {
   start(streams: GuestStreams): void;
   closeStdin(): void;
-  drain(limits: { stalledMs: number; limitMs: number }): Promise<'drained' | 'stalled'>;
+  drain(limits: { quietMs?: number; stalledMs: number; limitMs: number }): Promise<'drained' | 'stalled'>;
   close(): Promise<void>;
 }
 
@@ -15,6 +15,8 @@ export interface GuestStreams {
   readStderr(len: number): Promise<Uint8Array>;
   writeStdin(data: Uint8Array): Promise<number>;
   closeStdin(): Promise<void>;
+  /** Nothing is read any more: what processes left behind still write is thrown away. */
+  release(): Promise<void>;
 }
 
 /** The stdio part of a Create or Exec request, echoed verbatim by State. */
@@ -39,6 +41,7 @@ export class Process {
   /** A resize that came before the start, applied after it. */
   pendingSize: TerminalSize | undefined;
   #state: ProcessState = { t: 'created' };
+  #end: Exit | undefined;
   readonly #exited = Promise.withResolvers<Exit>();
   readonly #started = Promise.withResolvers<void>();
 
@@ -82,6 +85,12 @@ export class Process {
   /** Call after the start was published, or has failed. */
   reportStart(): void {
     this.#started.resolve();
+  }
+
+  /** Notes its end, before that is reported; of several the first is true: a dying VM changes no status. */
+  ended(status: number): Exit {
+    this.#end ??= { status, at: new Date() };
+    return this.#end;
   }
 
   /** @throws ShimError when the event does not fit the state. */

@@ -58,11 +58,14 @@ export class Sandbox {
   readonly #containers = new Map<string, Container>();
   /** The network as the container manager has set it up by the time of the first start. */
   #settled: Promise<void> | undefined;
+  readonly #isPod: boolean;
+  #isOwnDeleted = false;
   #ending: string | undefined;
   #gone: Promise<void> | undefined;
 
   private constructor(context: SandboxContext, request: BootRequest, booted: BootedVm) {
     this.id = request.first.id;
+    this.#isPod = request.pod;
     this.config = request.config;
     this.#context = context;
     this.#booted = booted;
@@ -173,14 +176,26 @@ export class Sandbox {
     });
   }
 
-  /** Ends a container for containerd, and the VM with the sandbox's own one. */
+  /**
+   * Ends a container for containerd, and the VM with the sandbox's own one; when others still run then, as they do
+   * after the death of a pod's pause process, with the last of them.
+   */
   async delete(container: Container) {
     const exit = await container.delete(async () => {
-      if (container.id === this.id) await this.end('its container was deleted');
-      else await this.#release(container.id);
+      const isOwnDeleted = container.id === this.id || this.#isOwnDeleted;
+      const isNeeded = this.containers.some((other) => other !== container && !other.init.isOver);
+      if (isOwnDeleted && !isNeeded) return this.end('its last container was deleted');
+      if (container.id === this.id) this.#ownDeleted();
+      await this.#release(container.id);
     });
     this.#containers.delete(container.id);
     return exit;
+  }
+
+  /** containerd calls `delete` for the sandbox's id now, which must leave the VM alone. */
+  #ownDeleted(): void {
+    this.#isOwnDeleted = true;
+    if (this.#gone === undefined) this.#booted.state.update({ isOwnDeleted: true });
   }
 
   async #release(id: string): Promise<void> {
@@ -278,6 +293,10 @@ export class Sandbox {
       emit: (event) => this.#context.emit(event),
       beforeStart: () => this.#settleNetwork(),
       afterStart: () => hooks('poststart'),
+      // Nothing can run any more in the VM of a plain container: its pid and memory do not wait for the Delete.
+      beforeExit: async () => {
+        if (!this.#isPod && this.#gone === undefined) await this.end('its container has exited');
+      },
       afterDelete: () => hooks('poststop'),
       giveUp: (reason) => this.#giveUp(reason),
       log: (level, message, fields) => this.#context.log(level, message, fields),

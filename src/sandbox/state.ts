@@ -34,6 +34,8 @@ export interface SandboxRecord {
   readonly cgroup?: string;
   /** What the VM's network cards are connected by. */
   readonly network?: NetworkRecord;
+  /** The sandbox's own container was deleted while others ran: the VM ends with the last of them. */
+  readonly isOwnDeleted?: boolean;
   /** The size of the VM, for operators. */
   readonly vcpus?: number;
   readonly memoryMib?: number;

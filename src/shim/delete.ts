@@ -6,8 +6,9 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DeleteResponse } from '../gen/task.ts';
+import { isAlive } from '../host/process.ts';
 import { place } from '../sandbox/placement.ts';
-import { reapSandbox, sandboxDir } from '../sandbox/state.ts';
+import { readRecord, reapSandbox, type SandboxRecord, sandboxDir } from '../sandbox/state.ts';
 import { socketPath } from './address.ts';
 import type { ShimArgs } from './args.ts';
 
@@ -17,9 +18,9 @@ const KILLED = 137;
 /** @returns the encoded DeleteResponse for stdout. */
 export async function deleteTask(args: ShimArgs, bundle: string): Promise<Uint8Array> {
   const sandboxId = sandboxOf(args.id, bundle);
-  // The end of a container does not end its pod: only the sandbox's own delete takes the VM down.
-  if (sandboxId === args.id) {
-    if (existsSync(sandboxDir(args.namespace, sandboxId))) await reapSandbox(args.namespace, sandboxId);
+  const dir = sandboxDir(args.namespace, sandboxId);
+  if (endsSandbox(sandboxId === args.id, readRecord(dir))) {
+    if (existsSync(dir)) await reapSandbox(args.namespace, sandboxId);
     rmSync(socketPath(args.address, args.namespace, sandboxId), { force: true });
   }
   const now = Date.now();
@@ -27,6 +28,15 @@ export async function deleteTask(args: ShimArgs, bundle: string): Promise<Uint8A
     exitStatus: KILLED,
     exitedAt: { seconds: BigInt(Math.floor(now / 1000)), nanos: (now % 1000) * 1_000_000 },
   });
+}
+
+/**
+ * The end of a container does not end its pod: only the sandbox's own delete takes the VM down. When that has been while
+ * other containers ran, their shim does it; when it is dead, the first delete of one of them.
+ */
+function endsSandbox(isOwn: boolean, record: SandboxRecord | undefined): boolean {
+  if (record?.isOwnDeleted === true) return !isAlive(record.shim);
+  return isOwn;
 }
 
 /** A bundle that cannot be read any more belongs, for all we know, to a sandbox of that id. */

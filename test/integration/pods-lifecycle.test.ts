@@ -153,6 +153,32 @@ test('a command that does not exist fails the start, and the pod goes on', async
   await assertNothingNew(host.daemon, clean, [pod.id, broken.id, good.id]);
 });
 
+test('the death of the pause process makes the pod NotReady; its containers run until they are stopped', async () => {
+  const pod = await host.pod();
+  const box = await pod.run();
+  await host.daemon.mustCtr(['tasks', 'kill', '--signal', 'SIGKILL', '--all', pod.id]);
+  await waitFor('NotReady', async () => (await pod.status()).state === 'SANDBOX_NOTREADY', 20_000, 50);
+  assert.equal((await box.status()).state, 'CONTAINER_RUNNING');
+  assert.equal(await box.sh('echo on'), 'on\n');
+  await box.stop();
+  assert.equal((await box.status()).state, 'CONTAINER_EXITED');
+  await pod.remove();
+  await assertNothingNew(host.daemon, clean, [pod.id, box.id]);
+});
+
+test('what a shim leaves that dies after its pause process goes with the last container', {
+  skip: !runtime.isVm && 'it is about the VM',
+}, async () => {
+  const pod = await host.pod();
+  const box = await pod.run();
+  await host.daemon.mustCtr(['tasks', 'kill', '--signal', 'SIGKILL', '--all', pod.id]);
+  await waitFor('NotReady', async () => (await pod.status()).state === 'SANDBOX_NOTREADY', 20_000, 50);
+  process.kill(shimPid(pod), 'SIGKILL');
+  assert.notEqual((await box.exited(10_000)).exitCode, 0);
+  await pod.remove();
+  await assertNothingNew(host.daemon, clean, [pod.id, box.id]);
+});
+
 test('the death of the VM ends every container and the pod at once', {
   skip: !runtime.isVm && 'it is about the VM',
 }, async () => {

@@ -1,6 +1,7 @@
 // Task API: execs of one container; order, codes, events, races, streams and descriptors.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Code, TtrpcError } from 'ttrpc-ts';
 import { Status } from '../../src/gen/task.ts';
 import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
@@ -188,6 +189,26 @@ test('every byte of fast writers that exit at once arrives, 16 times at once', {
     assert.equal(io.errors, 'E');
     await shim.task.delete({ id, execId });
   }
+});
+
+test('what a process left behind writes after the exit arrives, until Delete', {
+  timeout: 60_000,
+}, async () => {
+  const script =
+    '(while [ ! -e /tmp/go ]; do sleep 0.1; done; echo late; exec sleep 5000) & echo $! >/tmp/left; echo early';
+  const { execId, io } = await shim.exec(sh(script));
+  await io.expect(/early/);
+  assert.equal((await within('Wait', 15_000, shim.task.wait({ id, execId }))).exitStatus, 0);
+  assert.doesNotMatch(io.output, /late/);
+  const go = await shim.exec(sh('touch /tmp/go'));
+  await within('Wait', 15_000, shim.task.wait({ id, execId: go.execId }));
+  await io.expect(/late/);
+  const ended = io.ended(50_000);
+  assert.equal(await Promise.race([ended.then(() => 'closed'), sleep(1_000, 'open')]), 'open');
+  await shim.task.delete({ id, execId });
+  await ended;
+  const left = await shim.exec(sh('kill $(cat /tmp/left) && echo killed'));
+  await left.io.expect(/^killed\n/);
 });
 
 test('60 execs leave no descriptor in the shim', { timeout: 200_000 }, async () => {

@@ -59,6 +59,7 @@ test('a whole life: CREATED, RUNNING, STOPPED, deleted, shut down', { timeout: 1
   io.type('words\n');
   const exit = await within('Wait from before Start', 20_000, early);
   assert.equal(exit.exitStatus, 17);
+  assert.ok(!isRunning(running.pid), 'the pid of an exited task is no process any more');
   assert.ok(Math.abs(Number(exit.exitedAt?.seconds) - Date.now() / 1000) < 60, 'exit time is now');
   assert.equal((await task.wait({ id })).exitStatus, 17, 'a second Wait gives the same');
   await io.ended();

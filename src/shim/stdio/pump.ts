@@ -17,6 +17,7 @@ export class Pump {
   #isBroken = false;
   #isStopped = false;
   #finished = false;
+  #isDelivering = false;
 
   /** @param onBroken told once when the sink fails; from then on output is read and dropped. */
   constructor(sink: Sink, onBroken: (error: unknown) => void) {
@@ -32,6 +33,11 @@ export class Pump {
   /** True after EOF (or the end of the guest) when all was delivered. */
   get finished(): boolean {
     return this.#finished;
+  }
+
+  /** True while a reader has still to take what has arrived. */
+  get isDelivering(): boolean {
+    return this.#isDelivering;
   }
 
   /** Copies; never rejects. Ends the sink when the stream is over. */
@@ -54,7 +60,9 @@ export class Pump {
       this.#received += chunk.length;
       // The read-ahead: the guest works on the next chunk while this one waits for its reader.
       next = readOrEnd(read);
+      this.#isDelivering = true;
       await this.#deliver(chunk);
+      this.#isDelivering = false;
     }
   }
 

@@ -42,7 +42,7 @@ function guest(out: Iterable<Uint8Array> = [], err: Iterable<Uint8Array> = []) {
   const stdout = out[Symbol.iterator]();
   const stderr = err[Symbol.iterator]();
   const empty = new Uint8Array();
-  const state = { received: [] as Buffer[], closed: false, reads: 0, stderrReads: 0 };
+  const state = { received: [] as Buffer[], closed: false, released: false, reads: 0, stderrReads: 0 };
   const streams: GuestStreams = {
     async readStdout() {
       state.reads++;
@@ -58,6 +58,9 @@ function guest(out: Iterable<Uint8Array> = [], err: Iterable<Uint8Array> = []) {
     },
     async closeStdin() {
       state.closed = true;
+    },
+    async release() {
+      state.released = true;
     },
   };
   return { streams, state };
@@ -162,6 +165,38 @@ test('a guest that keeps its output open stalls the drain', limit, async () => {
   stdio.start({ ...streams, readStdout: () => new Promise(() => {}) });
   assert.equal(await stdio.drain({ stalledMs: 100, limitMs: 1_000 }), 'stalled');
   await stdio.close();
+});
+
+test(
+  'a guest that is only quiet is not waited for as long as a slow reader, and its late output arrives',
+  limit,
+  async () => {
+    const { streams, state } = guest();
+    const spec = { ...base, stdout: makeFifo() };
+    const reader = spawn('cat', [spec.stdout], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const text = textOf(reader.stdout);
+    const stdio = await openStdio(spec);
+    const late = Promise.withResolvers<Uint8Array>();
+    const answers = [Promise.resolve(Buffer.from('early ')), late.promise];
+    stdio.start({ ...streams, readStdout: () => answers.shift() ?? new Promise(() => {}) });
+    assert.equal(await stdio.drain({ quietMs: 100, stalledMs: 20_000, limitMs: 25_000 }), 'stalled');
+    late.resolve(Buffer.from('late'));
+    await until(() => answers.length === 0);
+    await sleep(50);
+    assert.equal(state.released, false);
+    await stdio.close();
+    assert.equal(await text, 'early late');
+    assert.equal(state.released, true, 'the guest hears that nobody reads any more');
+  },
+);
+
+test('streams that are at their end are not released', limit, async () => {
+  const { streams, state } = guest();
+  const stdio = await openStdio(base);
+  stdio.start(streams);
+  assert.equal(await stdio.drain({ stalledMs: 500, limitMs: 5_000 }), 'drained');
+  await stdio.close();
+  assert.equal(state.released, false);
 });
 
 test('absent streams are read and dropped; a terminal has no stderr', limit, async () => {

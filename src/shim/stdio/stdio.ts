@@ -13,6 +13,8 @@ export interface GuestStreams {
   /** Resolves with the number of bytes that the guest accepted. */
   writeStdin(data: Uint8Array): Promise<number>;
   closeStdin(): Promise<void>;
+  /** Nothing is read any more; reads under way end. What processes left behind still write is thrown away. */
+  release(): Promise<void>;
 }
 
 /** What Create or Exec names: a FIFO path, `file://`, `binary://`, or an empty string for an absent stream. */
@@ -125,6 +127,7 @@ export class Stdio {
   readonly #parts: Parts;
   readonly #options: StdioOptions;
   #pumps: Pump[] = [];
+  #streams: GuestStreams | undefined;
   #finished: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -136,6 +139,7 @@ export class Stdio {
   /** Begins copying. Call once, when the process exists in the guest. */
   start(streams: GuestStreams): void {
     if (this.#closing !== undefined) return;
+    this.#streams = streams;
     const { stdin, stdout, stderr } = this.#parts;
     if (stdin !== undefined) void stdin.run(streams);
     // As with /dev/null: a process that reads although nobody writes sees the end, not an endless wait.
@@ -156,13 +160,15 @@ export class Stdio {
   }
 
   /**
-   * Waits until all output is delivered ('drained'), or nothing moved for `stalledMs`, or `limitMs` passed ('stalled':
-   * a reader that is slow or gone, or a descendant that keeps the output open). Copying goes on until `close()`.
+   * Waits until all output is delivered ('drained'), or nothing came from the guest for `quietMs` (as `stalledMs` unless told; a descendant keeps
+   * the output open), or nothing was taken for `stalledMs` (a reader that is slow or gone), or `limitMs` passed: all
+   * 'stalled'. Copying goes on until `close()`.
    */
-  drain({ stalledMs, limitMs }: { stalledMs: number; limitMs: number }): Promise<'drained' | 'stalled'> {
+  drain(limits: { quietMs?: number; stalledMs: number; limitMs: number }): Promise<'drained' | 'stalled'> {
     if (this.#finished === undefined || this.#pumps.every((pump) => pump.finished))
       return Promise.resolve('drained');
     const finished = this.#finished;
+    const { stalledMs, limitMs, quietMs = stalledMs } = limits;
     return new Promise((resolve) => {
       const end = performance.now() + limitMs;
       let seen = this.#progress();
@@ -174,9 +180,10 @@ export class Stdio {
           seen = progress;
           movedAt = now;
         }
-        if (now - movedAt >= stalledMs || now >= end) finish('stalled');
+        const patienceMs = this.#pumps.some((pump) => pump.isDelivering) ? stalledMs : quietMs;
+        if (now - movedAt >= patienceMs || now >= end) finish('stalled');
       };
-      const timer = setInterval(check, Math.max(5, Math.min(stalledMs / 4, limitMs / 4, 250)));
+      const timer = setInterval(check, Math.max(5, Math.min(quietMs / 4, limitMs / 4, 250)));
       const finish = (result: 'drained' | 'stalled'): void => {
         clearInterval(timer);
         resolve(result);
@@ -190,8 +197,12 @@ export class Stdio {
    * yet is kept a little longer, and a logger is ended in the background. Idempotent.
    */
   close(): Promise<void> {
-    for (const pump of this.#pumps) pump.stop();
-    this.#closing ??= closeParts(this.#parts);
+    if (this.#closing === undefined) {
+      for (const pump of this.#pumps) pump.stop();
+      // Also when the VM is gone, which makes it fail at once.
+      if (this.#pumps.some((pump) => !pump.finished)) void this.#streams?.release().catch(() => undefined);
+      this.#closing = closeParts(this.#parts);
+    }
     return this.#closing;
   }
 

@@ -13,6 +13,8 @@ pub struct Process {
     pid: Cell<i32>,
     /// The exit code, or 128 + the number of the signal that ended it.
     pub exit: SetOnce<i32>,
+    /// Nobody reads its output any more.
+    pub released: SetOnce<()>,
     /// Its standard streams.
     pub streams: Streams,
     waited: Cell<bool>,
@@ -21,7 +23,7 @@ pub struct Process {
 impl Process {
     /// A process that is about to be started.
     pub fn new(streams: Streams) -> Self {
-        Self { pid: Cell::new(0), exit: SetOnce::new(), streams, waited: Cell::new(false) }
+        Self { pid: Cell::new(0), exit: SetOnce::new(), released: SetOnce::new(), streams, waited: Cell::new(false) }
     }
 
     /// Its pid, once it runs; also afterwards.
@@ -46,9 +48,17 @@ impl Process {
         self.exit.get().is_some()
     }
 
+    /// Nobody reads its output any more: reads under way end, and what is still written is thrown away.
+    pub fn release_output(&self) {
+        let _ = self.released.set(());
+        self.streams.stdout.discard();
+        self.streams.stderr.discard();
+    }
+
     /// Whether nobody is known to need it any more: its exit was asked for and its output fetched.
     pub fn is_settled(&self) -> bool {
-        self.has_ended() && self.waited.get() && self.streams.stdout.is_ended()
+        let is_read = self.streams.stdout.is_ended() || self.released.get().is_some();
+        self.has_ended() && self.waited.get() && is_read
     }
 
     /// Sends a signal; a process that has ended takes any.

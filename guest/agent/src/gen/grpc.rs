@@ -700,6 +700,10 @@ pub struct ReadStreamRequest {
     pub exec_id: ::prost::alloc::string::String,
     #[prost(uint32, tag = "3")]
     pub len: u32,
+    /// Of bulkhead: after the exit of the process the stream stays open as long as one that it left behind can write to
+    /// it; otherwise it ends then, as Kata's shim needs it.
+    #[prost(bool, tag = "100")]
+    pub to_end: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReadStreamResponse {

@@ -39,6 +39,12 @@ pub(super) fn find(agent: &Rc<Agent>, method: &str, payload: &Bytes) -> Found {
         "RefreshVolume" => {
             now(payload, move |r: pb::RefreshVolumeRequest| empty(agent.storages.refresh(&r.mount_point)))
         }
+        "ReleaseOutput" => now(payload, move |r: pb::ReleaseOutputRequest| {
+            if let Ok(process) = agent.containers.get(&r.container_id).and_then(|c| c.process(&r.exec_id)) {
+                process.release_output();
+            }
+            empty(Ok(()))
+        }),
         _ => None,
     }
 }

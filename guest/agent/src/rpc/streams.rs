@@ -8,6 +8,7 @@ use super::{Found, empty, now, wait};
 use crate::agent::Agent;
 use crate::container::Process;
 use crate::r#gen::grpc as pb;
+use crate::stdio::Until;
 use crate::ttrpc::{Code, Context, Reply, Result, Status};
 
 pub(super) fn find(agent: &Rc<Agent>, method: &str, payload: &Bytes) -> Found {
@@ -33,7 +34,11 @@ fn process(agent: &Agent, container_id: &str, exec_id: &str) -> Result<Rc<Proces
 async fn read(agent: &Agent, request: pb::ReadStreamRequest, stderr: bool) -> Result<Reply> {
     let process = process(agent, &request.container_id, &request.exec_id)?;
     let stream = if stderr { &process.streams.stderr } else { &process.streams.stdout };
-    stream.read(request.len as usize, &process.exit).await.context(|| "read output")
+    let until = match request.to_end {
+        true => Until::End { released: &process.released, exit: &process.exit },
+        false => Until::Exit(&process.exit),
+    };
+    stream.read(request.len as usize, until).await.context(|| "read output")
 }
 
 async fn write(agent: &Agent, request: pb::WriteStreamRequest) -> Result<Reply> {

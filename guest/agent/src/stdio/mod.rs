@@ -5,7 +5,7 @@ mod output;
 mod terminal;
 
 pub use input::Input;
-pub use output::Output;
+pub use output::{Output, Until};
 pub use terminal::{ConsoleSocket, Terminal};
 
 use std::os::fd::{AsFd, OwnedFd};

@@ -15,14 +15,46 @@ use tokio::time::sleep;
 use super::{SharedFd, Terminal};
 use crate::ttrpc::{HEADROOM, MAX_PAYLOAD, Relay, Reply, available};
 
-/// After the process has ended, its streams end when nothing has arrived for this long although a process that it
-/// left behind still holds them open.
+/// After the process has ended, its streams end for a reader that does not ask for all when nothing has arrived for
+/// this long although a process that it left behind still holds them open.
 const DRAIN_IDLE: Duration = Duration::from_millis(500);
 /// What a read gets that names no length.
 const DEFAULT_LENGTH: usize = 32 << 10;
 
 /// From this size on data is moved instead of being copied; below, two calls cost more than the copy.
 const MOVE_FROM: usize = 32 << 10;
+
+/// How long a read waits.
+pub enum Until<'a> {
+    /// At most until soon after the exit of the process.
+    Exit(&'a SetOnce<i32>),
+    /// Until nobody can write any more, or nobody reads.
+    End {
+        /// Set when nobody reads.
+        released: &'a SetOnce<()>,
+        /// Set when the process has ended.
+        exit: &'a SetOnce<i32>,
+    },
+}
+
+impl Until<'_> {
+    fn exit(&self) -> &SetOnce<i32> {
+        match self {
+            Until::Exit(exit) | Until::End { exit, .. } => exit,
+        }
+    }
+    async fn is_over(&self) {
+        match self {
+            Until::Exit(exit) => {
+                exit.wait().await;
+                sleep(DRAIN_IDLE).await;
+            }
+            Until::End { released, .. } => {
+                released.wait().await;
+            }
+        }
+    }
+}
 
 enum Source {
     Pipe(SharedFd),
@@ -57,22 +89,18 @@ impl Output {
 
     /// Waits for output and answers with what is there, at most `length` bytes; none mean the end. Everything written
     /// before the process ended is returned before the end is.
-    pub async fn read(&self, length: usize, exit: &SetOnce<i32>) -> io::Result<Reply> {
+    pub async fn read(&self, length: usize, until: Until<'_>) -> io::Result<Reply> {
         let length = if length == 0 { DEFAULT_LENGTH } else { length.min(MAX_PAYLOAD - 2 * HEADROOM) };
         let _turn = self.turn.lock().await;
-        let Some(fd) = self.open(exit).await else { return Ok(nothing()) };
-        let idle_after_exit = async {
-            exit.wait().await;
-            sleep(DRAIN_IDLE).await;
-        };
-        tokio::pin!(idle_after_exit);
+        let Some(fd) = self.open(until.exit()).await else { return Ok(nothing()) };
+        let is_over = until.is_over();
+        tokio::pin!(is_over);
         loop {
             let mut guard = tokio::select! {
                 biased;
                 guard = fd.readable() => guard?,
-                () = &mut idle_after_exit => {
-                    *self.source.borrow_mut() = Source::Ended;
-                    spawn_local(discard(fd));
+                () = &mut is_over => {
+                    self.discard();
                     return Ok(nothing());
                 }
             };
@@ -107,6 +135,16 @@ impl Output {
         };
         if finished {
             *self.source.borrow_mut() = Source::Ended;
+        }
+    }
+
+    /// Ends the stream for its readers, and throws away what is still written to it.
+    pub fn discard(&self) {
+        let source = std::mem::replace(&mut *self.source.borrow_mut(), Source::Ended);
+        match source {
+            Source::Pipe(fd) => drop(spawn_local(discard(fd))),
+            Source::Terminal(terminal) => drop(terminal.arrived().map(|fd| spawn_local(discard(fd)))),
+            Source::Ended => {}
         }
     }
 

@@ -27,6 +27,11 @@ impl Terminal {
         self.master.wait().await.0.clone()
     }
 
+    /// The master, if it has arrived.
+    pub fn arrived(&self) -> Option<SharedFd> {
+        self.master.get().map(|held| held.0.clone())
+    }
+
     /// Sets the size; one that comes before the terminal is kept for it.
     pub fn resize(&self, rows: u16, columns: u16) -> Result<()> {
         self.size.set(Some((rows, columns)));

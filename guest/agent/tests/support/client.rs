@@ -96,7 +96,9 @@ impl Client {
     pub fn start<M: Message + Default>(&self, method: &str, request: &impl Message, timeout: Duration) -> Pending<M> {
         let service = match method {
             "Check" | "Version" => "grpc.Health",
-            "Dial" | "ReadConnection" | "WriteConnection" | "CloseConnection" => "bulkhead.guest.v1.Guest",
+            "Dial" | "ReadConnection" | "WriteConnection" | "CloseConnection" | "ReleaseOutput" => {
+                "bulkhead.guest.v1.Guest"
+            }
             _ => "grpc.AgentService",
         };
         let request = Request {

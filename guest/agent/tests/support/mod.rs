@@ -121,8 +121,12 @@ impl Guest {
     }
 
     pub fn read(&self, method: &str, id: &str, exec: &str, len: u32) -> Result<Vec<u8>, Failure> {
-        let request = ReadStreamRequest { container_id: id.into(), exec_id: exec.into(), len };
+        let request = ReadStreamRequest { container_id: id.into(), exec_id: exec.into(), len, to_end: false };
         self.call::<ReadStreamResponse>(method, &request).map(|r| r.data.to_vec())
+    }
+
+    pub fn release(&self, id: &str, exec: &str) -> Result<(), Failure> {
+        self.call("ReleaseOutput", &guest::ReleaseOutputRequest { container_id: id.into(), exec_id: exec.into() })
     }
 
     /// Everything that a process writes to a stream.

@@ -88,6 +88,23 @@ pub fn a_process_left_behind_does_not_hold_the_output(guest: &Guest) {
     guest.remove("left").unwrap();
 }
 
+pub fn what_a_process_left_behind_writes_is_read_until_it_is_released(guest: &Guest) {
+    guest.run("later", "exec sleep 1000");
+    guest.exec_shell("later", "bg", "(sleep 1; echo late; exec sleep 1000) & echo early").unwrap();
+    let read = ReadStreamRequest { container_id: "later".into(), exec_id: "bg".into(), len: 6, to_end: true };
+    let next = || guest.client.start::<ReadStreamResponse>("ReadStdout", &read, Duration::ZERO);
+    assert_eq!(next().finish().unwrap().data, "early\n".as_bytes());
+    assert_eq!(guest.wait("later", "bg"), Ok(0));
+    assert_eq!(next().finish().unwrap().data, "late\n".as_bytes());
+    let pending = next();
+    assert!(pending.finish_within(Duration::from_millis(800)).is_none(), "the writer lives");
+    guest.release("later", "bg").unwrap();
+    assert!(pending.finish().unwrap().data.is_empty());
+    assert!(next().finish().unwrap().data.is_empty());
+    guest.release("later", "nobody").unwrap();
+    guest.remove("later").unwrap();
+}
+
 pub fn a_terminal_works(guest: &Guest) {
     let mut spec = spec(&guest.rootfs, &["sh", "-c", "stty size; read line; echo \"got $line\"; exit 4"]);
     spec["process"]["terminal"] = json!(true);
@@ -142,7 +159,7 @@ pub fn pause_stops_and_resume_continues(guest: &Guest) {
     guest.read("ReadStdout", "ice", "", 100).unwrap();
     guest.call::<()>("PauseContainer", &PauseContainerRequest { container_id: "ice".into() }).unwrap();
     assert_eq!(guest.exec_shell("ice", "x", "true").unwrap_err().code, 9);
-    let read = ReadStreamRequest { container_id: "ice".into(), exec_id: String::new(), len: 1 << 20 };
+    let read = ReadStreamRequest { container_id: "ice".into(), exec_id: String::new(), len: 1 << 20, to_end: false };
     let mut pending = guest.client.start::<ReadStreamResponse>("ReadStdout", &read, Duration::ZERO);
     if pending.finish_within(Duration::from_millis(300)).is_some() {
         // It had written something before; now there is nothing more.
@@ -263,6 +280,7 @@ pub fn all(guest: &Guest) {
     a_blocked_stdin_blocks_nobody_else(guest);
     processes_are_started_in_a_container(guest);
     a_process_left_behind_does_not_hold_the_output(guest);
+    what_a_process_left_behind_writes_is_read_until_it_is_released(guest);
     a_terminal_works(guest);
     failures_to_create_leave_nothing(guest);
     if guest.is_machine || std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
