@@ -188,11 +188,8 @@ export class Container {
    */
   async kill(execId: string, signal: number, all: boolean): Promise<void> {
     const process = this.process(execId);
-    if (process.isOver) {
-      // Signal 0 asks whether it lives (CRI-O); any other is already done.
-      if (signal === 0) throw new ShimError('not-found', `${process.name} has already finished: not found`);
-      return;
-    }
+    // What runc's shim answers; callers take it for done.
+    if (process.isOver) throw new ShimError('not-found', `${process.name} has already finished: not found`);
     if (execId !== '' && process.state.t === 'created') {
       throw new ShimError('failed-precondition', `cannot kill ${process.name}: it has not been started`);
     }

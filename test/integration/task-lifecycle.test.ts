@@ -69,13 +69,13 @@ test('a whole life: CREATED, RUNNING, STOPPED, deleted, shut down', { timeout: 1
   assert.equal(stopped.exitStatus, 17);
   assert.equal(stopped.stdout, io.stdout);
 
-  await assertKillOfDead(task.kill({ id, signal: 9, all: true }));
+  await rejectsWith(Code.NotFound, task.kill({ id, signal: 9, all: true }));
   const deleted = await task.delete({ id });
   assert.equal(deleted.exitStatus, 17);
   await rejectsWith(Code.NotFound, task.delete({ id }));
   await rejectsWith(Code.NotFound, task.state({ id }));
   await rejectsWith(Code.NotFound, task.wait({ id }));
-  await assertKillOfDead(task.kill({ id, signal: 9 }));
+  await rejectsWith(Code.NotFound, task.kill({ id, signal: 9 }));
   await task.shutdown({ id }).catch((error: unknown) => assert.ok(isClosed(error), String(error)));
   await waitFor('end of the shim', () => !isRunning(before_.shimPid), 10_000);
   await shim.remove();
@@ -219,12 +219,6 @@ test('a command that is not there: Create or Start names it, and nothing is left
 });
 
 /** A Kill that comes too late is success or NotFound, nothing else. */
-async function assertKillOfDead(call: Promise<unknown>): Promise<void> {
-  await call.catch((error: unknown) => {
-    assert.ok(error instanceof TtrpcError && error.code === Code.NotFound, String(error));
-  });
-}
-
 async function rejectsWith(code: number, call: Promise<unknown>): Promise<void> {
   await assert.rejects(call, (error: unknown) => {
     assert.ok(error instanceof TtrpcError, String(error));
