@@ -3,9 +3,9 @@
  * so the path is a hash of what they share: containerd's address, the namespace and the sandbox id.
  * Convention of containerd's own shims: /run/containerd/s/<sha256 hex>, folder 0700, socket 0600.
  */
-import { createHash } from 'node:crypto';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { sha256Hex } from '../host/sha256.ts';
 
 const SOCKET_DIR = '/run/containerd/s';
 /** sun_path holds 108 bytes, one of them the final NUL. */
@@ -17,10 +17,7 @@ const MAX_SOCKET_PATH = 107;
  */
 export function socketPath(containerdAddress: string, namespace: string, sandboxId: string): string {
   const dir = process.env.BULKHEAD_SOCKET_DIR || SOCKET_DIR;
-  const hash = createHash('sha256')
-    .update(join(containerdAddress, namespace, sandboxId))
-    .digest('hex');
-  const path = join(dir, hash);
+  const path = join(dir, sha256Hex(join(containerdAddress, namespace, sandboxId)));
   const length = Buffer.byteLength(path);
   if (length > MAX_SOCKET_PATH) {
     throw new Error(
