@@ -93,7 +93,7 @@ fn start_container(guest: &Guest) {
 /// Reads all output of a process with several reads under way.
 fn read_output(guest: &Guest, id: &str, ahead: usize, mebibytes: usize) {
     guest.exec_shell("c", id, &format!("exec dd if=/dev/zero bs=1M count={mebibytes} 2>/dev/null")).unwrap();
-    let request = ReadStreamRequest { container_id: "c".into(), exec_id: id.into(), len: MIB as u32 };
+    let request = ReadStreamRequest { container_id: "c".into(), exec_id: id.into(), len: MIB as u32, to_end: false };
     let start = || guest.client.start::<ReadStreamResponse>("ReadStdout", &request, Duration::ZERO);
     let mut pending: std::collections::VecDeque<_> = (0..ahead).map(|_| start()).collect();
     let mut total = 0;

@@ -6,6 +6,7 @@ mod hugepages;
 mod options;
 mod overlay;
 mod tmpfs;
+mod virtio_fs;
 mod watchable;
 
 use std::cell::RefCell;
@@ -150,7 +151,7 @@ fn make(storage: &Storage, device: Option<PathBuf>, at: &Path) -> Result<Undo> {
         "ephemeral" => tmpfs::mount_ephemeral(storage, &options, at)?,
         "local" => tmpfs::make_local(&options, at)?,
         "overlayfs" => overlay::mount_overlay(&options, at)?,
-        "virtio-fs" => mount_plain(&storage.source, &storage.fstype, &options, at)?,
+        "virtio-fs" => virtio_fs::mount_shared(storage, &options, at)?,
         "bind" => bind(Path::new(&storage.source), &options, at)?,
         "blk" | "mmioblk" | "nvdimm" | "scsi" => {
             let device = device.ok_or_else(|| Status::invalid("no device"))?;
