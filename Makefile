@@ -27,7 +27,7 @@ GUEST := build/share/bulkhead/image
 
 # Test files that ask containerd's CRI; and those of them that 'make test' runs on other versions of containerd, too.
 CRI_TESTS = $(filter-out %/pods-crio.test.ts,$(wildcard test/integration/pods-*.test.ts)) test/integration/network-cri.test.ts
-FEW_CRI_TESTS := test/integration/pods-lifecycle.test.ts
+FEW_CRI_TESTS := $(patsubst %,test/integration/pods-%.test.ts,lifecycle userns image-volumes)
 RUN_TESTS = $(NODE) --test --test-concurrency=1 --test-timeout=300000
 
 .PHONY: help deps gen build guest lint test test-unit test-integration test-containerd test-matrix bench run shell install uninstall clean
@@ -79,7 +79,7 @@ test-unit: | deps ## unit tests of the TypeScript packages and of the Rust agent
 test-integration: build guest ## tests against a real containerd, QEMU and guest (TESTS="files" picks some)
 	@$(RUN_TESTS) $(wildcard $(TESTS))
 
-test-containerd: build guest ## the life of pods on containerd of Debian 13 and of sid
+test-containerd: build guest ## what the machine's containerd may be too old for, on those of Debian 13 and of sid
 	@$(call on_each,trixie sid,$(FEW_CRI_TESTS))
 
 test-matrix: build guest ## all tests of pods on each containerd: the machine's, Debian 13's, sid's

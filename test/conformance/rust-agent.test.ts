@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { globSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect as connectSocket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,11 +11,9 @@ import { after, before, describe, test } from 'node:test';
 import { type Client, Code, type Connection, connect, createClient, TtrpcError } from 'ttrpc-ts';
 import { HealthService } from '../../src/gen/agent.ts';
 
-const target = join(import.meta.dirname, '../../guest/agent/target');
-const binary = ['release', 'debug'].map((kind) => join(target, kind, 'bulkhead-agent')).find(existsSync);
-const skip =
-  binary === undefined &&
-  'THE GUEST AGENT IS NOT BUILT: RUST TTRPC WAS NOT TESTED (cargo build in guest/agent)';
+const target = process.env.CARGO_TARGET_DIR ?? join(import.meta.dirname, '../../build/cargo');
+const binary = globSync(`${target}/*/release/bulkhead-agent`)[0];
+const skip = binary === undefined && 'THE GUEST AGENT IS NOT BUILT: RUST TTRPC WAS NOT TESTED (make guest)';
 if (skip !== false) console.error(`\n*** ${skip} ***\n`);
 
 /** Connects once the agent listens; gives up after five seconds. */
