@@ -90,7 +90,7 @@ export class Sandbox {
     const booted = await bootVm(context, request, signal);
     const sandbox = new Sandbox(context, request, booted);
     try {
-      await sandbox.#add(booted.first, sandbox.pid);
+      await sandbox.#add(booted.first, sandbox.pid, signal);
       return sandbox;
     } catch (error) {
       await sandbox.end(`its first container could not be created: ${messageOf(error)}`);
@@ -119,15 +119,15 @@ export class Sandbox {
     return this.#containers.get(id);
   }
 
-  /** Adds a container to the VM. @throws with nothing of it left on the host or in the guest. */
-  async create(request: CreateContainer): Promise<void> {
+  /** Adds a container to the VM. @throws with nothing of it left on the host or in the guest; also when `signal` aborts. */
+  async create(request: CreateContainer, signal: AbortSignal): Promise<void> {
     if (this.#gone !== undefined) throw this.#goneError();
     const { devices } = this.#booted.vm;
     // A number of its own, because others may ask for its namespaces by it (the kubelet's TARGET).
     const thread = devices.addThread(request.id);
     thread.catch(() => undefined);
     try {
-      await this.#addPrepared(await this.#prepare(request), thread);
+      await this.#addPrepared(await this.#prepare(request), thread, signal);
     } catch (error) {
       await thread.then(() => devices.removeThread(request.id)).catch(() => undefined);
       throw error;
@@ -141,10 +141,10 @@ export class Sandbox {
     });
   }
 
-  async #addPrepared(prepared: PreparedContainer, pid: Promise<number>): Promise<void> {
+  async #addPrepared(prepared: PreparedContainer, pid: Promise<number>, signal: AbortSignal): Promise<void> {
     const { id } = prepared.request;
     try {
-      await this.#add(prepared, await pid);
+      await this.#add(prepared, await pid, signal);
     } catch (error) {
       if (!this.agent.isClosed) await this.agent.removeContainer(id).catch(() => undefined);
       await this.#disks.release(id).catch(() => undefined);
@@ -153,13 +153,16 @@ export class Sandbox {
     }
   }
 
-  async #add({ request, plan, io, begin }: PreparedContainer, pid: number): Promise<void> {
+  async #add(prepared: PreparedContainer, pid: number, signal: AbortSignal): Promise<void> {
+    const { request, plan, io, begin } = prepared;
     const { id, bundle, rootfs, paths } = request;
     const { spec, storages, sandboxPidns } = plan;
     const devices = await this.#disks.use(id, plan.disks);
     await runHooks('create', request.spec, { id, bundle, pid: this.pid });
     await this.agent.createContainer(id, { spec, devices, storages, sandboxPidns });
     if (this.#gone !== undefined) throw this.#goneError();
+    // Whoever asked is gone, and nobody else knows of a container that could be ended.
+    signal.throwIfAborted();
     if (this.agent.isOurs) this.#watched.use(id, plan.watched);
     const container = new Container(
       this.#containerContext(request, pid),

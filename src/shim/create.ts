@@ -42,7 +42,7 @@ export async function createSandboxOrContainer(
             placement.reasons.join('; '),
         );
       }
-      await sandbox.create(container);
+      await sandbox.create(container, signal);
       return sandbox;
     case 'boot':
       if (sandbox !== undefined && !sandbox.isGone) {

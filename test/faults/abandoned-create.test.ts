@@ -1,0 +1,98 @@
+// containerd dies in the middle of a Create: its connection closes, and the container that nobody knows of must not stay.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Connection, connect, createClient } from 'ttrpc-ts';
+import { TaskV2 } from '../../src/gen/task.ts';
+import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
+import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
+import { runtime } from '../support/runtime.ts';
+import { containerSpec } from '../support/spec.ts';
+import { waitFor } from '../support/wait.ts';
+
+const skip = !runtime.isVm && 'the reference creates at once';
+const limit = { timeoutMs: 60_000 };
+
+let fake: FakeContainerd;
+let clean: Belongings;
+before(async () => {
+  fake = await FakeContainerd.start();
+  clean = belongings(fake);
+});
+after(() => fake.stop());
+
+const spec = (id: string, annotations: Record<string, string> = {}) => ({
+  ...containerSpec(['sleep', '1000'], `/${fake.namespace}/${id}`),
+  annotations,
+});
+
+/** Asks for a container and closes the connection after a time. Says whether the answer came before. */
+async function abandon(address: string, id: string, bundle: string, afterMs: number): Promise<boolean> {
+  const connection: Connection = await connect({ path: address });
+  const creating = createClient(TaskV2, connection).create(
+    { id, bundle, rootfs: await fake.rootfs(id) },
+    limit,
+  );
+  const answered = creating.then(
+    () => true,
+    () => false,
+  );
+  await sleep(afterMs);
+  connection.close();
+  return await answered;
+}
+
+async function isUnknown(shim: Shim, id: string): Promise<boolean> {
+  return await shim.task.state({ id }, limit).then(
+    () => false,
+    () => true,
+  );
+}
+
+/** Ends what was answered in time; of all else nothing may come up later, nor stay. */
+async function settle(shim: Shim, id: string, wasAnswered: boolean): Promise<void> {
+  if (wasAnswered) {
+    await shim.task.delete({ id }, limit);
+    return;
+  }
+  assert.ok(await isUnknown(shim, id));
+  const settled = () => fake.log().includes(`container=${id} error=`);
+  await waitFor('end of the abandoned Create', settled, 30_000, 50);
+  assert.ok(await isUnknown(shim, id), 'the container does not come up later');
+}
+
+test('the Create that boots a VM', { skip, timeout: 180_000 }, async () => {
+  let abandoned = 0;
+  for (const afterMs of [100, 600, 900, 1_100, 1_300, 1_500]) {
+    const id = `${fake.namespace}-b${afterMs}`;
+    const shim = await fake.shim(id, spec(id));
+    const wasAnswered = await abandon(shim.address, id, shim.bundle, afterMs);
+    if (!wasAnswered) abandoned++;
+    await settle(shim, id, wasAnswered);
+    await shim.remove();
+    await assertNothingNew(fake, clean, [id]);
+  }
+  assert.ok(abandoned > 0);
+});
+
+test('the Create of a container that joins', { skip, timeout: 120_000 }, async () => {
+  const sandboxId = `${fake.namespace}-pod`;
+  const type = 'io.kubernetes.cri.container-type';
+  const podSpec = spec(sandboxId, { [type]: 'sandbox' });
+  const shim = await fake.shim(sandboxId, podSpec);
+  await shim.run();
+  let abandoned = 0;
+  for (const afterMs of [1, 10, 25, 40, 60]) {
+    const id = `${sandboxId}-c${afterMs}`;
+    const joining = spec(id, { [type]: 'container', 'io.kubernetes.cri.sandbox-id': sandboxId });
+    const bundle = await fake.bundle(id, joining);
+    const wasAnswered = await abandon(shim.address, id, bundle, afterMs);
+    if (!wasAnswered) abandoned++;
+    await settle(shim, id, wasAnswered);
+    await shim.task.create({ id, bundle, rootfs: await fake.rootfs(`${id}-again`) }, limit);
+    await shim.task.delete({ id }, limit);
+  }
+  assert.ok(abandoned > 0);
+  await shim.remove();
+  await assertNothingNew(fake, clean, [sandboxId]);
+});
