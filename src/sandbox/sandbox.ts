@@ -259,7 +259,12 @@ export class Sandbox {
 
   #vmExited(exit: VmExit): void {
     if (this.#ending === undefined) {
-      this.#context.log('warn', 'the VM ended', { sandbox: this.id, cause: exit.cause, reason: exit.reason });
+      this.#context.log('warn', 'the VM ended', {
+        sandbox: this.id,
+        cause: exit.cause,
+        reason: exit.reason,
+        console: this.#booted.vm.console().slice(-2_000),
+      });
     }
     void this.end(exit.reason);
   }
