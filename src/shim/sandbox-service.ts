@@ -76,6 +76,8 @@ class SandboxService {
     try {
       const container = sandbox.find(pod.id)!;
       await container.start('');
+      if (this.#exit !== undefined)
+        throw new ShimError('canceled', `sandbox ${pod.id} was stopped meanwhile`);
       void container.init.exited.then(this.#exited.resolve);
     } catch (error) {
       await sandbox.end('its stand-in for a pause container did not start');

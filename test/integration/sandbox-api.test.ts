@@ -133,3 +133,15 @@ test('stopped before it was started; a task there names the spec that is missing
   assert.equal((await shim.sandbox.waitSandbox({ sandboxId: id }, limit)).exitStatus, 0);
   await ends(shim, id);
 });
+
+test('stopped while it starts: the start fails and no VM stays', { skip, timeout: 60_000 }, async () => {
+  const id = `${fake.namespace}-meanwhile`;
+  const shim = await start(id);
+  await shim.sandbox.createSandbox({ sandboxId: id, bundlePath: shim.bundle });
+  const starting = shim.sandbox.startSandbox({ sandboxId: id }, limit);
+  const failing = assert.rejects(starting, fails(Code.Canceled, /stopped meanwhile/));
+  await shim.sandbox.stopSandbox({ sandboxId: id }, limit);
+  await failing;
+  assert.equal((await shim.sandbox.sandboxStatus({ sandboxId: id })).state, 'SANDBOX_NOTREADY');
+  await ends(shim, id);
+});
