@@ -3,26 +3,17 @@
  * the spec as it is true in the guest. Nothing here changes the host.
  */
 import { isAbsolute, join, posix } from 'node:path';
-import { idMapOptions, mapId } from '../host/id-map.ts';
+import { idMapOptions } from '../host/id-map.ts';
 import type { MountEntry } from '../host/mounts.ts';
 import { type ClassifiedMount, classifyMounts, type HostView, isRecursivelyReadOnly } from '../oci/mounts.ts';
 import { type Mount, type RunnableSpec, requireRunnable, type Spec } from '../oci/spec.ts';
 import { toGuestSpec } from '../oci/to-agent.ts';
 import type { DiskUse } from './disks.ts';
 import { ShimError } from './errors.ts';
+import { type GuestStorage, guestStorages, type OwnershipView, watchedStorage } from './guest-storage.ts';
 import type { HostVolume, Share } from './share.ts';
 import type { RootfsMount } from './task-event.ts';
 import type { WatchedFolder } from './watched-folders.ts';
-
-/** A mount that the agent makes in the guest for the whole sandbox, counted by its mount point. */
-export interface GuestStorage {
-  readonly driver: 'ephemeral' | 'local' | 'watchable-bind';
-  readonly source: string;
-  readonly fstype: string;
-  readonly options: readonly string[];
-  readonly mountPoint: string;
-  readonly shared: boolean;
-}
 
 export interface ContainerPlan {
   /** Mounts of its own; what it shares with others of the pod is noted in the share. */
@@ -49,15 +40,8 @@ export interface PlanRequest {
   readonly podShm?: boolean;
 }
 
-/** Mode and group of an emptyDir's folder, which kubelet set for the pod's fsGroup. */
-export interface Ownership {
-  readonly mode: number;
-  readonly gid: number;
-}
-
 /** What the plan must know of the host beyond the mount table. */
-export interface PlanView extends HostView {
-  ownership(path: string): Ownership;
+export interface PlanView extends HostView, OwnershipView {
   /** Node of a block device of the host. */
   blockDevice(major: number, minor: number): string | undefined;
   /** Numbers of the block device at a path. */
@@ -65,11 +49,6 @@ export interface PlanView extends HostView {
   /** The container of this sandbox to which containerd knows a pid; undefined for the sandbox's own. */
   containerOf(pid: number): string | undefined;
 }
-
-const SANDBOX_DIR = '/run/kata-containers/sandbox';
-const SHM_DIR = `${SANDBOX_DIR}/shm`;
-/** What containerd and Docker give a container that asks for no size. */
-const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
 
 /**
  * Notes in `share` what the container will bind; `Share.removeContainer` undoes that too.
@@ -110,7 +89,7 @@ export function planContainer(request: PlanRequest, share: Share, view: PlanView
       case 'ephemeral':
       case 'hugetlb':
       case 'local': {
-        const made = guestStorages(mount, share, view);
+        const made = guestStorages(mount, share.localDir, view);
         storages.push(...made);
         bind(mount, made.at(-1)!.mountPoint, mount.flags);
         break;
@@ -237,69 +216,4 @@ function writableBelow({ mount, submounts = [] }: ClassifiedMount, source: strin
       source: posix.join(source, path),
       options: ['bind'],
     }));
-}
-
-/** The guest follows the shared folder and shows containers a copy: the host's changes raise no events by themselves. */
-function watchedStorage(source: string): GuestStorage {
-  const mountPoint = `${SANDBOX_DIR}/watched/${posix.basename(source)}`;
-  return { driver: 'watchable-bind', source, fstype: 'bind', options: [], mountPoint, shared: true };
-}
-
-/** The volume, and the folder in it when only that is mounted; the last one is what the container binds. */
-function guestStorages(mount: ClassifiedMount, share: Share, view: PlanView): GuestStorage[] {
-  const volume = volumeStorage(mount, share, view);
-  const subPath = mount.volume?.subPath ?? '';
-  if (subPath === '') return [volume];
-  const mountPoint = `${volume.mountPoint}/${subPath}`;
-  return [volume, { ...folder(mountPoint), options: ownership(mount.mount.source!, mount.mount, view) }];
-}
-
-function volumeStorage(mount: ClassifiedMount, share: Share, view: PlanView): GuestStorage {
-  const { kind, sizeBytes, pageSizeBytes, flags = [] } = mount;
-  const size = sizeBytes === undefined ? [] : [`size=${sizeBytes}`];
-  if (kind === 'shm') {
-    const options = [
-      'mode=1777',
-      ...(sizeBytes === undefined ? [`size=${DEFAULT_SHM_BYTES}`] : size),
-      ...flags,
-    ];
-    return memory('shm', 'tmpfs', options, SHM_DIR);
-  }
-  const { path } = mount.volume!;
-  const owner = ownership(path, mount.mount, view);
-  const name = volumeName(path);
-  if (kind === 'local') return { ...folder(`${share.localDir}/${name}`), options: owner };
-  const mountPoint = `${SANDBOX_DIR}/ephemeral/${name}`;
-  if (kind === 'ephemeral') return memory('tmpfs', 'tmpfs', [...size, ...flags, ...owner], mountPoint);
-  const pages = pageSizeBytes === undefined ? [] : [`pagesize=${pageSizeBytes}`];
-  return memory('nodev', 'hugetlbfs', [...size, ...pages, ...flags, ...owner], mountPoint);
-}
-
-function memory(
-  source: string,
-  fstype: string,
-  options: readonly string[],
-  mountPoint: string,
-): GuestStorage {
-  return { driver: 'ephemeral', source, fstype, options, mountPoint, shared: true };
-}
-
-function folder(mountPoint: string): Omit<GuestStorage, 'options'> {
-  return { driver: 'local', source: 'local', fstype: 'local', mountPoint, shared: true };
-}
-
-function ownership(path: string, { uidMappings, gidMappings }: Mount, view: PlanView): string[] {
-  const { mode, gid } = view.ownership(path);
-  const octal = (mode & 0o7777).toString(8).padStart(4, '0');
-  const mapped = mapId(gid, gidMappings);
-  const root = uidMappings === undefined ? [] : [`uid=${mapId(0, uidMappings)}`];
-  const group = gid === 0 ? (mapped === 0 ? [] : [`gid=${mapped}`]) : [`fsgid=${mapped}`];
-  return [`mode=${octal}`, ...root, ...group];
-}
-
-/** Two folders of the same name, as outside of Kubernetes there can be, are two volumes: FNV-1a tells them apart. */
-function volumeName(path: string): string {
-  let hash = 0x811c9dc5;
-  for (const byte of Buffer.from(path)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
-  return `${posix.basename(path).slice(0, 100)}-${hash.toString(16).padStart(8, '0')}`;
 }

@@ -1,0 +1,96 @@
+/** Mounts that the agent makes in the guest for the whole sandbox: emptyDirs, /dev/shm, copies of watched folders. */
+import { posix } from 'node:path';
+import { mapId } from '../host/id-map.ts';
+import type { ClassifiedMount } from '../oci/mounts.ts';
+import type { Mount } from '../oci/spec.ts';
+
+/** One of them, counted by its mount point. */
+export interface GuestStorage {
+  readonly driver: 'ephemeral' | 'local' | 'watchable-bind';
+  readonly source: string;
+  readonly fstype: string;
+  readonly options: readonly string[];
+  readonly mountPoint: string;
+  readonly shared: boolean;
+}
+
+/** Mode and group of an emptyDir's folder, which kubelet set for the pod's fsGroup. */
+export interface Ownership {
+  readonly mode: number;
+  readonly gid: number;
+}
+
+/** What must be known of an emptyDir's folder on the host. */
+export interface OwnershipView {
+  ownership(path: string): Ownership;
+}
+
+const SANDBOX_DIR = '/run/kata-containers/sandbox';
+const SHM_DIR = `${SANDBOX_DIR}/shm`;
+/** What containerd and Docker give a container that asks for no size. */
+const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
+
+/** The guest follows the shared folder and shows containers a copy: the host's changes raise no events by themselves. */
+export function watchedStorage(source: string): GuestStorage {
+  const mountPoint = `${SANDBOX_DIR}/watched/${posix.basename(source)}`;
+  return { driver: 'watchable-bind', source, fstype: 'bind', options: [], mountPoint, shared: true };
+}
+
+/** The volume, and the folder in it when only that is mounted; the last one is what the container binds. */
+export function guestStorages(mount: ClassifiedMount, localDir: string, view: OwnershipView): GuestStorage[] {
+  const volume = volumeStorage(mount, localDir, view);
+  const subPath = mount.volume?.subPath ?? '';
+  if (subPath === '') return [volume];
+  const mountPoint = `${volume.mountPoint}/${subPath}`;
+  return [volume, { ...folder(mountPoint), options: ownership(mount.mount.source!, mount.mount, view) }];
+}
+
+function volumeStorage(mount: ClassifiedMount, localDir: string, view: OwnershipView): GuestStorage {
+  const { kind, sizeBytes, pageSizeBytes, flags = [] } = mount;
+  const size = sizeBytes === undefined ? [] : [`size=${sizeBytes}`];
+  if (kind === 'shm') {
+    const options = [
+      'mode=1777',
+      ...(sizeBytes === undefined ? [`size=${DEFAULT_SHM_BYTES}`] : size),
+      ...flags,
+    ];
+    return memory('shm', 'tmpfs', options, SHM_DIR);
+  }
+  const { path } = mount.volume!;
+  const owner = ownership(path, mount.mount, view);
+  const name = volumeName(path);
+  if (kind === 'local') return { ...folder(`${localDir}/${name}`), options: owner };
+  const mountPoint = `${SANDBOX_DIR}/ephemeral/${name}`;
+  if (kind === 'ephemeral') return memory('tmpfs', 'tmpfs', [...size, ...flags, ...owner], mountPoint);
+  const pages = pageSizeBytes === undefined ? [] : [`pagesize=${pageSizeBytes}`];
+  return memory('nodev', 'hugetlbfs', [...size, ...pages, ...flags, ...owner], mountPoint);
+}
+
+function memory(
+  source: string,
+  fstype: string,
+  options: readonly string[],
+  mountPoint: string,
+): GuestStorage {
+  return { driver: 'ephemeral', source, fstype, options, mountPoint, shared: true };
+}
+
+function folder(mountPoint: string): Omit<GuestStorage, 'options'> {
+  return { driver: 'local', source: 'local', fstype: 'local', mountPoint, shared: true };
+}
+
+function ownership(path: string, { uidMappings, gidMappings }: Mount, view: OwnershipView): string[] {
+  const { mode, gid } = view.ownership(path);
+  const octal = (mode & 0o7777).toString(8).padStart(4, '0');
+  const mapped = mapId(gid, gidMappings);
+  const root = uidMappings === undefined ? [] : [`uid=${mapId(0, uidMappings)}`];
+  const group = gid === 0 ? (mapped === 0 ? [] : [`gid=${mapped}`]) : [`fsgid=${mapped}`];
+  return [`mode=${octal}`, ...root, ...group];
+}
+
+/** Two folders of the same name, as outside of Kubernetes there can be, are two volumes: FNV-1a tells them apart. */
+function volumeName(path: string): string {
+  let hash = 0x811c9dc5;
+  for (const byte of Buffer.from(path)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  return `${posix.basename(path).slice(0, 100)}-${hash.toString(16).padStart(8, '0')}`;
+}
