@@ -8,6 +8,9 @@ const ESCAPES = /\u001b\[[0-?]*[ -/]*[@-~]|\u001b\][^\u0007\u001b]*(?:\u0007|\u0
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
 const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
 
+/** How Linux begins what it says of a fault that it does not survive. */
+export const PANIC = /\b(?:BUG|Oops|Kernel panic|general protection fault)\b/;
+
 /** Text of unknown origin, made safe for logs and terminals: only line feeds and tabs stay of the controls. */
 export function sanitizeText(text: string): string {
   return text.replace(/\r\n?/g, '\n').replace(ESCAPES, '').replace(CONTROLS, '');
@@ -54,10 +57,21 @@ export class ConsoleRing {
 
   /** The last lines that are not empty. */
   lastLines(count: number): string {
-    const lines = this.text().split('\n');
-    return lines
-      .filter((l) => l.trim() !== '')
-      .slice(-count)
-      .join('\n');
+    return this.#lines().slice(-count).join('\n');
+  }
+
+  /** Lines of a kernel's panic that say most: the first ones, which name the fault, and the last one; or the last lines. */
+  panicLines(count: number): string {
+    const lines = this.#lines();
+    const fault = lines.findIndex((line) => PANIC.test(line));
+    if (fault === -1 || lines.length - fault <= count) return lines.slice(-count).join('\n');
+    const verdict = lines.findLast((line) => line.includes('Kernel panic')) ?? lines.at(-1);
+    return [...lines.slice(fault, fault + count - 1), verdict].join('\n');
+  }
+
+  #lines(): string[] {
+    return this.text()
+      .split('\n')
+      .filter((line) => line.trim() !== '');
   }
 }

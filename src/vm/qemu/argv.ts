@@ -163,6 +163,8 @@ export function qemuArgv(
   return [
     spec.hypervisorPath,
     ...['-no-user-config', '-nodefaults', '-display', 'none', '-no-reboot'],
+    // The event is enough: the guest tells of its panic before it has written why, and resets itself when it has.
+    ...['-action', 'panic=none'],
     ...['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
     ...machineArgs(spec, facts),
     ...bootArgs(spec, facts),

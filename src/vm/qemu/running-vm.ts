@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import type { Cgroup } from '../../host/cgroup.ts';
 import { isAlive } from '../../host/process.ts';
-import { ConsoleRing } from '../console-ring.ts';
+import { ConsoleRing, PANIC } from '../console-ring.ts';
 import { type Vm, VmError, type VmExit, type VmExitCause, type VmProcess } from '../hypervisor.ts';
 import { type ChildExit, describeExit, ended, type VmChild } from '../vm-child.ts';
 import { createHotPlug } from './hot-plug.ts';
@@ -25,6 +25,9 @@ const DEATH_MS = 3000;
  * would leave that to init.
  */
 export const SHARE_END_MS = 200;
+
+/** How long a guest that panics may take to write why and to reset itself. */
+const PANIC_MS = 3000;
 
 /** How long QEMU may take to be gone after it has closed its connection to virtiofsd. */
 const QEMU_END_MS = 1000;
@@ -88,9 +91,17 @@ export class QemuVm implements Vm {
   }
 
   #note({ event, data }: QmpEvent): void {
-    if (event === 'GUEST_PANICKED') this.#guestEnd = 'guest-panicked';
+    if (event === 'GUEST_PANICKED') this.#endPanic();
     if (event !== 'SHUTDOWN' || this.#guestEnd || data.guest !== true) return;
     this.#guestEnd = data.reason === 'guest-shutdown' ? 'guest-powered-off' : 'guest-reset';
+  }
+
+  /** A guest resets itself after a panic; one that does not is ended here. */
+  #endPanic(): void {
+    if (this.#guestEnd) return;
+    this.#guestEnd = 'guest-panicked';
+    const timer = setTimeout(() => this.#parts.qemu.kill(), PANIC_MS);
+    void this.#parts.qemu.exited.then(() => clearTimeout(timer));
   }
 
   /** Either process's end is the end of the VM. */
@@ -152,15 +163,15 @@ export class QemuVm implements Vm {
       };
     }
     if (this.#killed && !this.#guestEnd) return { ...base, cause: 'killed', reason: 'the VM was killed' };
-    const panicked = this.#guestEnd === 'guest-reset' && /Kernel panic|BUG:|Oops:/.test(this.console());
+    const panicked = this.#guestEnd === 'guest-reset' && PANIC.test(this.console());
     const cause = panicked ? 'guest-panicked' : (this.#guestEnd ?? 'vmm-exited');
     return { ...base, cause, reason: this.#reason(cause, exit) };
   }
 
   #reason(cause: VmExitCause, exit: ChildExit): string {
-    const tail = this.#console.lastLines(TAIL_LINES);
-    if (cause === 'guest-panicked') return withTail('the guest panicked', tail);
-    if (cause === 'guest-reset') return withTail('the guest reset itself', tail);
+    const console = this.#console;
+    if (cause === 'guest-panicked') return withTail('the guest panicked', console.panicLines(TAIL_LINES));
+    if (cause === 'guest-reset') return withTail('the guest reset itself', console.lastLines(TAIL_LINES));
     if (cause === 'guest-powered-off') return 'the guest powered off';
     const how = `the VMM exited with ${describeExit(exit)}`;
     if (exit.signal === 'SIGKILL' && this.#oomKills > 0) {
