@@ -56,6 +56,9 @@ export interface ContainerRequest {
   readonly sandboxPidns?: boolean;
 }
 
+/** containerd asks one container of the node after the other: a guest that does not answer must not hold up the others. */
+const STATS_MS = 5_000;
+
 type Methods = typeof AgentService.methods;
 type Request<M extends keyof Methods> = Input<Methods[M]['request']>;
 type Response<M extends keyof Methods> = Output<Methods[M]['response']>;
@@ -194,8 +197,9 @@ export class GuestAgent {
   }
 
   /** Takes the container out of the guest; its processes are killed. */
-  async removeContainer(id: string): Promise<void> {
-    await this.call('removeContainer', `removing container ${id}`, { containerId: id });
+  /** @param timeoutMs shorter than other requests may take: someone waits for the end of the container. */
+  async removeContainer(id: string, timeoutMs: number): Promise<void> {
+    await this.call('removeContainer', `removing container ${id}`, { containerId: id }, { timeoutMs });
   }
 
   /**
@@ -257,7 +261,8 @@ export class GuestAgent {
   }
 
   statsContainer(id: string): Promise<StatsContainerResponse> {
-    return this.call('statsContainer', `reading statistics of container ${id}`, { containerId: id });
+    const limits = { timeoutMs: Math.min(STATS_MS, this.#requestMs) };
+    return this.call('statsContainer', `reading statistics of container ${id}`, { containerId: id }, limits);
   }
 
   /**

@@ -229,7 +229,7 @@ describe('a kill', () => {
     await running();
     guest.answer = new Promise(() => {});
     const keepAlive = setInterval(() => {}, 1000);
-    await container.kill('', 9, true);
+    for (const signal of [15, 9]) await container.kill('', signal, true);
     clearInterval(keepAlive);
   });
 });

@@ -34,7 +34,7 @@ export interface ContainerContext {
 const KILLED = 137;
 /** Exit status of a process that could not be started. */
 const NOT_STARTED = 128;
-/** How long a SIGKILL waits for the guest's answer before it returns all the same. */
+/** How long Kill waits for the guest's answer before it returns all the same: its caller would never come to SIGKILL. */
 const KILL_ANSWER_MS = 1_000;
 /** How long the exits of execs may lag behind the exit of their container's init. */
 const EXEC_EXIT_MS = 2_000;
@@ -183,7 +183,8 @@ export class Container {
   }
 
   /**
-   * Sends a signal. Never waits long for the guest; a SIGKILL that the guest does not carry out ends the VM.
+   * Sends a signal. Never waits long for the guest; a SIGKILL that the guest does not carry out ends the VM. An error that
+   * the guest tells later is lost, as the signal's effect is anyway.
    * @param all to every process of the container (containerd: only with the init).
    */
   async kill(execId: string, signal: number, all: boolean): Promise<void> {
@@ -194,8 +195,7 @@ export class Container {
       throw new ShimError('failed-precondition', `cannot kill ${process.name}: it has not been started`);
     }
     const sent = this.#context.agent.signalProcess(this.id, all ? '' : execId || this.id, signal);
-    if (signal !== SIGKILL) return sent.catch((error) => this.#ignoreFinished(process, error));
-    this.#expectExit(process);
+    if (signal === SIGKILL) this.#expectExit(process);
     await Promise.race([sent.catch((error) => this.#ignoreFinished(process, error)), delay(KILL_ANSWER_MS)]);
   }
 

@@ -146,7 +146,7 @@ export class Sandbox {
     try {
       await this.#add(prepared, await pid, signal);
     } catch (error) {
-      if (!this.agent.isClosed) await this.agent.removeContainer(id).catch(() => undefined);
+      if (!this.agent.isClosed) await this.#removeInGuest(id).catch(() => undefined);
       await this.#disks.release(id).catch(() => undefined);
       await prepared.undo();
       throw error;
@@ -201,11 +201,15 @@ export class Sandbox {
     if (this.#gone === undefined) this.#booted.state.update({ isOwnDeleted: true });
   }
 
+  #removeInGuest(id: string): Promise<void> {
+    return this.agent.removeContainer(id, this.config.timeouts.stopMs);
+  }
+
   async #release(id: string): Promise<void> {
     this.#watched.release(id);
     if (this.#gone === undefined) {
       const thread = this.#booted.vm.devices.removeThread(id).catch(() => undefined);
-      await this.agent.removeContainer(id).catch((error: unknown) => {
+      await this.#removeInGuest(id).catch((error: unknown) => {
         this.#context.log('warn', 'the guest could not remove a container', {
           container: id,
           error: messageOf(error),

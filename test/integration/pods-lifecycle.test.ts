@@ -239,6 +239,23 @@ test('containerd restarts in the middle of a pod: it finds pod and containers ag
   await assertNothingNew(host.daemon, clean, [pod.id, box.id, ending.id, late.id]);
 });
 
+test('a VM that says nothing any more holds up nobody: statistics of others, stopping and removing', {
+  skip: !runtime.isVm && 'it is about the VM',
+  timeout: 120_000,
+}, async () => {
+  const [silent, other] = [await host.pod(), await host.pod()];
+  const [box, neighbour] = [await silent.run(), await other.run()];
+  process.kill(vmmPid(silent), 'SIGSTOP');
+  const { stats } = await host.cri.call('ListContainerStats', {}, 30_000);
+  assert.ok(stats.find(({ attributes }) => attributes.id === neighbour.id)?.memory?.workingSetBytes.value);
+  await box.stop(1);
+  assert.equal((await box.status()).exitCode, 137);
+  await silent.remove();
+  assert.equal(await neighbour.sh('echo alive'), 'alive\n');
+  await other.remove();
+  await assertNothingNew(host.daemon, clean, [silent.id, other.id, box.id, neighbour.id]);
+});
+
 test('a container of a sandbox that is gone is refused with the reasons', {
   skip: !runtime.isVm && 'it is about the VM',
 }, async () => {

@@ -1,0 +1,65 @@
+// A guest that says nothing any more (its VMM is stopped): what containerd needs to end it is answered all the same.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Status } from '../../src/gen/task.ts';
+import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
+import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
+import { runtime } from '../support/runtime.ts';
+import { containerSpec } from '../support/spec.ts';
+import { within } from '../support/wait.ts';
+
+const options = { skip: !runtime.isVm && 'it is about the VM', timeout: 150_000 };
+
+let fake: FakeContainerd;
+let clean: Belongings;
+before(async () => {
+  fake = await FakeContainerd.start();
+  clean = belongings(fake);
+});
+after(() => fake.stop());
+
+async function silenced(id: string, annotations: Record<string, string> = {}): Promise<Shim> {
+  const spec = containerSpec(['sleep', '1000'], `/${fake.namespace}/${id}`);
+  const shim = await fake.shim(id, { ...spec, annotations: { ...spec.annotations, ...annotations } });
+  await shim.run();
+  silence(shim);
+  return shim;
+}
+
+function silence(shim: Shim): void {
+  const vmm = fake
+    .processes()
+    .find(({ command }) => /^\S*qemu-system/.test(command) && command.includes(shim.id));
+  assert.ok(vmm, 'no VMM');
+  process.kill(vmm.pid, 'SIGSTOP');
+}
+
+test(
+  'State, Pids, Connect and Kill answer; SIGKILL ends the VM; Delete leaves nothing',
+  options,
+  async () => {
+    const shim = await silenced('silent');
+    const { id } = shim;
+    const soon = { timeoutMs: 5_000 };
+    assert.equal((await shim.task.state({ id }, soon)).status, Status.RUNNING);
+    assert.equal((await shim.task.pids({ id }, soon)).processes.length, 1);
+    await shim.task.connect({ id }, soon);
+    await assert.rejects(shim.task.stats({ id }, { timeoutMs: 20_000 }), /no answer|deadline|within/i);
+    await shim.task.kill({ id, signal: 15 }, soon);
+    assert.equal((await shim.task.state({ id }, soon)).status, Status.RUNNING);
+    await shim.task.kill({ id, signal: 9 }, soon);
+    const exit = await within('exit after SIGKILL', 20_000, shim.task.wait({ id }));
+    assert.equal(exit.exitStatus, 137);
+    assert.equal((await shim.task.delete({ id }, soon)).exitStatus, 137);
+    await shim.remove();
+    await assertNothingNew(fake, clean, [id], 15_000);
+  },
+);
+
+test('SIGTERM of the shim ends the VM', options, async () => {
+  const shim = await silenced('silent-term');
+  const pid = await shim.pid();
+  process.kill(pid, 'SIGTERM');
+  await shim.remove();
+  await assertNothingNew(fake, clean, [shim.id], 15_000);
+});
