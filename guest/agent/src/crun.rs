@@ -132,9 +132,19 @@ fn failure(command: &OsStr, status: i32, log: &str) -> Status {
         .filter_map(|entry| entry["msg"].as_str().map(str::to_owned))
         .next_back();
     match message {
-        Some(message) => Status::internal(format!("OCI runtime {}: {message}", command.to_string_lossy())),
+        Some(message) => {
+            Status::internal(format!("OCI runtime {}: {}", command.to_string_lossy(), in_known_words(message)))
+        }
         None => Status::internal(format!("OCI runtime {}: crun ended with status {status}", command.to_string_lossy())),
     }
+}
+
+/// Docker makes exit code 126 of "permission denied", runc's words; newer cruns have others for a file that is no program.
+fn in_known_words(message: String) -> String {
+    if message.contains("not executable") && !message.to_lowercase().contains("permission denied") {
+        return message + ": permission denied";
+    }
+    message
 }
 
 #[cfg(test)]
@@ -167,5 +177,7 @@ mod tests {
             "OCI runtime exec: executable file `x` not found in $PATH"
         );
         assert_eq!(failure(OsStr::new("create"), 139, "").message, "OCI runtime create: crun ended with status 139");
+        let crun_1_21 = r#"{"msg":"the path `/x` exists but it is not executable: Operation not permitted"}"#;
+        assert!(failure(OsStr::new("exec"), 1, crun_1_21).message.ends_with("not permitted: permission denied"));
     }
 }

@@ -7,7 +7,7 @@ import { FS_SOCKET, startVirtiofsd, virtiofsdFlavour } from '../virtiofsd.ts';
 import { VmChild } from '../vm-child.ts';
 import { qemuArgv } from './argv.ts';
 import { QmpClient, QmpError } from './qmp.ts';
-import { QemuVm, SHARE_END_MS } from './running-vm.ts';
+import { DEATH_MS, QemuVm, SHARE_END_MS } from './running-vm.ts';
 
 export interface QemuOptions {
   /** From the start of QEMU to its first word; 20 s unless told, for hosts under heavy load. */
@@ -46,6 +46,8 @@ export async function startQemu(spec: VmSpec, signal: AbortSignal, options: Qemu
     qemu?.kill();
     await qemu?.exited;
     await virtiofsd?.end(qemu ? SHARE_END_MS : 0);
+    // Its second process may not have been told yet to die with the first.
+    await spec.cgroup?.kill({ timeoutMs: DEATH_MS }).catch(() => undefined);
     throw error;
   } finally {
     // QEMU has connected, or never will.

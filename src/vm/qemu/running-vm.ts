@@ -18,7 +18,7 @@ export interface QemuParts {
 }
 
 /** How long the other process of a VM may take to die after SIGKILL before the cgroup is cleared. */
-const DEATH_MS = 3000;
+export const DEATH_MS = 3000;
 
 /**
  * virtiofsd ends by itself within some milliseconds of QEMU, and then reaps its own child; killed at once, it
