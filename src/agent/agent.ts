@@ -196,8 +196,10 @@ export class GuestAgent {
     await this.call('startContainer', `starting container ${id}`, { containerId: id });
   }
 
-  /** Takes the container out of the guest; its processes are killed. */
-  /** @param timeoutMs shorter than other requests may take: someone waits for the end of the container. */
+  /**
+   * Takes the container out of the guest; its processes are killed.
+   * @param timeoutMs shorter than other requests may take: someone waits for the end of the container.
+   */
   async removeContainer(id: string, timeoutMs: number): Promise<void> {
     await this.call('removeContainer', `removing container ${id}`, { containerId: id }, { timeoutMs });
   }

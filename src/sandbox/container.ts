@@ -183,8 +183,8 @@ export class Container {
   }
 
   /**
-   * Sends a signal. Never waits long for the guest; a SIGKILL that the guest does not carry out ends the VM. An error that
-   * the guest tells later is lost, as the signal's effect is anyway.
+   * Sends a signal. Never waits long for the guest; a SIGKILL that the guest does not carry out ends the VM. What
+   * the guest answers after a second, an error too, is heard by nobody.
    * @param all to every process of the container (containerd: only with the init).
    */
   async kill(execId: string, signal: number, all: boolean): Promise<void> {

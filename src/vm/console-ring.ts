@@ -9,7 +9,7 @@ const ESCAPES = /\u001b\[[0-?]*[ -/]*[@-~]|\u001b\][^\u0007\u001b]*(?:\u0007|\u0
 const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
 
 /** How Linux begins what it says of a fault that it does not survive. */
-export const PANIC = /\b(?:BUG|Oops|Kernel panic|general protection fault)\b/;
+export const PANIC = /\b(?:BUG:|kernel BUG at|Oops:|Kernel panic)/;
 
 /** Text of unknown origin, made safe for logs and terminals: only line feeds and tabs stay of the controls. */
 export function sanitizeText(text: string): string {

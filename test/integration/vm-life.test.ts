@@ -60,6 +60,15 @@ test('a kernel panic ends the VM at once, with the panic in the reason', limit, 
   await stand.assertEmpty(vm.processes);
 });
 
+test('a panic that does not end the VM has its time to be written, then the VM is ended', limit, async () => {
+  const vm = await stand.start({ kernelParams: 'init=/nonexistent panic=0' });
+  const exit = await within('end of the VM', 60_000, vm.exited);
+  assert.equal(exit.cause, 'guest-panicked');
+  // What Linux writes last, long after it has told QEMU.
+  assert.match(vm.console(), /end Kernel panic/);
+  await stand.assertEmpty(vm.processes);
+});
+
 test('the death of virtiofsd ends the VM and is named', limit, async () => {
   const vm = await stand.start();
   const [, virtiofsd] = vm.processes;

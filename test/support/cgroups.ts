@@ -1,5 +1,5 @@
 // Removes the cgroup folders that a test's namespace left; they are outside its scratch folder.
-import { readdirSync, rmdirSync, statSync } from 'node:fs';
+import { globSync, readdirSync, rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 const root = '/sys/fs/cgroup';
@@ -7,7 +7,11 @@ const root = '/sys/fs/cgroup';
 /** Removes a cgroup folder (`/name`) in every hierarchy, children first. What still has processes stays. */
 export function removeCgroups(name: string): void {
   const hierarchies = ['', ...readdirSync(root).filter((entry) => statSync(join(root, entry)).isDirectory())];
-  for (const hierarchy of hierarchies) removeBelow(join(root, hierarchy, name));
+  for (const hierarchy of hierarchies) {
+    removeBelow(join(root, hierarchy, name));
+    // Of VMs whose spec names no group.
+    for (const dir of globSync(join(root, hierarchy, 'bulkhead', `bulkhead-${name}-*`))) removeBelow(dir);
+  }
 }
 
 function removeBelow(dir: string): void {

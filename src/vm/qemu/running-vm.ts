@@ -17,7 +17,7 @@ export interface QemuParts {
   readonly cgroup: Cgroup | undefined;
 }
 
-/** How long the other process of a VM may take to die after SIGKILL before the cgroup is cleared. */
+/** How long what is left of a VM in its cgroup may take to die after SIGKILL. */
 export const DEATH_MS = 3000;
 
 /**
