@@ -11,6 +11,8 @@ BIN := node_modules/.bin
 CARGO_TARGET_DIR ?= $(CURDIR)/build/cargo
 export CARGO_TARGET_DIR
 CARGO_AGENT := --manifest-path guest/agent/Cargo.toml --locked
+CARGO_NATIVE := --manifest-path native/Cargo.toml --workspace --locked
+NATIVE := jail loopback mount
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -45,8 +47,8 @@ build: $(HOST) ## build/bin and build/lib/bulkhead: the shim and the operator's 
 
 $(HOST): $(HOST_SOURCES) | deps
 	@$(NODE) scripts/build.ts
-	@for part in loopback idmap; do \
-	  install -m 755 "$$(native/$$part/build.sh | tail -n 1)" build/lib/bulkhead/bulkhead-$$part || exit 1; \
+	@built=$$(native/build.sh | tail -n 1) && for part in $(NATIVE); do \
+	  install -m 755 "$$built/bulkhead-$$part" build/lib/bulkhead/bulkhead-$$part || exit 1; \
 	done
 	@touch $@
 
@@ -61,11 +63,9 @@ lint: | deps ## formatting, lint rules, types, import directions, Rust formattin
 	@$(BIN)/tsc --noEmit -p .
 	@$(NODE) scripts/check-imports.ts
 	@cargo fmt --manifest-path guest/agent/Cargo.toml --check
-	@cargo fmt --manifest-path native/loopback/Cargo.toml --check
-	@cargo fmt --manifest-path native/idmap/Cargo.toml --check
+	@cargo fmt --manifest-path native/Cargo.toml --all --check
 	@cargo clippy $(CARGO_AGENT) --all-targets -- -D warnings
-	@cargo clippy --manifest-path native/loopback/Cargo.toml --locked --all-targets -- -D warnings
-	@cargo clippy --manifest-path native/idmap/Cargo.toml --locked --all-targets -- -D warnings
+	@cargo clippy $(CARGO_NATIVE) --all-targets -- -D warnings
 
 test: test-unit test-integration test-containerd ## all tests
 
@@ -73,8 +73,7 @@ test-unit: | deps ## unit tests of the TypeScript packages and of the Rust agent
 	@$(NODE) --test 'src/**/*.test.ts' 'packages/*/src/**/*.test.ts' 'packages/*/test/**/*.test.ts' 'scripts/**/*.test.ts'
 	@PATH=$(CURDIR)/$(dir $(NODE)):$$PATH npm run --silent check-package -w ttrpc-ts
 	@cargo test $(CARGO_AGENT) --quiet
-	@cargo test --manifest-path native/loopback/Cargo.toml --locked --quiet
-	@cargo test --manifest-path native/idmap/Cargo.toml --locked --quiet
+	@cargo test $(CARGO_NATIVE) --quiet
 
 test-integration: build guest ## tests against a real containerd, QEMU and guest (TESTS="files" picks some)
 	@$(RUN_TESTS) $(wildcard $(TESTS))

@@ -26,7 +26,7 @@ export interface MountOptions {
   readonly scratchDir: string;
   /** Makes `root` a shared mount of its own first (once), so that mounts reach the daemon's namespace. */
   readonly share?: boolean;
-  /** Path of `bulkhead-idmap`, for entries with mapped owners. */
+  /** Path of `bulkhead-mount`, for entries with mapped owners. */
   readonly idMapHelper?: string;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
@@ -132,7 +132,7 @@ async function runStep(
   let argv: [string, ...string[]] = ['mount', '-a', '-T', options.fstab];
   if (idMap !== undefined) {
     const places = lines.flatMap(({ source, target }) => [source, target]);
-    argv = [options.helper ?? 'bulkhead-idmap', idMap.uids, idMap.gids, ...places];
+    argv = [options.helper ?? 'bulkhead-mount', idMap.uids, idMap.gids, ...places];
   } else if (only && lines.length === 1) {
     const flags = only.options === '' ? [] : ['-o', only.options];
     argv = ['mount', '-t', only.type, ...flags, '--', only.source, only.target];

@@ -113,7 +113,7 @@ export class Share {
   }
 
   #mount(mounts: readonly MountEntry[]): Promise<void> {
-    const idMapHelper = join(installationPrefix(), 'lib/bulkhead/bulkhead-idmap');
+    const idMapHelper = join(installationPrefix(), 'lib/bulkhead/bulkhead-mount');
     return mountAll(mounts, { root: this.dir, scratchDir: this.#sandboxDir, share: true, idMapHelper });
   }
 }

@@ -16,10 +16,8 @@ let lan: Lan;
 let helper: string;
 before(async () => {
   lan = await Lan.create();
-  const { stdout } = await promisify(execFile)(join(repoRoot, 'native/loopback/build.sh'), {
-    timeout: 300_000,
-  });
-  helper = stdout.trim().split('\n').at(-1) ?? '';
+  const { stdout } = await promisify(execFile)(join(repoRoot, 'native/build.sh'), { timeout: 300_000 });
+  helper = join(stdout.trim().split('\n').at(-1) ?? '', 'bulkhead-loopback');
 });
 after(() => lan.close());
 

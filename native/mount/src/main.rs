@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use mapping::Mapping;
 
 const USAGE: &str =
-    "usage: bulkhead-idmap UIDS GIDS SOURCE TARGET [SOURCE TARGET]...   (UIDS: inside:outside:count,...)";
+    "usage: bulkhead-mount UIDS GIDS SOURCE TARGET [SOURCE TARGET]...   (UIDS: inside:outside:count,...)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Builds the static helper and prints the path of the binary (the last line of stdout).
+# Builds the static programs and prints the folder that they are in (the last line of stdout).
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-root=$(cd "$here/../.." && pwd)
+root=$(cd "$here/.." && pwd)
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$root/build/cargo}"
 target=${BULKHEAD_HOST_TARGET:-$(rustc -vV | sed -n 's/^host: //p')}
 export RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static"
 cargo build --manifest-path "$here/Cargo.toml" --release --locked --target "$target" >&2
-echo "$CARGO_TARGET_DIR/$target/release/bulkhead-idmap"
+echo "$CARGO_TARGET_DIR/$target/release"
