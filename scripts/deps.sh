@@ -52,7 +52,7 @@ list_wanted() {
   # What builds: the guest kernel (its source is fetched by guest/image/build-kernel.sh) and image, the agent.
   wanted="$wanted erofs-utils make gcc libc6-dev binutils flex bison bc libelf-dev perl xz-utils git"
   # What only tests need.
-  wanted="$wanted e2fsprogs"
+  wanted="$wanted e2fsprogs patchelf"
   # Debian 12 has virtiofsd in qemu-system-common, 13 as a package of its own.
   if [ "$release" = 13 ]; then wanted="$wanted virtiofsd"; fi
   command -v npm >/dev/null || wanted="$wanted npm"

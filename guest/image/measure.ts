@@ -8,13 +8,13 @@
  * Several --append are measured interleaved, so that noise of the machine falls on all of them alike.
  */
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { access, constants } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { VmSpec } from '../../src/vm/hypervisor.ts';
-import { CHANNEL_FD, qemuArgv } from '../../src/vm/qemu/argv.ts';
+import { FD, qemuArgv } from '../../src/vm/qemu/argv.ts';
 
 const share = join(dirname(fileURLToPath(import.meta.url)), '../../build/share/bulkhead');
 const { values: options } = parseArgs({
@@ -61,6 +61,7 @@ function qemuArguments(variant: Variant, accelerator: 'kvm' | 'tcg'): string[] {
     kernelParams: variant.append,
     accelerator,
     hypervisorPath: options.qemu,
+    uid: 0,
   };
   // Only a port with an id of its own tells when the guest opens it.
   const withId = (argument: string) => argument.replace(/^virtserialport,/, 'virtserialport,id=agent,');
@@ -68,7 +69,7 @@ function qemuArguments(variant: Variant, accelerator: 'kvm' | 'tcg'): string[] {
     ...(options.bios ? ['-bios', options.bios] : []),
     ...options.device.flatMap((d) => ['-device', d]),
   ];
-  return [...qemuArgv(spec, { accelerator }).map(withId), ...extra];
+  return [...qemuArgv(spec, { accelerator, kernel: variant.kernel }).map(withId), ...extra];
 }
 
 /** Sum of a field of smaps_rollup in MiB; 0 when the process is gone. */
@@ -104,7 +105,10 @@ function boot(variant: Variant, accelerator: 'kvm' | 'tcg'): Promise<Boot> {
     let result: Boot | undefined;
     const started = performance.now();
     const [program = '', ...args] = qemuArguments(variant, accelerator);
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'] });
+    const image = openSync(variant.image, 'r');
+    const stdio = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'ignore', image] as const;
+    const child = spawn(program, args, { stdio: [...stdio] });
+    closeSync(image);
     const finish = (readyMs: number | undefined): void => {
       if (result) return;
       const pid = child.pid ?? 0;
@@ -122,9 +126,9 @@ function boot(variant: Variant, accelerator: 'kvm' | 'tcg'): Promise<Boot> {
     const collect = (chunk: Buffer): void => {
       output += chunk.toString('latin1');
     };
-    child.stdio.at(CHANNEL_FD.console)?.on('data', collect);
+    child.stdio.at(FD.console)?.on('data', collect);
     child.stderr?.on('data', collect);
-    const qmp = child.stdio.at(CHANNEL_FD.qmp);
+    const qmp = child.stdio.at(FD.qmp);
     if (qmp && 'write' in qmp) qmp.write('{"execute":"qmp_capabilities"}\n');
     qmp?.on('data', (chunk: Buffer) => {
       events += chunk.toString();

@@ -71,7 +71,7 @@ export async function checkVirtiofsd(config: Config): Promise<Finding> {
 export function checkGuestKernel(config: Config): Finding {
   const name = 'guest kernel';
   try {
-    checkKernel(config.vm.kernel);
+    checkKernel(config.vm.kernel, config.vm.user === 'root' ? 0 : config.vm.firstUid);
     return { name, status: 'ok', text: sizeText(config.vm.kernel) };
   } catch (error) {
     return failed(name, error, 'make guest, or set vm.kernel in the configuration');

@@ -14,6 +14,11 @@ export interface Config {
     readonly defaultMemoryMib: number;
     readonly overheadVcpus: number;
     readonly overheadMemoryMib: number;
+    /** Whom the VMM runs as: a user and group that no other VM has, or root, without its capabilities. */
+    readonly user: 'own' | 'root';
+    /** The first of the users for VMs, and how many there are. */
+    readonly firstUid: number;
+    readonly uidCount: number;
   };
   readonly sharedFs: {
     /** Absolute path of virtiofsd. */
@@ -79,6 +84,9 @@ export const KEYS: readonly Key[] = [
   { table: 'vm', name: 'default_memory_mib', kind: integer(64, 1_048_576), fallback: 1024, ...perPod },
   { table: 'vm', name: 'overhead_vcpus', kind: { t: 'number', min: 0, max: 16 }, fallback: 0, ...perPod },
   { table: 'vm', name: 'overhead_memory_mib', kind: integer(0, 65_536), fallback: 128, ...perPod },
+  { table: 'vm', name: 'user', kind: choice('own', 'root'), fallback: 'own', ...fixed },
+  { table: 'vm', name: 'first_uid', kind: integer(1_000, 4_294_000_000), fallback: 2_000_000_000, ...fixed },
+  { table: 'vm', name: 'uid_count', kind: integer(1, 900_000), fallback: 65_536, ...fixed },
   { table: 'shared_fs', name: 'daemon', kind: path, fallback: '', ...fixed },
   { table: 'shared_fs', name: 'cache', kind: choice('auto', 'always', 'never'), fallback: 'auto', ...perPod },
   {

@@ -2,7 +2,7 @@
  * Processes of the host: identity that survives pid reuse, signals, and the wrapper through which
  * children of the shim start (death with the parent, cgroup, network namespace).
  */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** A process by pid and start time (clock ticks since boot), which together are never reused. */
@@ -60,6 +60,21 @@ export function killRef(ref: ProcessRef, signal: NodeJS.Signals = 'SIGKILL'): bo
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
     throw error;
   }
+}
+
+/**
+ * The number that the host knows a thread by.
+ * @param pid its process, as the host knows it.
+ * @param number what the thread itself has for its number, in its pid namespace.
+ */
+export function hostThread(pid: number, number: number): number | undefined {
+  const folder = `/proc/${pid}/task`;
+  return readdirSync(folder)
+    .map(Number)
+    .find((thread) => {
+      const numbers = /^NSpid:\s+(.*)$/m.exec(readFileSync(`${folder}/${thread}/status`, 'utf8'))?.[1];
+      return Number(numbers?.split('\t').at(-1)) === number;
+    });
 }
 
 /**

@@ -16,6 +16,7 @@ import { type PreparedContainer, prepareContainer } from './prepare.ts';
 import type { CreateContainer, SandboxContext } from './sandbox.ts';
 import { Share } from './share.ts';
 import { removeSandboxDir, SandboxState } from './state.ts';
+import { claimUser, releaseUser } from './vm-user.ts';
 
 /** A VM that runs, its agent that answers, and the first container, prepared on the host. */
 export interface BootedVm {
@@ -67,6 +68,9 @@ export async function bootVm(
     memoryMib: size.memoryMib,
   });
   stack.defer(() => removeSandboxDir(state.dir));
+  const owner = `${context.namespace}/${first.id}`;
+  const uid = claimUser(config.vm, owner, (claimed) => state.update({ uid: claimed }));
+  stack.defer(() => releaseUser(uid, owner));
   const cgroup = await createCgroup(cgroupPath);
   stack.defer(async () => {
     await cgroup.kill({ timeoutMs: TEARDOWN_MS });
@@ -76,7 +80,7 @@ export async function bootVm(
   const network = await SandboxNetwork.prepare(
     first.spec.linux?.namespaces ?? [],
     pod,
-    { log: context.log, record: (record) => state.update({ network: record }) },
+    { log: context.log, record: (record) => state.update({ network: record }), uid },
     signal,
   );
   stack.defer(() => network.end());
@@ -92,6 +96,7 @@ export async function bootVm(
       accelerator: config.vm.accelerator,
       hypervisorPath: config.vm.path,
       cgroup,
+      uid,
       shared: {
         dir: share.dir,
         daemonPath: config.sharedFs.daemon,

@@ -27,6 +27,8 @@ export interface SandboxNetworkContext {
   log(level: 'debug' | 'info' | 'warn', message: string, fields?: Record<string, unknown>): void;
   /** Records what is about to be made, so that another process can undo it (`removeTaps`). */
   record(network: NetworkRecord): void;
+  /** User and group of the VMM, which opens the taps. */
+  readonly uid: number;
 }
 
 /** What a running sandbox gives for changes of its network. */
@@ -83,7 +85,7 @@ export class SandboxNetwork {
     network.#note(topology);
     if (topology.links.length > 0) {
       context.record({ ...namespace, taps: tapRecords(topology.links) });
-      await makeTaps(namespace, topology.links, topology.taps, signal === undefined ? {} : { signal });
+      await makeTaps(namespace, topology.links, topology.taps, { owner: context.uid, signal });
     }
     network.#topology = topology;
     network.#redirecting = redirectFrames(namespace, topology.links, signal);
@@ -92,8 +94,8 @@ export class SandboxNetwork {
   }
 
   /** The VM's part: its namespace and the network cards that it boots with. */
-  get vmSpec(): Pick<VmSpec, 'netnsPath' | 'newNetns' | 'nics'> {
-    if (this.mode.t !== 'join') return { newNetns: true };
+  get vmSpec(): Pick<VmSpec, 'netnsPath' | 'nics'> {
+    if (this.mode.t !== 'join') return {};
     return { netnsPath: this.mode.path, nics: this.#topology.links.map(nicOf) };
   }
 
@@ -214,7 +216,8 @@ export class SandboxNetwork {
     this.#context.record({ ...namespace, taps: tapRecords([...this.#topology.links, ...added]) });
     // Also those of which the device fails below are undone at the end.
     this.#topology = { ...this.#topology, links: [...this.#topology.links, ...added] };
-    await makeTaps(namespace, added, topology.taps, { signal: this.#stop.signal });
+    const options = { owner: this.#context.uid, signal: this.#stop.signal };
+    await makeTaps(namespace, added, topology.taps, options);
     await redirectFrames(namespace, added, this.#stop.signal);
     for (const link of added) await guest.vm.devices.addNic(nicOf(link));
   }

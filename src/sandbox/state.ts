@@ -12,6 +12,7 @@ import { killRef, type ProcessRef, waitGone } from '../host/process.ts';
 import { removeTree } from '../host/remove-tree.ts';
 import { type NetworkRecord, removeTaps } from '../vm/network/taps.ts';
 import { messageOf, ShimError } from './errors.ts';
+import { releaseUser } from './vm-user.ts';
 
 /** A process of the sandbox, found again by pid and start time (a pid alone may have been reused). */
 export interface RecordedProcess extends ProcessRef {
@@ -32,6 +33,8 @@ export interface SandboxRecord {
   readonly processes: readonly RecordedProcess[];
   /** The cgroup path, relative to the hierarchy's root, of VMM and virtiofsd. */
   readonly cgroup?: string;
+  /** The user that the VMM runs as; absent or 0: root. */
+  readonly uid?: number;
   /** What the VM's network cards are connected by. */
   readonly network?: NetworkRecord;
   /** The sandbox's own container was deleted while others ran: the VM ends with the last of them. */
@@ -144,6 +147,7 @@ export async function reapSandbox(namespace: string, id: string): Promise<void> 
     }
     await Promise.all(record.processes.map(end));
     if (record.network !== undefined) await removeTaps(record.network);
+    if (record.uid !== undefined) releaseUser(record.uid, `${namespace}/${id}`);
     rmSync(record.socket, { force: true });
   }
   await removeSandboxDir(dir);

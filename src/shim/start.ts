@@ -9,6 +9,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, constants, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { dirname, join } from 'node:path';
+import { descriptorOf } from '../host/descriptor.ts';
 import { makeFolders } from '../host/folders.ts';
 import { place } from '../sandbox/placement.ts';
 import { canConnect, socketPath } from './address.ts';
@@ -81,7 +82,7 @@ async function startServer(args: ShimArgs, bundle: string, path: string): Promis
         cwd: bundle,
         env: serverEnv(),
         detached: true,
-        stdio: ['ignore', 'ignore', log ?? 'ignore', listenerFd(listener)],
+        stdio: ['ignore', 'ignore', log ?? 'ignore', descriptorOf(listener)],
       },
     );
     await new Promise<void>((resolve, reject) => {
@@ -112,14 +113,6 @@ async function bind(path: string): Promise<Server> {
   } catch (error) {
     throw new Error(`cannot listen at ${path}: ${(error as Error).message}`);
   }
-}
-
-/** The descriptor of a listening server; Node has no public accessor for it. */
-function listenerFd(listener: Server): number {
-  const fd = (listener as unknown as { _handle?: { fd?: number } })._handle?.fd;
-  if (fd === undefined || fd < 0)
-    throw new Error('this Node does not expose the descriptor of a listening socket');
-  return fd;
 }
 
 function openLog(bundle: string): number | undefined {

@@ -8,7 +8,7 @@ import type { ProcessRef } from '../host/process.ts';
 
 /** The folder that the host shares with the guest over virtio-fs. */
 export interface SharedFolder {
-  /** Absolute path of the exported folder; mounts made below it later are seen by the guest. */
+  /** Absolute path of the exported folder. The guest cannot write in it, only in what is mounted below, now or later. */
   readonly dir: string;
   /** virtiofsd binary: QEMU's C daemon (7.2) or the Rust one (1.8+); told apart by the implementation. */
   readonly daemonPath: string;
@@ -53,10 +53,12 @@ export interface VmSpec {
   readonly hypervisorPath: string;
   /** All processes of the VM join it before they exec. */
   readonly cgroup?: Cgroup;
-  /** Network namespace of the VMM; absent: the caller's own. */
+  /** User and group that the VMM runs as, its own on this host; 0 is root's. */
+  readonly uid: number;
+  /** How gladly the kernel ends the VM when the host has no memory left, -1000 to 1000; absent: as the caller. */
+  readonly oomScoreAdj?: number;
+  /** Network namespace of the VMM; absent: an empty one of its own, which ends with it. */
   readonly netnsPath?: string;
-  /** The VMM gets an empty network namespace of its own, which ends with it; instead of `netnsPath`. */
-  readonly newNetns?: boolean;
   readonly shared?: SharedFolder;
   /** Devices that are there at boot; others can be added to a running VM. */
   readonly disks?: readonly DiskSpec[];

@@ -18,7 +18,7 @@ function file(name: string, content: string | Buffer, mode = 0o644): string {
 
 const elf = Buffer.concat([Buffer.from([0x7f]), Buffer.from('ELF'), Buffer.alloc(1024)]);
 const bzImage = Buffer.concat([Buffer.alloc(0x202), Buffer.from('HdrS'), Buffer.alloc(600)]);
-const program = file('qemu', '#!/bin/sh\n', 0o755);
+const program = file('qemu', elf, 0o755);
 const folder = join(dir, 'folder');
 mkdirSync(folder);
 
@@ -27,6 +27,7 @@ const good: VmSpec = {
   dir,
   vcpus: 1,
   memoryMib: 128,
+  uid: 2_000_000_000,
   kernel: file('vmlinux', elf),
   image: file('image', Buffer.alloc(4096)),
   kernelParams: '',
@@ -49,6 +50,11 @@ const bad: [string, Partial<VmSpec>, RegExp][] = [
     /the hypervisor \/no\/qemu does not exist; install it .*vm\.path/,
   ],
   ['QEMU is a folder', { hypervisorPath: folder }, /is not a file/],
+  [
+    'QEMU is a script',
+    { hypervisorPath: file('script', '#!/bin/sh\n', 0o755) },
+    /is a script, and there is no/,
+  ],
   ['QEMU not executable', { hypervisorPath: file('plain', 'x') }, /is not executable/],
   [
     'no virtiofsd',
@@ -57,6 +63,11 @@ const bad: [string, Partial<VmSpec>, RegExp][] = [
   ],
   ['no kernel', { kernel: '/no/k' }, /the guest kernel \/no\/k does not exist; .*make guest.*vm\.kernel/],
   ['kernel is a folder', { kernel: folder }, /is not a file/],
+  [
+    'a kernel for root alone',
+    { kernel: file('secret', elf, 0o600) },
+    /cannot be read by the user of the VM; chmod/,
+  ],
   ['empty kernel', { kernel: file('empty', '') }, /empty is empty/],
   ['garbage kernel', { kernel: file('garbage', 'x'.repeat(5000)) }, /neither an ELF file nor a bzImage/],
   ['no image', { image: '/no/i' }, /the guest image \/no\/i does not exist; .*make guest.*vm\.image/],

@@ -24,6 +24,16 @@ function statOf(what: string, path: string, hint: string): Stats {
   }
 }
 
+/** In the jail there is nothing that could interpret a script. */
+function checkBinary(what: string, path: string, hint: string): void {
+  if (readHead(what, path, hint).subarray(0, 2).toString('latin1') === '#!') {
+    fail(
+      `${what} ${path} is a script, and there is no interpreter where it runs`,
+      `${hint} (of the program itself)`,
+    );
+  }
+}
+
 /** @throws VmError unless the path is an executable file. */
 export function checkProgram(what: string, path: string, hint: string): void {
   if (!statOf(what, path, hint).isFile()) fail(`${what} ${path} is not a file`, hint);
@@ -32,12 +42,13 @@ export function checkProgram(what: string, path: string, hint: string): void {
   } catch (error) {
     fail(`${what} ${path} is not executable`, hint, error);
   }
+  checkBinary(what, path, hint);
 }
 
 const BZIMAGE_MAGIC_OFFSET = 0x202;
 const HEAD_BYTES = BZIMAGE_MAGIC_OFFSET + 4;
 
-function readHead(path: string, hint: string): Buffer {
+function readHead(what: string, path: string, hint: string): Buffer {
   try {
     const fd = openSync(path, 'r');
     try {
@@ -47,7 +58,7 @@ function readHead(path: string, hint: string): Buffer {
       closeSync(fd);
     }
   } catch (error) {
-    return fail(`cannot read the guest kernel ${path}: ${(error as Error).message}`, hint, error);
+    return fail(`cannot read ${what} ${path}: ${(error as Error).message}`, hint, error);
   }
 }
 
@@ -57,11 +68,19 @@ export function isKernel(head: Buffer): boolean {
   return head.subarray(BZIMAGE_MAGIC_OFFSET, BZIMAGE_MAGIC_OFFSET + 4).toString('latin1') === 'HdrS';
 }
 
-/** @throws VmError unless the path is a kernel. */
-export function checkKernel(path: string): void {
+/**
+ * @param uid who will read it.
+ * @throws VmError unless the path is a kernel.
+ */
+export function checkKernel(path: string, uid: number): void {
   const hint = "build it with 'make guest' or set vm.kernel in the configuration";
-  if (!statOf('the guest kernel', path, hint).isFile()) fail(`the guest kernel ${path} is not a file`, hint);
-  const head = readHead(path, hint);
+  const stat = statOf('the guest kernel', path, hint);
+  if (!stat.isFile()) fail(`the guest kernel ${path} is not a file`, hint);
+  if (uid !== 0 && (stat.mode & 0o004) === 0) {
+    const way = `chmod o+r ${path}, or set vm.user to "root" in the configuration`;
+    fail(`the guest kernel ${path} cannot be read by the user of the VM`, way);
+  }
+  const head = readHead('the guest kernel', path, hint);
   if (head.length === 0) fail(`the guest kernel ${path} is empty`, hint);
   if (!isKernel(head)) fail(`the guest kernel ${path} is neither an ELF file nor a bzImage`, hint);
 }
@@ -124,7 +143,7 @@ export function checkSpec(spec: VmSpec): AcceleratorChoice {
   }
   const install = 'install it (apt-get install qemu-system-x86) or set';
   checkProgram('the hypervisor', spec.hypervisorPath, `${install} vm.path in the configuration`);
-  checkKernel(spec.kernel);
+  checkKernel(spec.kernel, spec.uid);
   checkImage(spec.image);
   if (spec.shared) {
     const hint = 'install it (apt-get install virtiofsd, or qemu-system-common on Debian 12) or set';

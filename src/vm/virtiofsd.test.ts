@@ -39,24 +39,23 @@ test('a program elsewhere is asked, and anything else is an error that names the
   }
 });
 
-test('the arguments fit the flavour, ours before the configured ones', () => {
+test('the arguments fit the flavour, ours before the configured ones; both have the map of attributes', () => {
   const shared = { dir: '/run/a,b', daemonPath: '/d', cache: 'never', extraArgs: ['--extra'] } as const;
   const rust = virtiofsdArgv(shared, 'rust');
   assert.equal(rust[0], '/d');
-  for (const arg of [
-    '--fd=0',
-    '--shared-dir=/run/a,b',
-    '--cache=never',
-    '--announce-submounts',
-    '--sandbox=namespace',
-  ]) {
-    assert.ok(rust.includes(arg), arg);
-  }
+  const own = ['--fd=0', '--shared-dir=/share', '--cache=never', '--announce-submounts', '--sandbox=chroot'];
+  for (const arg of own) assert.ok(rust.includes(arg), arg);
+  assert.ok(
+    rust.some((a) => a.startsWith('--xattrmap=:') && a.includes(':prefix:client:trusted.:user.virtiofs.:')),
+  );
   assert.equal(rust.at(-1), '--extra');
   const qemu = virtiofsdArgv(shared, 'qemu');
-  assert.ok(qemu.includes('source=/run/a\\,b'));
-  assert.ok(qemu.some((a) => a.startsWith('cache=none,sandbox=namespace,announce_submounts')));
+  assert.ok(qemu.includes('source=/share'));
+  assert.ok(qemu.some((a) => a.startsWith('cache=none,sandbox=chroot,announce_submounts')));
+  assert.ok(
+    qemu.some((a) => a.startsWith('xattrmap=:') && a.includes(':prefix:client:trusted.:user.virtiofs.:')),
+  );
   assert.equal(qemu.at(-1), '--extra');
   const auto = virtiofsdArgv({ ...shared, cache: 'auto' }, 'qemu');
-  assert.ok(auto.some((a) => a.startsWith('cache=always,timeout=1,sandbox=namespace')));
+  assert.ok(auto.some((a) => a.startsWith('cache=always,timeout=1,sandbox=chroot')));
 });

@@ -1,10 +1,11 @@
 /** The daemon that exports the sandbox's shared folder to the guest: QEMU's own (C) or the Rust one. */
 import { closeSync, constants, existsSync, openSync, realpathSync, renameSync, rmSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
+import { createServer, Socket } from 'node:net';
 import { join } from 'node:path';
-import type { Cgroup } from '../host/cgroup.ts';
 import { runCommand } from '../host/command.ts';
+import { descriptorOf } from '../host/descriptor.ts';
 import { type SharedFolder, VmError } from './hypervisor.ts';
+import { JAILED_SHARE, type JailPlace, shareJail } from './jail.ts';
 import { VmChild } from './vm-child.ts';
 
 export type VirtiofsdFlavour = 'qemu' | 'rust';
@@ -51,103 +52,120 @@ export async function virtiofsdFlavour(path: string, signal?: AbortSignal): Prom
  */
 const QEMU_CACHE = { auto: 'always,timeout=1', always: 'always', never: 'none' } as const;
 
+/**
+ * What becomes of the extended attributes that a guest sets. Those that mean something to the host (`trusted.*`, which
+ * overlay file systems read, and labels of security modules) are kept under a name that means nothing to it;
+ * capabilities of files pass, as in any container, and so do ACLs and `user.*`, except under that name.
+ */
+const XATTR_MAP = [
+  ':ok:all:security.capability:security.capability:',
+  ':ok:all:system.posix_acl_:system.posix_acl_:',
+  ':bad:client:user.virtiofs.::',
+  ':prefix:client:trusted.:user.virtiofs.:',
+  ':prefix:client:security.:user.virtiofs.:',
+  ':prefix:server::user.virtiofs.:',
+  ':ok:all:user.:user.:',
+  ':bad:all:::',
+].join('');
+
 /** The arguments of the daemon; its listening socket is fd 0. */
 export function virtiofsdArgv(shared: SharedFolder, flavour: VirtiofsdFlavour): string[] {
-  const { daemonPath, dir, cache, extraArgs } = shared;
+  const { daemonPath, cache, extraArgs } = shared;
+  // The launcher has set the limit of descriptors.
+  const own = ['--fd=0', '--rlimit-nofile=0'];
   if (flavour === 'rust') {
-    const own = [
-      '--fd=0',
-      `--shared-dir=${dir}`,
-      `--cache=${cache}`,
-      '--sandbox=namespace',
-      '--announce-submounts',
+    own.push(`--shared-dir=${JAILED_SHARE}`, '--sandbox=chroot', `--cache=${cache}`, '--announce-submounts');
+    own.push('--xattr', `--xattrmap=${XATTR_MAP}`, '--log-level=warn');
+  } else {
+    // `posix_lock`, `flock`: a blocking lock of a guest process would otherwise stop the only worker.
+    const options = [
+      'sandbox=chroot',
+      'announce_submounts',
+      'xattr',
+      'flock',
+      'posix_lock',
+      'log_level=warn',
     ];
-    return [daemonPath, ...own, '--xattr', '--log-level=warn', ...extraArgs];
+    own.push('-f', '-o', `source=${JAILED_SHARE}`, '-o', `cache=${QEMU_CACHE[cache]},${options.join(',')}`);
+    own.push('-o', `xattrmap=${XATTR_MAP}`);
   }
-  // Commas part options here; a backslash keeps one in a value.
-  const source = dir.replace(/[\\,]/g, '\\$&');
-  const options = [
-    'sandbox=namespace',
-    'announce_submounts',
-    'xattr',
-    'flock',
-    'posix_lock',
-    'log_level=warn',
-  ];
-  // A blocking lock of a guest process would otherwise stop the only worker.
-  const own = [
-    '--fd=0',
-    '-f',
-    '-o',
-    `source=${source}`,
-    '-o',
-    `cache=${QEMU_CACHE[cache]},${options.join(',')}`,
-  ];
   return [daemonPath, ...own, ...extraArgs];
 }
 
-/** Name of the socket in the VM's folder while the VMM connects. */
-export const FS_SOCKET = 'fs.sock';
+/** Name of the socket in the VM's folder until the VMM's end of it is connected. */
+const SOCKET = 'fs.sock';
 
-export interface VirtiofsdOptions {
+export interface VirtiofsdOptions extends JailPlace {
   readonly shared: SharedFolder;
   readonly flavour: VirtiofsdFlavour;
-  /** The VM's folder. */
-  readonly dir: string;
-  readonly cgroup?: Cgroup | undefined;
+}
+
+/** The daemon, and the VMM's connection to it, of which nothing was read. */
+export interface Share {
+  readonly daemon: VmChild;
+  readonly connection: Socket;
 }
 
 /**
- * Starts the daemon on a socket that listens already, so the VMM can connect at once and nobody polls for it.
- * The socket lies at `<dir>/fs.sock`; the caller removes it when the VMM has connected.
- * @throws Error when it cannot be started; the socket is gone then.
+ * Starts the daemon. It serves one connection and ends with it.
+ * @throws Error; nothing of it is left then.
  */
-export async function startVirtiofsd(options: VirtiofsdOptions): Promise<VmChild> {
-  const { dir, shared, flavour, cgroup } = options;
-  await using listener = await listen(dir);
-  const argv = virtiofsdArgv(shared, flavour);
+export async function startVirtiofsd(options: VirtiofsdOptions): Promise<Share> {
+  const { dir, shared, flavour } = options;
+  const jail = shareJail(virtiofsdArgv(shared, flavour), { ...options, shared: shared.dir });
+  const folder = openSync(dir, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     // As fd 0, because libuv makes only the standard descriptors blocking, and the daemon accepts without waiting.
-    return await VmChild.start({ name: 'virtiofsd', argv, cwd: dir, cgroup, stdin: listener.fd });
-  } catch (error) {
-    rmSync(join(dir, FS_SOCKET), { force: true });
-    throw error;
+    const start = (stdin: number) => VmChild.start({ name: 'virtiofsd', jail, stdin });
+    const daemon = await withListener(dir, folder, start);
+    return { daemon, connection: await connect(at(folder, SOCKET), daemon) };
+  } finally {
+    rmSync(join(dir, SOCKET), { force: true });
+    closeSync(folder);
   }
 }
 
-interface Listener extends AsyncDisposable {
-  readonly fd: number;
+/** A socket's path may have 107 bytes only. */
+function at(folder: number, name: string): string {
+  return `/proc/self/fd/${folder}/${name}`;
 }
 
-/**
- * Closing it unlinks the path it was bound to, so the socket is renamed and stays reachable for the VMM. Bound
- * through `/proc/self/fd`, because a socket's path may have 107 bytes only.
- */
-async function listen(dir: string): Promise<Listener> {
-  const folder = openSync(dir, constants.O_RDONLY | constants.O_DIRECTORY);
+/** Closing the server unlinks the path it was bound to, so the socket is renamed and stays reachable. */
+async function withListener<T>(dir: string, folder: number, use: (fd: number) => Promise<T>): Promise<T> {
   const server = createServer();
-  const close = async () => {
-    await new Promise<void>((resolve) => server.close(() => resolve()));
-    closeSync(folder);
-  };
   try {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen(`/proc/self/fd/${folder}/${FS_SOCKET}.new`, 1, resolve);
+      server.listen(at(folder, `${SOCKET}.new`), 1, resolve);
     });
-    renameSync(join(dir, `${FS_SOCKET}.new`), join(dir, FS_SOCKET));
-    return { fd: descriptorOf(server), [Symbol.asyncDispose]: close };
+    renameSync(join(dir, `${SOCKET}.new`), join(dir, SOCKET));
   } catch (error) {
-    await close();
-    throw new Error(`cannot make the socket ${join(dir, FS_SOCKET)}: ${(error as Error).message}`, {
+    server.close();
+    throw new Error(`cannot make the socket ${join(dir, SOCKET)}: ${(error as Error).message}`, {
       cause: error,
     });
   }
+  try {
+    return await use(descriptorOf(server));
+  } finally {
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+  }
 }
 
-/** Node gives no public way to the descriptor of a server; its handle has had this field since 0.x. */
-function descriptorOf(server: Server): number {
-  const fd: unknown = Reflect.get(Object(Reflect.get(server, '_handle')), 'fd');
-  if (typeof fd === 'number' && fd >= 0) return fd;
-  throw new Error('this Node does not show the descriptor of a listening socket');
+/** The VMM's end, which is not read from here. The daemon need not have come up for it. */
+function connect(path: string, daemon: VmChild): Promise<Socket> {
+  const socket = new Socket();
+  socket.pause();
+  return new Promise((resolve, reject) => {
+    const failed = async (error: Error) => {
+      await daemon.end(0);
+      reject(new Error(daemon.stderr().trim() || `it cannot be reached: ${error.message}`, { cause: error }));
+    };
+    socket.once('error', failed);
+    socket.connect(path, () => {
+      socket.off('error', failed);
+      socket.on('error', () => undefined); // the VMM's matter
+      resolve(socket);
+    });
+  });
 }

@@ -1,9 +1,9 @@
-/** A process of the VM (VMM, virtiofsd): started through the wrapper, its stderr kept, its exit awaited. */
+/** A process of the VM (VMM, virtiofsd): started in its jail, its stderr kept, its exit awaited. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { Socket } from 'node:net';
-import type { Cgroup } from '../host/cgroup.ts';
-import { childEnv, type ProcessRef, processRef, wrapArgv } from '../host/process.ts';
+import { childEnv, killRef, type ProcessRef, processRef } from '../host/process.ts';
 import { ConsoleRing } from './console-ring.ts';
+import { type Jail, jailLauncher } from './jail.ts';
 
 export interface ChildExit {
   readonly code: number | null;
@@ -12,71 +12,66 @@ export interface ChildExit {
 
 export interface ChildSpec {
   readonly name: string;
-  readonly argv: readonly string[];
-  readonly cwd: string;
-  readonly cgroup?: Cgroup | undefined;
-  readonly netnsPath?: string | undefined;
-  /** It gets an empty network namespace of its own; instead of `netnsPath`. */
-  readonly newNetns?: boolean | undefined;
-  /** File descriptor that the child gets as its 0, made blocking; absent: /dev/null. */
+  readonly jail: Jail;
+  /** File descriptor that the program gets as its 0, made blocking; absent: /dev/null. */
   readonly stdin?: number;
   /** How many connected stream sockets it gets as fd 3, 4, ... */
   readonly channels?: number;
+  /** What it gets as the descriptors after these; undefined leaves /dev/null in a place. */
+  readonly descriptors?: readonly (number | undefined)[];
 }
 
 const STDERR_BYTES = 16 * 1024;
 
 export class VmChild {
   readonly name: string;
+  /** The program. */
   readonly ref: ProcessRef;
+  /** Its parent, which ends with it, as it is killed with its parent. */
+  readonly launcher: ProcessRef;
   /** Our ends of the child's channels. */
   readonly channels: readonly Socket[];
   /** Settles when the process is gone and its stderr is read, never rejects. */
   readonly exited: Promise<ChildExit>;
-  readonly #child: ChildProcess;
-  readonly #stderr = new ConsoleRing(STDERR_BYTES);
+  readonly #launched: Launched;
   #exit: ChildExit | undefined;
 
-  private constructor(name: string, ref: ProcessRef, child: ChildProcess) {
+  private constructor(name: string, ref: ProcessRef, launched: Launched, channels: readonly Socket[]) {
     this.name = name;
     this.ref = ref;
-    this.#child = child;
-    this.channels = child.stdio.slice(3).filter((s) => s instanceof Socket);
-    for (const channel of this.channels) channel.on('error', () => undefined); // seen as the child's exit
-    this.#child.stderr?.on('data', (data: Buffer) => this.#stderr.push(data));
-    this.exited = this.#watch();
+    this.launcher = launched.ref;
+    this.#launched = launched;
+    this.channels = channels;
+    this.exited = launched.exited.then((exit) => {
+      this.#exit = exit;
+      return exit;
+    });
   }
 
-  /** @throws Error when the wrapper cannot be started at all. */
+  /** @throws Error when the program cannot be started, with what the launcher said. */
   static async start(spec: ChildSpec): Promise<VmChild> {
-    const [file, ...args] = wrapArgv(spec.argv, {
-      procsFiles: spec.cgroup?.procsFiles ?? [],
-      ...(spec.netnsPath === undefined ? {} : { netnsPath: spec.netnsPath }),
-      ...(spec.newNetns === undefined ? {} : { newNetns: spec.newNetns }),
-    });
+    const launcher = jailLauncher();
     const channels = Array.from({ length: spec.channels ?? 0 }, () => 'pipe' as const);
-    const child = spawn(file, args, {
-      cwd: spec.cwd,
+    const descriptors = (spec.descriptors ?? []).map((one) => one ?? ('ignore' as const));
+    const status = 3 + channels.length + descriptors.length;
+    const request = JSON.stringify({ ...spec.jail, parent: process.pid, status_fd: status });
+    const child = spawn(launcher, [request], {
       env: childEnv(),
-      stdio: [spec.stdin ?? 'ignore', 'ignore', 'pipe', ...channels],
+      stdio: [spec.stdin ?? 'ignore', 'ignore', 'pipe', ...channels, ...descriptors, 'pipe'],
     });
     if (child.pid === undefined) {
       const error = await new Promise<Error>((resolve) => child.once('error', resolve));
-      throw new Error(`cannot start ${spec.name} through ${file}: ${error.message}`, { cause: error });
+      throw new Error(`cannot start ${spec.name} by ${launcher}: ${error.message}`, { cause: error });
     }
-    child.on('error', () => undefined); // a kill that came too late
-    // Read before the event loop can reap it, so the pid is still this process's.
-    const ref = processRef(child.pid) ?? { pid: child.pid, startTime: '0' };
-    return new VmChild(spec.name, ref, child);
-  }
-
-  async #watch(): Promise<ChildExit> {
-    const exit = await new Promise<ChildExit>((resolve) => {
-      this.#child.once('exit', (code, signal) => resolve({ code, signal }));
-    });
-    this.#exit = exit;
-    await ended(this.#child.stderr);
-    return exit;
+    const launched = new Launched(child);
+    const ours = child.stdio.slice(3, 3 + channels.length).filter((one) => one instanceof Socket);
+    for (const channel of ours) channel.on('error', () => undefined); // seen as the child's exit
+    const pid = await firstLine(child.stdio[status] as Socket);
+    const ref = processRef(Number(pid));
+    if (ref !== undefined) return new VmChild(spec.name, ref, launched, ours);
+    const exit = await launched.exited;
+    for (const channel of ours) channel.destroy();
+    throw new Error(launched.stderr().trim() || `${launcher} ended with ${describeExit(exit)}`);
   }
 
   /** The exit if the process is known to be gone. */
@@ -85,7 +80,7 @@ export class VmChild {
   }
 
   stderr(): string {
-    return this.#stderr.text();
+    return this.#launched.stderr();
   }
 
   /** Waits for the process to end by itself, at most `graceMs`, then kills it. */
@@ -96,8 +91,50 @@ export class VmChild {
   }
 
   kill(): void {
-    if (this.#exit === undefined) this.#child.kill('SIGKILL');
+    if (this.#exit === undefined) killRef(this.ref, 'SIGKILL');
   }
+}
+
+/** The launcher as a child of ours: it ends as the program has ended. */
+class Launched {
+  readonly ref: ProcessRef;
+  readonly exited: Promise<ChildExit>;
+  readonly #stderr = new ConsoleRing(STDERR_BYTES);
+
+  constructor(child: ChildProcess) {
+    child.on('error', () => undefined); // a kill that came too late
+    // Read before the event loop can reap it, so the pid is still this process's.
+    this.ref = processRef(child.pid!) ?? { pid: child.pid!, startTime: '0' };
+    child.stderr?.on('data', (data: Buffer) => this.#stderr.push(data));
+    const exit = new Promise<ChildExit>((resolve) => {
+      child.once('exit', (code, signal) => resolve({ code, signal }));
+    });
+    this.exited = exit.then(async (how) => {
+      await ended(child.stderr);
+      return how;
+    });
+  }
+
+  stderr(): string {
+    return this.#stderr.text();
+  }
+}
+
+/** What comes before the first line feed, or before the end. */
+function firstLine(socket: Socket): Promise<string> {
+  let text = '';
+  return new Promise((resolve) => {
+    const done = () => {
+      socket.destroy();
+      resolve(text.split('\n', 1)[0] ?? '');
+    };
+    socket.on('data', (data: Buffer) => {
+      text += data.toString('latin1');
+      if (text.includes('\n')) done();
+    });
+    socket.once('error', done);
+    socket.once('end', done);
+  });
 }
 
 /** Output is complete soon after the exit, unless a grandchild holds the other end. */

@@ -25,6 +25,8 @@ export interface MachineOptions {
 
 let count = 0;
 
+const VMM_USER = 2_000_071_000;
+
 /** The limit of a boot: an emulated machine on a busy host. */
 const BOOT_MS = 90_000;
 
@@ -84,6 +86,7 @@ export class Machine {
       {
         log: (level, message, fields) => logs.push(`${level} ${message} ${JSON.stringify(fields ?? {})}`),
         record: (record) => records.push(record),
+        uid: VMM_USER,
       },
       signal,
     );
@@ -93,7 +96,7 @@ export class Machine {
     const guest = process.env.BULKHEAD_TEST_GUEST ?? join(repoRoot, 'build/share/bulkhead');
     const vm = await startQemu(
       {
-        ...{ id, dir: join(dir, 'vm'), vcpus: 1, memoryMib: 256, cgroup },
+        ...{ id, dir: join(dir, 'vm'), vcpus: 1, memoryMib: 256, cgroup, uid: VMM_USER },
         ...{ kernel: join(guest, 'vmlinux'), image: join(guest, 'image'), kernelParams: '' },
         ...{ accelerator: 'auto', hypervisorPath: '/usr/bin/qemu-system-x86_64' },
         shared: { dir: share.dir, daemonPath: installedVirtiofsd(), cache: 'auto', extraArgs: [] },

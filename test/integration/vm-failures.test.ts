@@ -1,5 +1,6 @@
 // Starts that cannot work: each gives an error that says what, where and what to do, and leaves nothing.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -13,9 +14,11 @@ before(async () => {
 });
 after(() => stand.close());
 
+/** A program of the body of a C main function: scripts have no interpreter where they would run. */
 function program(name: string, body: string): string {
   const path = join(stand.dir, name);
-  writeFileSync(path, `#!/bin/sh\n${body}\n`, { mode: 0o755 });
+  const source = `#include <stdio.h>\n#include <string.h>\n#include <unistd.h>\nint main(int argc, char **argv) {${body}}`;
+  execFileSync('cc', ['-static', '-x', 'c', '-o', path, '-'], { input: source });
   return path;
 }
 
@@ -51,17 +54,17 @@ test('a kernel that only looks like one', limit, async () => {
 });
 
 test('QEMU that ends at once, or says nothing sensible', limit, async () => {
-  const ends = program('ends', 'echo "no room" >&2; exit 3');
+  const ends = program('ends', 'fputs("no room\\n", stderr); return 3;');
   await fails({ hypervisorPath: ends }, 'vmm', /code 3[\s\S]*no room/);
-  const babbles = program('babbles', 'echo hello >&3; sleep 100');
+  const babbles = program('babbles', 'write(3, "hello\\n", 6); sleep(100);');
   await fails({ hypervisorPath: babbles }, 'vmm', /did not come up: [\s\S]*not JSON/);
 });
 
 test('virtiofsd that ends at once, is something else, or refuses its arguments', limit, async () => {
-  const version = 'if [ "$1" = --version ]; then echo "virtiofsd 1.13.2"; exit 0; fi';
-  const ends = program('vfsd-ends', `${version}\necho "no folder" >&2; exit 1`);
+  const version = 'if (!strcmp(argv[1], "--version")) { puts("virtiofsd 1.13.2"); return 0; }';
+  const ends = program('vfsd-ends', `${version} fputs("no folder\\n", stderr); return 1;`);
   await fails({ shared: shared(ends) }, 'virtiofsd', /virtiofsd died with code 1: [\s\S]*no folder/);
-  const other = program('vfsd-other', 'echo hello');
+  const other = program('vfsd-other', 'puts("hello");');
   await fails({ shared: shared(other) }, 'virtiofsd', /does not look like virtiofsd/);
   const daemon = stand.spec().shared?.daemonPath ?? '';
   const extraArgs = ['--no-such-option'];

@@ -20,12 +20,15 @@ export interface Stand {
   readonly vmDir: string;
   readonly sharedDir: string;
   readonly cgroup: Cgroup;
-  spec(change?: Partial<VmSpec>): VmSpec;
-  start(change?: Partial<VmSpec>, signal?: AbortSignal): Promise<Vm>;
+  spec(change?: Change): VmSpec;
+  start(change?: Change, signal?: AbortSignal): Promise<Vm>;
   /** Fails unless every process, socket and helper of the VMs is gone. */
   assertEmpty(processes?: readonly ProcessRef[]): Promise<void>;
   close(): Promise<void>;
 }
+
+/** Other values of a spec; one cannot be taken away. */
+type Change = { readonly [K in keyof VmSpec]?: Exclude<VmSpec[K], undefined> };
 
 let count = 0;
 
@@ -42,8 +45,9 @@ export async function createStand(): Promise<Stand> {
   mkdirSync(sharedDir);
   await mountAll([], { root: sharedDir, scratchDir: dir, share: true });
   const cgroup = await createCgroup(vmCgroupPath('', `vm-test-${process.pid}-${count++}`));
-  const spec = (change: Partial<VmSpec> = {}): VmSpec => ({
+  const spec = (change: Change = {}): VmSpec => ({
     id: 'test',
+    uid: 2_000_070_000 + (process.pid % 1000),
     dir: vmDir,
     vcpus: 1,
     memoryMib: 192,

@@ -25,7 +25,7 @@ test('boots, answers over the agent channel, pauses, and leaves nothing when kil
   assert.equal(vm.pid, vm.processes[0]?.pid);
   assert.deepEqual(
     vm.processes.map((p) => p.name),
-    ['qemu', 'virtiofsd'],
+    ['qemu', 'virtiofsd', 'qemu-jail', 'virtiofsd-jail'],
   );
   assertRunning(vm, stand.cgroup);
   const connection = await awaitAgent(vm);
@@ -45,7 +45,7 @@ test('no process of ours leaks its environment or descriptors into the VMM', lim
   process.env.BULKHEAD_TEST_SECRET = 'x';
   const vm = await stand.start({ shared: undefined } as never);
   const environment = readFileSync(`/proc/${vm.pid}/environ`, 'latin1').split('\0').filter(Boolean);
-  assert.deepEqual(environment.map((e) => e.split('=')[0]).sort(), ['LC_ALL', 'PATH', 'PWD']);
+  assert.deepEqual(environment.map((e) => e.split('=')[0]).sort(), ['LC_ALL', 'PATH']);
   assert.match(readFileSync(`/proc/${vm.pid}/status`, 'utf8'), /^Seccomp:\s+2$/m);
   await vm.kill();
   await stand.assertEmpty(vm.processes);
@@ -120,10 +120,8 @@ test(
   limit,
   async () => {
     const vm = await stand.start();
-    await awaitAgent(vm); // the daemon has entered its namespaces by then
-    const known = new Set(vm.processes.map((p) => p.pid));
-    const inner = stand.cgroup.procs().find((pid) => !known.has(pid));
-    assert.ok(inner, 'the daemon has a sandboxed process');
+    await awaitAgent(vm); // the daemon has changed its root by then
+    const inner = vm.processes[1]?.pid;
     const target = join(stand.sharedDir, 'late');
     const tmpfs = { type: 'tmpfs', source: 'tmpfs', target, options: ['size=1m'] };
     await mountAll([tmpfs], { root: stand.sharedDir, scratchDir: stand.dir });

@@ -1,25 +1,26 @@
 // The Rust virtiofsd: the machine's own on Debian 13, on Debian 12 that of Debian 13, kept in the cache.
-import { chmod, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { virtiofsdFlavour } from '../../src/vm/virtiofsd.ts';
 import { mustRun } from '../support/command.ts';
 import { cacheDir } from '../support/paths.ts';
 
 const SYSTEM = '/usr/libexec/virtiofsd';
+/** In its packages' own tree, which the daemon's jail shows it. */
+const PROGRAM = 'root/usr/libexec/virtiofsd';
 const PACKAGES = ['virtiofsd', 'libc6', 'libcap-ng0', 'libseccomp2', 'libgcc-s1'];
 
 /** Path of a Rust virtiofsd that runs here; fetches it the first time (6 MB, and the package lists). */
 export async function rustVirtiofsd(): Promise<string> {
   if ((await exists(SYSTEM)) && (await virtiofsdFlavour(SYSTEM)) === 'rust') return SYSTEM;
-  const home = join(cacheDir, 'virtiofsd-trixie');
-  const program = join(home, 'virtiofsd');
+  const home = join(cacheDir, 'virtiofsd-debian-13');
+  const program = join(home, PROGRAM);
   if (await exists(program)) return program;
   const work = `${home}.${process.pid}`;
   await rm(work, { recursive: true, force: true });
   try {
     await fetch(work);
-    await writeFile(join(work, 'virtiofsd'), wrapper(home));
-    await chmod(join(work, 'virtiofsd'), 0o755);
+    await useOwnLibrary(join(work, PROGRAM), home);
     await rename(work, home);
   } finally {
     await rm(work, { recursive: true, force: true });
@@ -28,10 +29,10 @@ export async function rustVirtiofsd(): Promise<string> {
 }
 
 /** Debian 12's C library is too old for it, so it runs with the one it was built for. */
-function wrapper(home: string): string {
+async function useOwnLibrary(program: string, home: string): Promise<void> {
   const library = join(home, 'root/usr/lib/x86_64-linux-gnu');
   const loader = join(library, 'ld-linux-x86-64.so.2');
-  return `#!/bin/sh\nexec ${loader} --library-path ${library} ${home}/root/usr/libexec/virtiofsd "$@"\n`;
+  await mustRun('patchelf', ['--set-interpreter', loader, '--set-rpath', library, program]);
 }
 
 async function fetch(work: string): Promise<void> {

@@ -1,2 +1,92 @@
-//! Stub.
-fn main() {}
+//! Run by the shim: starts the VMM, or virtiofsd, where it can reach nothing but what it needs, and stays as its parent.
+//!
+//! The one argument is the request as JSON (`request.rs`). Descriptors from 3 on are the program's. The launcher writes the
+//! program's pid to `status_fd` once it is about to become the program, waits for its end and ends in the same way. The
+//! kernel kills the launcher with the shim, and the program with the launcher.
+//!
+//! Nothing here is undone: all that is made (namespaces, the root on a tmpfs) ends with the processes.
+
+mod child;
+mod device_filter;
+mod privileges;
+mod request;
+mod root;
+mod seccomp;
+
+use std::fmt::Display;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::path::Path;
+use std::process::ExitCode;
+
+use nix::sched::{CloneFlags, setns, unshare};
+
+use request::Request;
+
+/// Exit code when the program could not be started; stderr says why.
+pub const FAILED: u8 = 125;
+
+fn main() -> ExitCode {
+    let outcome = std::env::args()
+        .nth(1)
+        .ok_or_else(|| "usage: bulkhead-jail REQUEST (JSON; this is run by bulkhead's shim)".to_owned())
+        .and_then(|text| serde_json::from_str(&text).map_err(|e| format!("the request is wrong: {e}")))
+        .and_then(|request| run(&request));
+    match outcome {
+        Ok(end) => end.become_it(),
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn run(request: &Request) -> Result<child::End, String> {
+    privileges::die_with(request.parent).map_err(|e| e.to_string())?;
+    // SAFETY: the shim opened it for this process, and nothing else here uses it.
+    let status = unsafe { OwnedFd::from_raw_fd(request.status_fd) };
+    for file in &request.cgroup_procs {
+        fs::write(file, "0").map_err(|e| format!("cannot join the cgroup by {file}: {e}"))?;
+    }
+    if let Some(score) = request.oom_score_adj {
+        set_oom_score(score);
+    }
+    // Read before the host is out of sight.
+    let network = match &request.netns {
+        Some(path) => Some(fs::File::open(path).map_err(|e| format!("cannot open the network namespace {path}: {e}"))?),
+        None => None,
+    };
+    let root = root::Parts::gather(request)?;
+    if let Some(network) = &network {
+        setns(network.as_fd(), CloneFlags::CLONE_NEWNET).map_err(|e| {
+            format!("cannot enter the network namespace {}: {e}", request.netns.as_deref().unwrap_or(""))
+        })?;
+    }
+    unshare(namespaces(network.is_none())).map_err(said("cannot make namespaces"))?;
+    root.enter(Path::new(&request.root))?;
+    child::start(request, status)
+}
+
+fn namespaces(with_network: bool) -> CloneFlags {
+    let always =
+        CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS;
+    if with_network { always | CloneFlags::CLONE_NEWNET } else { always }
+}
+
+/// A value below the lowest that this process was ever allowed needs CAP_SYS_RESOURCE. Without it the nearest that can be
+/// had is what the process has already: no reason not to start.
+fn set_oom_score(score: i32) {
+    let _ = fs::write("/proc/self/oom_score_adj", score.to_string());
+}
+
+/// Puts words before an error.
+pub fn said<E: Display>(what: &str) -> impl FnOnce(E) -> String {
+    let what = what.to_owned();
+    move |error| format!("{what}: {error}")
+}
+
+/// The error of the last system call, for calls that `nix` does not have.
+pub fn checked(result: libc::c_long) -> io::Result<libc::c_long> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}

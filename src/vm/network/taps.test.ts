@@ -14,11 +14,11 @@ const link: Link = {
 
 test('the batches', () => {
   assert.equal(
-    tapBatch([link], { owner: { uid: 100, gid: 200 } }),
-    'tuntap add dev bhtap3 mode tap vnet_hdr user 100 group 200\n' +
+    tapBatch([link], 100),
+    'tuntap add dev bhtap3 mode tap vnet_hdr user 100 group 100\n' +
       'link set dev bhtap3 mtu 1500 addrgenmode none up\n',
   );
-  assert.match(tapBatch([{ ...link, mtu: 65535, ipv6: false }]), /mtu 65521 up\n$/);
+  assert.match(tapBatch([{ ...link, mtu: 65535, ipv6: false }], 0), /mtu 65521 up\n$/);
   const commands = redirectBatch(tapRecords([link]))
     .trimEnd()
     .split('\n');
@@ -59,7 +59,7 @@ test('taps are made, found, made again over leftovers, and leave nothing', async
   const links = all.filter(({ name }) => name === 'eth0');
   assert.equal(links.length, 1);
   const record = { ...ns, taps: tapRecords(links) };
-  await makeTaps(ns, links, taps);
+  await makeTaps(ns, links, taps, { owner: 0 });
   await redirectFrames(ns, links);
   const [tap] = record.taps;
   assert.match(inside(ns, 'ip', 'link', 'show', tap?.tap ?? ''), /mtu 1420/);
@@ -68,7 +68,7 @@ test('taps are made, found, made again over leftovers, and leave nothing', async
   const again = await discover(ns);
   assert.deepEqual(again.taps, [{ name: tap?.tap, inUse: false }]);
   assert.deepEqual(again.links.map(({ name }) => name).sort(), ['eth0', 'other']);
-  await makeTaps(ns, links, again.taps);
+  await makeTaps(ns, links, again.taps, { owner: 0 });
   await redirectFrames(ns, links);
   assert.equal(inside(ns, 'tc', 'filter', 'show', 'dev', 'eth0', 'ingress').match(/Redirect/g)?.length, 1);
 
@@ -98,7 +98,7 @@ test('the filters of others keep their place, and stay', async (t) => {
     ...mirror,
   );
   const links = (await discover(ns)).links.filter(({ name }) => name === 'eth0');
-  await makeTaps(ns, links, []);
+  await makeTaps(ns, links, [], { owner: 0 });
   await redirectFrames(ns, links);
   const filters = inside(ns, 'tc', 'filter', 'show', 'dev', 'eth0', 'ingress');
   assert.ok(filters.indexOf('Mirror') < filters.indexOf('Redirect'));
@@ -114,14 +114,14 @@ test('what fails leaves nothing, and a tap that is in use is not taken', async (
   const [first] = links;
   assert.ok(first);
   const missing = [{ ...first, name: 'nothere' }];
-  await makeTaps(ns, missing, []);
+  await makeTaps(ns, missing, [], { owner: 0 });
   await assert.rejects(redirectFrames(ns, missing), /cannot connect nothere to the VM in .*nothere/);
   assert.deepEqual((await discover(ns)).taps, []);
   const held = [{ name: tapOf(first), inUse: true }];
-  await assert.rejects(makeTaps(ns, [first], held), /belongs to another VM/);
+  await assert.rejects(makeTaps(ns, [first], held, { owner: 0 }), /belongs to another VM/);
   // Nor one that has come since the look.
-  await makeTaps(ns, [first], []);
-  await assert.rejects(makeTaps(ns, [first], []), /busy/);
+  await makeTaps(ns, [first], [], { owner: 0 });
+  await assert.rejects(makeTaps(ns, [first], [], { owner: 0 }), /busy/);
   assert.deepEqual((await discover(ns)).taps, [{ name: tapOf(first), inUse: false }]);
 });
 

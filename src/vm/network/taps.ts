@@ -20,9 +20,9 @@ export interface NetworkRecord extends Namespace {
 }
 
 export interface TapOptions {
-  /** Who may open the taps besides root: the user that the VMM runs as. */
-  readonly owner?: { readonly uid: number; readonly gid: number };
-  readonly signal?: AbortSignal;
+  /** Who may open the taps: user and group that the VMM runs as. */
+  readonly owner: number;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The kernel's limit for a tap: 65535 less the Ethernet header. */
@@ -41,7 +41,7 @@ export async function makeTaps(
   namespace: Namespace,
   links: readonly Link[],
   present: readonly OwnTap[],
-  options: TapOptions = {},
+  options: TapOptions,
 ): Promise<void> {
   if (links.length === 0) return;
   const records = tapRecords(links);
@@ -54,7 +54,7 @@ export async function makeTaps(
     );
   }
   if (old.length > 0) await removeTaps({ ...namespace, taps: records });
-  await runOrUndo(namespace, links, ['ip', '-batch', '-'], tapBatch(links, options), options.signal);
+  await runOrUndo(namespace, links, ['ip', '-batch', '-'], tapBatch(links, options.owner), options.signal);
 }
 
 /**
@@ -89,15 +89,14 @@ async function runOrUndo(
 }
 
 /** Commands of `ip` that make the taps (pure). */
-export function tapBatch(links: readonly Link[], { owner }: TapOptions = {}): string {
-  const user = owner === undefined ? '' : ` user ${owner.uid} group ${owner.gid}`;
+export function tapBatch(links: readonly Link[], owner: number): string {
   return links
     .map((link) => {
       const tap = tapOf(link);
       // The host's stack has no business on the tap: without an address it does not speak there.
       const silent = link.ipv6 ? ' addrgenmode none' : '';
       const mtu = Math.min(link.mtu, MAX_TAP_MTU);
-      return `tuntap add dev ${tap} mode tap vnet_hdr${user}\nlink set dev ${tap} mtu ${mtu}${silent} up\n`;
+      return `tuntap add dev ${tap} mode tap vnet_hdr user ${owner} group ${owner}\nlink set dev ${tap} mtu ${mtu}${silent} up\n`;
     })
     .join('');
 }

@@ -8,6 +8,7 @@ const spec: VmSpec = {
   dir: '/run/x/vm',
   vcpus: 2,
   memoryMib: 512,
+  uid: 2_000_000_001,
   kernel: '/share/vmlinux',
   image: '/share/a,b',
   kernelParams: '',
@@ -15,7 +16,8 @@ const spec: VmSpec = {
   hypervisorPath: '/usr/bin/qemu',
   shared: { dir: '/run/x/shared', daemonPath: '/d', cache: 'auto', extraArgs: [] },
 };
-const tcg = { accelerator: 'tcg' } as const;
+const tcg = { accelerator: 'tcg', kernel: '/kernel' } as const;
+const kvm = { accelerator: 'kvm', kernel: '/kernel' } as const;
 
 /** The values of all options of one name. */
 function values(argv: readonly string[], option: string): string[] {
@@ -30,20 +32,21 @@ test('sizes, accelerator and CPU follow the spec', () => {
   assert.deepEqual(values(argv, '-cpu'), ['max,-erms,-fsrm']);
   assert.deepEqual(values(argv, '-object'), ['memory-backend-memfd,id=ram,size=512M,share=on']);
   assert.deepEqual(values(argv, '-name'), ['guest=bulkhead-pod_1_x,debug-threads=on']);
-  const kvm = qemuArgv(spec, { accelerator: 'kvm' });
-  assert.deepEqual(values(kvm, '-cpu'), ['host']);
-  assert.match(values(kvm, '-machine')[0] ?? '', /^q35,accel=kvm,/);
+  const onKvm = qemuArgv(spec, kvm);
+  assert.deepEqual(values(onKvm, '-cpu'), ['host']);
+  assert.match(values(onKvm, '-machine')[0] ?? '', /^q35,accel=kvm,/);
 });
 
-test('the image is the first disk, read-only and without locks, whatever its path holds', () => {
+test('the image is the first disk, read-only and without locks, and was opened for QEMU', () => {
   const [node] = values(qemuArgv(spec, tcg), '-blockdev');
   assert.deepEqual(JSON.parse(node ?? ''), {
     driver: 'raw',
     'node-name': 'image',
     'read-only': true,
     'auto-read-only': false,
-    file: { driver: 'file', filename: '/share/a,b', 'read-only': true, locking: 'off' },
+    file: { driver: 'file', filename: '/dev/fdset/7', 'read-only': true, locking: 'off' },
   });
+  assert.deepEqual(values(qemuArgv(spec, tcg), '-add-fd'), ['fd=7,set=7']);
 });
 
 test('without a shared folder there is no file system device, and the memory is private', () => {
@@ -65,7 +68,7 @@ test('boot devices and the bridge for later ones', () => {
     devices.map((d) => (JSON.parse(d) as { id: string }).id),
     ['disk-image', 'disk-data-1', 'nic-eth0'],
   );
-  assert.match(values(argv, '-blockdev')[1] ?? '', /"host_device".*"locking":"auto"/);
+  assert.match(values(argv, '-blockdev')[1] ?? '', /"host_device".*"\/dev\/fdset\/8".*"locking":"auto"/);
   assert.match(values(argv, '-netdev')[0] ?? '', /"ifname":"tap0"/);
   assert.ok(values(argv, '-device').includes(`pcie-pci-bridge,id=${HOT_PLUG_BUS}`));
 });

@@ -1,14 +1,15 @@
 /** From a VM spec to QEMU's command line (pure). */
 import type { DiskSpec, NicSpec, VmSpec } from '../hypervisor.ts';
-import { FS_SOCKET } from '../virtiofsd.ts';
 
 /** What the command line needs besides the spec. */
 export interface ArgvFacts {
   readonly accelerator: 'kvm' | 'tcg';
+  /** Where QEMU finds the kernel. */
+  readonly kernel: string;
 }
 
-/** The descriptors that QEMU inherits, in the order of its channels. */
-export const CHANNEL_FD = { qmp: 3, agent: 4, console: 5 } as const;
+/** The descriptors that QEMU inherits: its channels first, then what is opened for it. Disks at boot follow the image. */
+export const FD = { qmp: 3, agent: 4, console: 5, share: 6, image: 7 } as const;
 
 /** Name of the guest's virtio-serial port. */
 export const AGENT_PORT = 'org.bulkhead.agent.0';
@@ -51,7 +52,7 @@ const TCG_PARAMS = 'init_on_alloc=1';
 const TCG_CPU = 'max,-erms,-fsrm';
 
 /** The guest kernel's command line; the configured parameters come last and so win. */
-export function kernelCommandLine(spec: VmSpec, { accelerator }: ArgvFacts): string {
+export function kernelCommandLine(spec: VmSpec, { accelerator }: Pick<ArgvFacts, 'accelerator'>): string {
   const parts = [KERNEL_PARAMS, accelerator === 'tcg' ? TCG_PARAMS : '', spec.kernelParams];
   return parts.filter((part) => part !== '').join(' ');
 }
@@ -59,6 +60,11 @@ export function kernelCommandLine(spec: VmSpec, { accelerator }: ArgvFacts): str
 /** QEMU reads JSON where a comma in a path would otherwise part options. */
 function json(option: string, value: Readonly<Record<string, unknown>>): string[] {
   return [option, JSON.stringify(value)];
+}
+
+/** A file that was opened for QEMU, as QEMU names it. */
+export function fdSetPath(set: number): string {
+  return `/dev/fdset/${set}`;
 }
 
 /** The block node of a disk. `locking` off: many VMs read one image, and a lock file dies with nobody. */
@@ -114,35 +120,41 @@ function machineArgs(spec: VmSpec, facts: ArgvFacts): string[] {
   ];
 }
 
-function bootArgs(spec: VmSpec, facts: ArgvFacts): string[] {
+/** Hands an inherited descriptor over to the block layer; the set has its number. */
+function fdSetArgs(fd: number): string[] {
+  return ['-add-fd', `fd=${fd},set=${fd}`];
+}
+
+function bootArgs(spec: VmSpec, facts: ArgvFacts, imageKind: 'file' | 'host_device'): string[] {
   return [
-    ...['-kernel', spec.kernel, '-append', kernelCommandLine(spec, facts)],
-    ...json('-blockdev', blockNode('image', spec.image, true, 'file')),
+    ...['-kernel', facts.kernel, '-append', kernelCommandLine(spec, facts)],
+    ...fdSetArgs(FD.image),
+    ...json('-blockdev', blockNode('image', fdSetPath(FD.image), true, imageKind)),
     ...json('-device', diskDevice('disk-image', 'image', 'bulkhead-image')),
   ];
 }
 
 function channelArgs(): string[] {
   return [
-    ...['-chardev', `socket,id=qmp,fd=${CHANNEL_FD.qmp}`, '-mon', 'chardev=qmp,mode=control'],
-    ...['-chardev', `socket,id=agent,fd=${CHANNEL_FD.agent}`],
+    ...['-chardev', `socket,id=qmp,fd=${FD.qmp}`, '-mon', 'chardev=qmp,mode=control'],
+    ...['-chardev', `socket,id=agent,fd=${FD.agent}`],
     ...['-device', 'virtio-serial-pci,id=serial,max_ports=4,disable-legacy=on'],
     ...['-device', `virtserialport,bus=serial.0,chardev=agent,name=${AGENT_PORT}`],
-    ...['-chardev', `socket,id=console,fd=${CHANNEL_FD.console}`, '-serial', 'chardev:console'],
+    ...['-chardev', `socket,id=console,fd=${FD.console}`, '-serial', 'chardev:console'],
   ];
 }
 
 function shareArgs(): string[] {
-  // The path counts from QEMU's working folder, so it is never too long for a socket.
   return [
-    ...['-chardev', `socket,id=fs,path=${FS_SOCKET}`],
+    ...['-chardev', `socket,id=fs,fd=${FD.share}`],
     ...['-device', `vhost-user-fs-pci,chardev=fs,tag=${SHARE_TAG},queue-size=1024`],
   ];
 }
 
-function diskArgs(disk: DiskSpec, kind: 'file' | 'host_device'): string[] {
+function diskArgs(disk: DiskSpec, fd: number, kind: 'file' | 'host_device'): string[] {
   return [
-    ...json('-blockdev', blockNode(`node-${disk.serial}`, disk.path, disk.readOnly, kind)),
+    ...fdSetArgs(fd),
+    ...json('-blockdev', blockNode(`node-${disk.serial}`, fdSetPath(fd), disk.readOnly, kind)),
     ...json('-device', diskDevice(`disk-${disk.serial}`, `node-${disk.serial}`, disk.serial)),
   ];
 }
@@ -167,11 +179,11 @@ export function qemuArgv(
     ...['-action', 'panic=none'],
     ...['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
     ...machineArgs(spec, facts),
-    ...bootArgs(spec, facts),
+    ...bootArgs(spec, facts, kindOf(spec.image)),
     ...channelArgs(),
     ...['-device', 'virtio-rng-pci,disable-legacy=on', '-device', 'pvpanic'],
     ...(spec.shared ? shareArgs() : []),
-    ...(spec.disks ?? []).flatMap((disk) => diskArgs(disk, kindOf(disk.path))),
+    ...(spec.disks ?? []).flatMap((disk, index) => diskArgs(disk, FD.image + 1 + index, kindOf(disk.path))),
     ...(spec.nics ?? []).flatMap(nicArgs),
     ...['-device', `pcie-pci-bridge,id=${HOT_PLUG_BUS}`],
   ];

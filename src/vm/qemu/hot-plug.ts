@@ -1,14 +1,18 @@
 /** Devices that come and go while a QEMU VM runs. */
-import { statSync } from 'node:fs';
+import { hostThread } from '../../host/process.ts';
 import { type DiskSpec, type HotPlug, type NicSpec, VmError } from '../hypervisor.ts';
-import { blockNode, diskDevice, HOT_PLUG_BUS, nicBackend, nicDevice } from './argv.ts';
+import { blockNode, diskDevice, fdSetPath, HOT_PLUG_BUS, nicBackend, nicDevice } from './argv.ts';
+import { diskKind, handOver } from './disk-file.ts';
 import { type QmpClient, QmpError } from './qmp.ts';
 
 /** A guest that does not let go of a device within this time is not going to. */
 const UNPLUG_MS = 10_000;
 
-/** @throws VmError */
-export function createHotPlug(qmp: QmpClient): HotPlug {
+/**
+ * @param pid QEMU's.
+ * @throws VmError
+ */
+export function createHotPlug(qmp: QmpClient, pid: number): HotPlug {
   const plugged = new Set<string>();
 
   const reserve = (device: string): void => {
@@ -46,16 +50,25 @@ export function createHotPlug(qmp: QmpClient): HotPlug {
     async addDisk(disk: DiskSpec) {
       const device = `disk-${disk.serial}`;
       const node = `node-${disk.serial}`;
-      const kind = diskKind(disk);
+      const kind = kindOf(disk);
       reserve(device);
-      await plug(device, [
-        {
-          command: 'blockdev-add',
-          args: blockNode(node, disk.path, disk.readOnly, kind),
-          undo: { command: 'blockdev-del', args: { 'node-name': node } },
-        },
-        { command: 'device_add', args: diskDevice(device, node, disk.serial, HOT_PLUG_BUS) },
-      ]);
+      const set = await handOver(qmp, disk).catch((error: Error) => {
+        plugged.delete(device);
+        throw new VmError('hot-plug', `cannot add ${device}: ${error.message}`, { cause: error });
+      });
+      try {
+        await plug(device, [
+          {
+            command: 'blockdev-add',
+            args: blockNode(node, fdSetPath(set), disk.readOnly, kind),
+            undo: { command: 'blockdev-del', args: { 'node-name': node } },
+          },
+          { command: 'device_add', args: diskDevice(device, node, disk.serial, HOT_PLUG_BUS) },
+        ]);
+      } finally {
+        // The block node holds a copy, and with that the set; so it ends with the node.
+        await qmp.execute('remove-fd', { 'fdset-id': set }).catch(() => undefined);
+      }
     },
     removeDisk: (serial) =>
       unplug(`disk-${serial}`, { command: 'blockdev-del', args: { 'node-name': `node-${serial}` } }),
@@ -80,7 +93,8 @@ export function createHotPlug(qmp: QmpClient): HotPlug {
       await plug(name, [{ command: 'object-add', args: { 'qom-type': 'iothread', id: name }, undo }]);
       const threads = (await qmp.execute('query-iothreads')) as readonly IoThread[];
       const number = threads.find((thread) => thread.id === name)?.['thread-id'];
-      if (number !== undefined) return number;
+      const onHost = number === undefined ? undefined : hostThread(pid, number);
+      if (onHost !== undefined) return onHost;
       throw new VmError('hot-plug', `QEMU does not tell the number of ${name}`);
     },
     async removeThread(id) {
@@ -109,13 +123,15 @@ interface Step extends Command {
   readonly undo?: Command;
 }
 
-function diskKind(disk: DiskSpec): 'file' | 'host_device' {
-  if (!/^[A-Za-z0-9_-]{1,20}$/.test(disk.serial)) {
-    throw new VmError('hot-plug', `bad disk serial ${JSON.stringify(disk.serial)}`);
+function kindOf({ serial, path }: DiskSpec): 'file' | 'host_device' {
+  if (!/^[A-Za-z0-9_-]{1,20}$/.test(serial)) {
+    throw new VmError('hot-plug', `bad disk serial ${JSON.stringify(serial)}`);
   }
-  const stat = statSync(disk.path, { throwIfNoEntry: false });
-  if (!stat) throw new VmError('hot-plug', `the disk ${disk.path} does not exist`);
-  return stat.isBlockDevice() ? 'host_device' : 'file';
+  try {
+    return diskKind(path);
+  } catch (error) {
+    throw new VmError('hot-plug', `the disk ${path} does not exist`, { cause: error });
+  }
 }
 
 /** Asks the guest for the device and waits for QEMU's word that it is gone; one that is gone is fine. */

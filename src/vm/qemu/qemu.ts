@@ -1,11 +1,14 @@
 /** Starts a VM under QEMU: checks, processes, machine protocol; all or nothing. */
-import { rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { descriptorOf } from '../../host/descriptor.ts';
 import { type Vm, VmError, type VmSpec } from '../hypervisor.ts';
+import { JAILED_KERNEL, vmmJail } from '../jail.ts';
 import { checkSpec } from '../preflight.ts';
-import { FS_SOCKET, startVirtiofsd, virtiofsdFlavour } from '../virtiofsd.ts';
+import { type Share, startVirtiofsd, virtiofsdFlavour } from '../virtiofsd.ts';
 import { VmChild } from '../vm-child.ts';
 import { qemuArgv } from './argv.ts';
+import { diskKind, openDisk } from './disk-file.ts';
 import { QmpClient, QmpError } from './qmp.ts';
 import { DEATH_MS, QemuVm, SHARE_END_MS } from './running-vm.ts';
 
@@ -23,45 +26,56 @@ const DEFAULT_START_MS = 20_000;
 export async function startQemu(spec: VmSpec, signal: AbortSignal, options: QemuOptions = {}): Promise<Vm> {
   throwIfAborted(signal);
   const { accelerator } = checkSpec(spec);
-  const argv = qemuArgv(spec, { accelerator }, (path) =>
-    statSync(path).isBlockDevice() ? 'host_device' : 'file',
-  );
-  const started: VmChild[] = [];
+  let share: Share | undefined;
+  let qemu: VmChild | undefined;
   try {
-    const virtiofsd = await startShare(spec, signal);
-    if (virtiofsd) started.push(virtiofsd);
+    share = await startShare(spec, signal);
     throwIfAborted(signal);
-    const { cgroup, netnsPath, newNetns } = spec;
-    const qemu = await startStage('vmm', spec.hypervisorPath, () =>
-      VmChild.start({ name: 'qemu', argv, cwd: spec.dir, cgroup, netnsPath, newNetns, channels: 3 }),
-    );
-    started.push(qemu);
-    return await connect(spec, qemu, virtiofsd, signal, options.startMs ?? DEFAULT_START_MS);
+    qemu = await startStage('vmm', spec.hypervisorPath, () => startVmm(spec, accelerator, share?.connection));
+    return await connect(spec, qemu, share?.daemon, signal, options.startMs ?? DEFAULT_START_MS);
   } catch (error) {
     // Last started first: without its peer, virtiofsd ends by itself.
-    const [virtiofsd, qemu] = [
-      started.find((c) => c.name === 'virtiofsd'),
-      started.find((c) => c.name === 'qemu'),
-    ];
     qemu?.kill();
     await qemu?.exited;
-    await virtiofsd?.end(qemu ? SHARE_END_MS : 0);
-    // Its second process may not have been told yet to die with the first.
+    share?.connection.destroy();
+    await share?.daemon.end(qemu ? SHARE_END_MS : 0);
     await spec.cgroup?.kill({ timeoutMs: DEATH_MS }).catch(() => undefined);
     throw error;
   } finally {
-    // QEMU has connected, or never will.
-    if (spec.shared) rmSync(join(spec.dir, FS_SOCKET), { force: true });
+    // QEMU has an end of its own.
+    share?.connection.destroy();
   }
 }
 
-async function startShare(spec: VmSpec, signal: AbortSignal): Promise<VmChild | undefined> {
-  const { shared, dir, cgroup } = spec;
+async function startShare(spec: VmSpec, signal: AbortSignal): Promise<Share | undefined> {
+  const { shared, dir, cgroup, oomScoreAdj } = spec;
   if (!shared) return undefined;
   return startStage('virtiofsd', shared.daemonPath, async () => {
     const flavour = await virtiofsdFlavour(shared.daemonPath, signal);
-    return startVirtiofsd({ shared, flavour, dir, cgroup });
+    return startVirtiofsd({ shared, flavour, dir, cgroup, oomScoreAdj });
   });
+}
+
+/** What the VMM may not open by itself is opened here and inherited. */
+async function startVmm(
+  spec: VmSpec,
+  accelerator: 'kvm' | 'tcg',
+  share: Socket | undefined,
+): Promise<VmChild> {
+  const argv = qemuArgv(spec, { accelerator, kernel: JAILED_KERNEL }, diskKind);
+  const disks = [{ path: spec.image, readOnly: true }, ...(spec.disks ?? [])];
+  const opened: number[] = [];
+  try {
+    for (const disk of disks) opened.push(openDisk(disk));
+    return await VmChild.start({
+      name: 'qemu',
+      jail: vmmJail(argv, { ...spec, kvm: accelerator === 'kvm' }),
+      channels: 3,
+      descriptors: [share && descriptorOf(share), ...opened],
+    });
+  } finally {
+    for (const fd of opened) closeSync(fd);
+  }
 }
 
 async function startStage<T>(stage: 'vmm' | 'virtiofsd', path: string, start: () => Promise<T>): Promise<T> {

@@ -33,6 +33,8 @@ const DEFAULT_TIMEOUT_MS = 5000;
 
 export interface ExecuteOptions {
   readonly timeoutMs?: number;
+  /** Sends the command in another way than by a write to the channel. */
+  readonly send?: (line: string) => Promise<void>;
 }
 
 export class QmpClient {
@@ -90,7 +92,9 @@ export class QmpClient {
         reject(new QmpError(command, 'Timeout', `no answer within ${timeoutMs} ms`));
       }, timeoutMs);
       this.#pending.set(id, { command, resolve, reject, timer });
-      this.channel.write(`${JSON.stringify({ execute: command, arguments: args, id })}\n`);
+      const line = JSON.stringify({ execute: command, arguments: args, id });
+      if (options.send === undefined) this.channel.write(`${line}\n`);
+      else options.send(line).catch((error: Error) => this.#fail(id, 'Unsent', error.message));
     });
   }
 
@@ -149,6 +153,14 @@ export class QmpClient {
 
   #emit(event: string, data: unknown): void {
     for (const listener of this.#listeners) listener({ event, data: isRecord(data) ? data : {} });
+  }
+
+  #fail(id: number, className: string, reason: string): void {
+    const pending = this.#pending.get(id);
+    if (!pending) return;
+    this.#pending.delete(id);
+    clearTimeout(pending.timer);
+    pending.reject(new QmpError(pending.command, className, reason));
   }
 
   #answer(id: number, message: Readonly<Record<string, unknown>>): void {

@@ -51,9 +51,13 @@ export class QemuVm implements Vm {
     const { qemu, virtiofsd, qmp, agent } = parts;
     this.#parts = parts;
     this.pid = qemu.ref.pid;
-    this.processes = [qemu, ...(virtiofsd ? [virtiofsd] : [])].map((c) => ({ name: c.name, ...c.ref }));
+    const children = [qemu, ...(virtiofsd ? [virtiofsd] : [])];
+    this.processes = [
+      ...children.map(({ name, ref }) => ({ name, ...ref })),
+      ...children.map(({ name, launcher }) => ({ name: `${name}-jail`, ...launcher })),
+    ];
     this.agent = agent;
-    this.devices = createHotPlug(qmp);
+    this.devices = createHotPlug(qmp, this.pid);
     parts.console.on('data', (data: Buffer) => this.#console.push(data));
     qmp.onEvent((event) => this.#note(event));
     this.exited = this.#watch();

@@ -1,0 +1,134 @@
+//! The program's process: the first of its pid namespace; and its parent, which only waits.
+
+use std::convert::Infallible;
+use std::ffi::CString;
+use std::fs::File;
+use std::io::{PipeReader, Read, Write, pipe};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::process::ExitCode;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl;
+use nix::sys::signal::{SigHandler, SigSet, Signal, raise, signal};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid, execv, fork};
+
+use crate::privileges::drop_all;
+use crate::request::Request;
+use crate::root::mount_proc;
+use crate::{FAILED, said, seccomp};
+
+/// How the program ended.
+pub enum End {
+    Exited(u8),
+    Killed(Signal),
+}
+
+impl End {
+    /// Ends this process as the program has ended.
+    pub fn become_it(self) -> ExitCode {
+        match self {
+            Self::Exited(code) => ExitCode::from(code),
+            Self::Killed(by) => {
+                // SAFETY: no handler is installed.
+                let _ = unsafe { signal(by, SigHandler::SigDfl) };
+                let _ = raise(by);
+                ExitCode::from(FAILED)
+            }
+        }
+    }
+}
+
+/// Starts the program, tells its pid and waits for its end.
+pub fn start(request: &Request, status: OwnedFd) -> Result<End, String> {
+    let (go, may_go) = pipe().map_err(said("cannot start"))?;
+    // SAFETY: this program has one thread.
+    match unsafe { fork() }.map_err(said("cannot start"))? {
+        ForkResult::Child => {
+            drop((may_go, status));
+            let Err(error) = become_program(request, go);
+            eprintln!("{error}");
+            std::process::exit(FAILED.into());
+        }
+        ForkResult::Parent { child } => {
+            drop(go);
+            close_channels(request);
+            let told = tell(child, status, &may_go);
+            let end = wait(child);
+            // Open until now: the program's process takes its closing for the end of this one.
+            drop(may_go);
+            told.and(end)
+        }
+    }
+}
+
+/// The shim knows the pid before the program's first instruction.
+fn tell(child: Pid, status: OwnedFd, mut may_go: impl Write) -> Result<(), String> {
+    writeln!(File::from(status), "{child}").map_err(said("cannot tell the shim"))?;
+    // One that has failed already is waited for, and has said why.
+    let _ = may_go.write_all(b"!");
+    Ok(())
+}
+
+/// The program's channels are the program's alone, so that their other ends see its end.
+fn close_channels(request: &Request) {
+    for fd in 3..request.status_fd {
+        // SAFETY: nothing here uses it.
+        unsafe { libc::close(fd) };
+    }
+    // SAFETY: as above.
+    unsafe { libc::close(0) };
+}
+
+fn wait(child: Pid) -> Result<End, String> {
+    loop {
+        match waitpid(child, None) {
+            Ok(WaitStatus::Exited(_, code)) => return Ok(End::Exited(code as u8)),
+            Ok(WaitStatus::Signaled(_, by, _)) => return Ok(End::Killed(by)),
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(format!("cannot wait for the program: {error}")),
+        }
+    }
+}
+
+fn become_program(request: &Request, mut go: PipeReader) -> Result<Infallible, String> {
+    if request.proc {
+        mount_proc()?;
+    }
+    drop_all(request)?;
+    // Only now: a change of user takes the signal back.
+    prctl::set_pdeathsig(Signal::SIGKILL).map_err(said("cannot bind its life to the launcher's"))?;
+    let gone = || "the launcher is gone".to_owned();
+    go.read_exact(&mut [0]).map_err(|_| gone())?;
+    // Had it ended before the signal was armed, the signal would never come.
+    let mut end = [PollFd::new(go.as_fd(), PollFlags::empty())];
+    if poll(&mut end, PollTimeout::ZERO) != Ok(0) {
+        return Err(gone());
+    }
+    default_signals()?;
+    for fd in 3..request.status_fd {
+        // Channels that the shim has marked to be closed are meant for it.
+        // SAFETY: open since the start of this process.
+        let _ = fcntl(unsafe { BorrowedFd::borrow_raw(fd) }, FcntlArg::F_SETFD(FdFlag::empty()));
+    }
+    let argv: Vec<CString> = request
+        .argv
+        .iter()
+        .map(|text| CString::new(text.as_bytes()))
+        .collect::<Result<_, _>>()
+        .map_err(said("an argument with a zero byte"))?;
+    let program = argv.first().ok_or_else(|| "no program".to_owned())?;
+    if let Some(profile) = request.seccomp {
+        seccomp::confine(profile)?;
+    }
+    execv(program, &argv).map_err(said(&format!("cannot execute {}", request.argv[0])))
+}
+
+/// Rust ignores SIGPIPE, and Node may have blocked signals.
+fn default_signals() -> Result<(), String> {
+    // SAFETY: no handler is installed.
+    unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }.map_err(said("cannot reset signals"))?;
+    SigSet::empty().thread_set_mask().map_err(said("cannot reset signals"))
+}

@@ -1,0 +1,103 @@
+//! What the program may do besides its root and its system calls: user, capabilities, limits, and when it dies.
+
+use std::io;
+
+use nix::sys::prctl;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::Signal;
+use nix::unistd::{Gid, Pid, Uid, getppid, setgroups, setresgid, setresuid};
+
+use crate::request::{Capability, Request};
+use crate::{checked, said};
+
+/// As many descriptors as a program without a limit of its own may have, where that can be raised.
+const MANY_FILES: u64 = 1_048_576;
+
+/// Has the kernel kill this process when its parent ends.
+pub fn die_with(parent: i32) -> io::Result<()> {
+    prctl::set_pdeathsig(Signal::SIGKILL)?;
+    // Had it ended before, the signal would never come.
+    if getppid() == Pid::from_raw(parent) { Ok(()) } else { Err(io::Error::other("the shim is gone")) }
+}
+
+/// Gives up everything that the request does not name. The last step before the program but for the system call filter.
+pub fn drop_all(request: &Request) -> Result<(), String> {
+    limit(request).map_err(said("cannot set limits"))?;
+    let wanted = request.capabilities.iter().fold(0, |set, one| set | bit(*one));
+    bound(wanted).map_err(said("cannot drop capabilities"))?;
+    let (uid, gid) = (Uid::from_raw(request.uid), Gid::from_raw(request.gid));
+    setgroups(&[])
+        .and_then(|()| setresgid(gid, gid, gid))
+        .and_then(|()| setresuid(uid, uid, uid))
+        .map_err(said("cannot become the VM's user"))?;
+    set_capabilities(wanted).map_err(said("cannot drop capabilities"))?;
+    prctl::set_no_new_privs().map_err(said("cannot forbid new privileges"))
+}
+
+fn limit(request: &Request) -> nix::Result<()> {
+    setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
+    match request.nofile {
+        Some(files) => {
+            let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+            let files = files.min(most);
+            setrlimit(Resource::RLIMIT_NOFILE, files, files)?;
+        }
+        None => {
+            if setrlimit(Resource::RLIMIT_NOFILE, MANY_FILES, MANY_FILES).is_err() {
+                let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+                setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
+            }
+        }
+    }
+    match request.nproc {
+        Some(processes) => setrlimit(Resource::RLIMIT_NPROC, processes, processes),
+        None => Ok(()),
+    }
+}
+
+fn bit(capability: Capability) -> u64 {
+    1 << capability as u32
+}
+
+/// Without the others in the bounding set no program gets them back, whoever owns it.
+fn bound(wanted: u64) -> io::Result<()> {
+    for number in 0..64 {
+        if wanted & (1 << number) != 0 {
+            continue;
+        }
+        // SAFETY: no pointers.
+        let result = checked(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, number, 0, 0, 0) }.into());
+        match result {
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => break, // no such capability: that was all
+            other => other?,
+        };
+    }
+    Ok(())
+}
+
+/// capset(2), version 3: two words of 32 bits each. Nothing is inheritable, so a program of uid 0 has what is wanted, and
+/// one of another user nothing.
+fn set_capabilities(wanted: u64) -> io::Result<()> {
+    #[repr(C)]
+    struct Header {
+        version: u32,
+        pid: i32,
+    }
+    #[repr(C)]
+    struct Data {
+        effective: u32,
+        permitted: u32,
+        inheritable: u32,
+    }
+    const VERSION_3: u32 = 0x2008_0522;
+    // Those of a user other than root are gone already, and none comes back.
+    let wanted = if Uid::effective().is_root() { wanted } else { 0 };
+    let word = |shift: u32| {
+        let bits = (wanted >> shift) as u32;
+        Data { effective: bits, permitted: bits, inheritable: 0 }
+    };
+    let (header, data) = (Header { version: VERSION_3, pid: 0 }, [word(0), word(32)]);
+    // SAFETY: both structures are what version 3 says and outlive the call.
+    checked(unsafe { libc::syscall(libc::SYS_capset, &raw const header, data.as_ptr()) })?;
+    Ok(())
+}

@@ -1,0 +1,223 @@
+//! The program's root: a tmpfs with nothing in it but what it needs.
+
+use std::ffi::{CStr, CString};
+use std::fs;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, chown, symlink};
+use std::path::{Path, PathBuf};
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sys::stat::{Mode, SFlag, makedev, mknod};
+use nix::unistd::{chdir, pivot_root};
+
+use crate::request::Request;
+use crate::{checked, said};
+
+const OPEN_TREE_CLONE: libc::c_uint = 1;
+const MOVE_MOUNT_F_EMPTY_PATH: libc::c_uint = 4;
+const MOUNT_ATTR_RDONLY: u64 = 1;
+const MOUNT_ATTR_NOSUID: u64 = 2;
+const MOUNT_ATTR_NODEV: u64 = 4;
+const MOUNT_ATTR_NOEXEC: u64 = 8;
+
+/// `struct mount_attr` of mount_setattr(2).
+#[repr(C)]
+#[derive(Default)]
+struct MountAttr {
+    set: u64,
+    clear: u64,
+    propagation: u64,
+    user_namespace: u64,
+}
+
+/// What goes into the root, held before the host is out of sight.
+pub struct Parts {
+    /// Each target is a path in the new root.
+    links: Vec<(PathBuf, PathBuf)>,
+    mounts: Vec<(PathBuf, Tree)>,
+    devices: Vec<Device>,
+    has_proc: bool,
+    owner: (u32, u32),
+}
+
+/// A source, looked up on the host and mounted only after this process has left the host's mount namespace.
+struct Tree {
+    source: CString,
+    is_folder: bool,
+    recursive: bool,
+    /// Mounts that appear later are seen too, and the program executes nothing of it.
+    is_share: bool,
+}
+
+struct Device {
+    path: PathBuf,
+    number: u64,
+}
+
+impl Parts {
+    /// Looks at the host; changes nothing.
+    pub fn gather(request: &Request) -> Result<Self, String> {
+        let owner = (request.uid, request.gid);
+        let mut parts =
+            Self { links: Vec::new(), mounts: Vec::new(), devices: Vec::new(), has_proc: request.proc, owner };
+        for path in &request.visible {
+            let Ok(at) = fs::symlink_metadata(path) else { continue };
+            if at.is_symlink() {
+                let to = fs::read_link(path).map_err(said(path))?;
+                parts.links.push((path.into(), to));
+            } else {
+                parts.mounts.push((path.into(), Tree::of(path, at.is_dir(), true, false)?));
+            }
+        }
+        for one in &request.mounts {
+            let at = fs::metadata(&one.source).map_err(said(&one.source))?;
+            parts
+                .mounts
+                .push((PathBuf::from(&one.target), Tree::of(&one.source, at.is_dir(), one.recursive, at.is_dir())?));
+        }
+        for path in &request.devices {
+            // Of a module that is not loaded there is no node, and the program says what it misses.
+            let Ok(at) = fs::metadata(path) else { continue };
+            if at.file_type().is_char_device() {
+                parts.devices.push(Device { path: path.into(), number: at.rdev() });
+            }
+        }
+        Ok(parts)
+    }
+
+    /// Builds the root on a folder of the host and makes it this process's. To be called in a mount namespace of its own.
+    pub fn enter(self, on: &Path) -> Result<(), String> {
+        // What the host mounts later arrives here, nothing of here leaves.
+        remount("/", MsFlags::MS_SLAVE | MsFlags::MS_REC).map_err(said("cannot part from the host's mounts"))?;
+        let mut trees = Vec::new();
+        for (target, tree) in &self.mounts {
+            trees.push((target, tree.is_folder, tree.open().map_err(said(&target.to_string_lossy()))?));
+        }
+        let none = None::<&str>;
+        mount(Some("jail"), on, Some("tmpfs"), MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC, Some("mode=755,size=64k"))
+            .map_err(said("cannot make the root"))?;
+        chdir(on).map_err(said("cannot make the root"))?;
+        for (target, is_folder, tree) in trees {
+            let what = target.to_string_lossy();
+            let place = make_place(target, is_folder).map_err(said(&what))?;
+            attach(&tree, &place).map_err(said(&what))?;
+        }
+        for (target, to) in &self.links {
+            let place = inside(target);
+            make_parents(&place).and_then(|()| symlink(to, &place)).map_err(said(&target.to_string_lossy()))?;
+        }
+        for device in &self.devices {
+            device.make(self.owner).map_err(said(&device.path.to_string_lossy()))?;
+        }
+        if self.has_proc {
+            fs::create_dir("proc").map_err(said("/proc"))?;
+        }
+        // Onto itself: the old root then lies over the new one, and is taken off.
+        pivot_root(".", ".").map_err(said("cannot change the root"))?;
+        umount2(".", MntFlags::MNT_DETACH).map_err(said("cannot let go of the host's root"))?;
+        chdir("/").map_err(said("cannot change the root"))?;
+        let read_only =
+            MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
+        mount(none, "/", none, read_only, none).map_err(said("cannot make the root read-only"))
+    }
+}
+
+/// Mounts `/proc`; to be called in the new pid namespace. Read-only, because what is below `/proc/sys` belongs to uid 0
+/// whatever its capabilities are.
+pub fn mount_proc() -> Result<(), String> {
+    let flags = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>).map_err(said("cannot mount /proc"))
+}
+
+fn remount(path: &str, flags: MsFlags) -> nix::Result<()> {
+    mount(None::<&str>, path, None::<&str>, flags, None::<&str>)
+}
+
+impl Tree {
+    fn of(source: &str, is_folder: bool, recursive: bool, is_share: bool) -> Result<Self, String> {
+        let source = CString::new(source).map_err(said("a path with a zero byte"))?;
+        Ok(Self { source, is_folder, recursive, is_share })
+    }
+
+    /// A copy of what is mounted there, read-only.
+    fn open(&self) -> io::Result<OwnedFd> {
+        let below = if self.recursive { libc::AT_RECURSIVE as libc::c_uint } else { 0 };
+        let flags = OPEN_TREE_CLONE | libc::O_CLOEXEC as libc::c_uint | below;
+        // SAFETY: the text is terminated; the descriptor is new and ours.
+        let tree = unsafe {
+            let fd = checked(libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, self.source.as_ptr(), flags))?;
+            OwnedFd::from_raw_fd(fd as i32)
+        };
+        let always = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+        // Of the share only the top: what is mounted in it has flags of its own.
+        let (set, flags) = if self.is_share {
+            (always | MOUNT_ATTR_NOEXEC, libc::AT_EMPTY_PATH)
+        } else {
+            (always, libc::AT_EMPTY_PATH | libc::AT_RECURSIVE)
+        };
+        let attributes = MountAttr { set, ..MountAttr::default() };
+        // SAFETY: the structure is as large as it says and outlives the call.
+        checked(unsafe {
+            libc::syscall(
+                libc::SYS_mount_setattr,
+                tree.as_raw_fd(),
+                c"".as_ptr(),
+                flags,
+                &raw const attributes,
+                size_of::<MountAttr>(),
+            )
+        })?;
+        Ok(tree)
+    }
+}
+
+fn attach(tree: &OwnedFd, place: &CStr) -> io::Result<()> {
+    // SAFETY: the texts are terminated.
+    checked(unsafe {
+        libc::syscall(
+            libc::SYS_move_mount,
+            tree.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_FDCWD,
+            place.as_ptr(),
+            MOVE_MOUNT_F_EMPTY_PATH,
+        )
+    })?;
+    Ok(())
+}
+
+impl Device {
+    fn make(&self, (uid, gid): (u32, u32)) -> io::Result<()> {
+        let place = inside(&self.path);
+        make_parents(&place)?;
+        let number = makedev(libc::major(self.number).into(), libc::minor(self.number).into());
+        mknod(&place, SFlag::S_IFCHR, Mode::S_IRUSR | Mode::S_IWUSR, number)?;
+        chown(&place, Some(uid), Some(gid))
+    }
+}
+
+/// A path of the new root, while that is the working folder.
+fn inside(path: &Path) -> PathBuf {
+    path.strip_prefix("/").unwrap_or(path).to_owned()
+}
+
+fn make_parents(place: &Path) -> io::Result<()> {
+    match place.parent() {
+        Some(parent) if parent != Path::new("") => fs::create_dir_all(parent),
+        _ => Ok(()),
+    }
+}
+
+/// An empty file or folder to mount on.
+fn make_place(target: &Path, is_folder: bool) -> io::Result<CString> {
+    let place = inside(target);
+    make_parents(&place)?;
+    // One that is in a folder mounted before is there already.
+    match fs::symlink_metadata(&place) {
+        Ok(_) => {}
+        Err(_) if is_folder => fs::create_dir_all(&place)?,
+        Err(_) => drop(fs::File::create_new(&place)?),
+    }
+    Ok(CString::new(place.into_os_string().into_encoded_bytes())?)
+}
