@@ -29,12 +29,12 @@ function find(victim: Victim, shim: Shim): number[] {
     vmm: /^\S*qemu-system/,
     virtiofsd: /^\S*virtiofsd/,
   };
-  return fake
-    .processes()
-    .filter(
-      ({ command }) =>
-        patterns[victim].test(command) && command.includes(victim === 'shim' ? `-id ${shim.id}` : shim.id),
-    )
+  const processes = fake.processes();
+  const id = victim === 'shim' ? `-id ${shim.id}` : shim.id;
+  // In its jail a program's arguments need not name the sandbox; its launcher's do.
+  const names = (pid: number) => processes.some((one) => one.pid === pid && one.command.includes(id));
+  return processes
+    .filter(({ command, pid, ppid }) => patterns[victim].test(command) && (names(pid) || names(ppid)))
     .map(({ pid }) => pid);
 }
 

@@ -14,15 +14,17 @@ export interface Process {
 export const markVariable = 'BULKHEAD_TEST';
 
 /**
- * The living processes that carry the mark or that name `dir` in their arguments or working folder. The second catches
- * those with a scrubbed environment. Zombies are left out.
+ * The living processes that carry the mark or that name `dir` in their arguments or working folder, and their children:
+ * the second catches those with a scrubbed environment, the third those in a jail. Zombies are left out.
  */
 export function markedProcesses(mark: string, dir: string): Process[] {
   const found: Process[] = [];
   const wanted = `${markVariable}=${mark}`;
-  for (const pid of pids()) {
-    const process_ = readProcess(pid);
-    if (process_ === undefined || process_.state === 'Z') continue;
+  const living = pids()
+    .flatMap((pid) => readProcess(pid) ?? [])
+    .filter((one) => one.state !== 'Z');
+  for (const process_ of living) {
+    const { pid } = process_;
     const environment = read(`/proc/${pid}/environ`).split('\0');
     if (
       environment.includes(wanted) ||
@@ -31,6 +33,10 @@ export function markedProcesses(mark: string, dir: string): Process[] {
     ) {
       found.push(process_);
     }
+  }
+  for (const parent of found) {
+    if (parent.pid === process.pid) continue;
+    found.push(...living.filter((one) => one.ppid === parent.pid && !found.includes(one)));
   }
   return found.filter((one) => one.pid !== process.pid);
 }
