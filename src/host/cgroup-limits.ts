@@ -86,15 +86,9 @@ function limitDevices(folders: readonly string[], { devices }: CgroupLimits): st
   if (folder === undefined) return undefined;
   const problem = write(join(folder, 'devices.deny'), 'a');
   if (problem !== undefined) return `devices are not limited: ${problem}`;
-  for (const device of devices) allowDevice([folder], device);
+  for (const { type, major, minor } of devices)
+    write(join(folder, 'devices.allow'), `${type} ${major}:${minor} rw`);
   return undefined;
-}
-
-/** Adds a device to a list that is there. @returns why it could not be; nothing where version 1 keeps no list. */
-export function allowDevice(folders: readonly string[], device: AllowedDevice): string | undefined {
-  const folder = holderOf(folders, 'devices.allow');
-  if (folder === undefined) return undefined;
-  return write(join(folder, 'devices.allow'), `${device.type} ${device.major}:${device.minor} rw`);
 }
 
 function holderOf(folders: readonly string[], file: string): string | undefined {

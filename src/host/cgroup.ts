@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync, watch, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type AllowedDevice, allowDevice, applyLimits, type CgroupLimits } from './cgroup-limits.ts';
+import { applyLimits, type CgroupLimits } from './cgroup-limits.ts';
 import { checkedPath, parentOf } from './cgroup-path.ts';
 import { type MountInfo, readMountinfo } from './mountinfo.ts';
 
@@ -18,8 +18,6 @@ export interface Cgroup {
   readonly unified: string | undefined;
   /** Limits what is in it, before anything is; gives what could not be limited, one sentence each. */
   limit(limits: CgroupLimits): readonly string[];
-  /** Adds to the devices of `limit`; gives why it could not. */
-  allow(device: AllowedDevice): string | undefined;
   /** Pids in it now, each once. */
   procs(): number[];
   /** How many of its processes the kernel killed for want of memory; 0 when it cannot be told. */
@@ -179,10 +177,6 @@ class HostCgroup implements Cgroup {
 
   limit(limits: CgroupLimits): readonly string[] {
     return applyLimits(this.folders, limits);
-  }
-
-  allow(device: AllowedDevice): string | undefined {
-    return allowDevice(this.folders, device);
   }
 
   procs(): number[] {

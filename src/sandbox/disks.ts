@@ -1,6 +1,4 @@
 /** Block devices of the host that containers of a sandbox have: plugged into the VM once, while somebody uses them. */
-import { statSync } from 'node:fs';
-import type { AllowedDevice } from '../host/cgroup-limits.ts';
 import type { HotPlug } from '../vm/hypervisor.ts';
 import { SerialQueue } from './serial-queue.ts';
 
@@ -27,18 +25,12 @@ interface Disk {
 
 export class Disks {
   readonly #plug: Pick<HotPlug, 'addDisk' | 'removeDisk'>;
-  readonly #beforeUse: (source: string) => void;
   readonly #disks = new Map<string, Disk>();
   readonly #queue = new SerialQueue();
   #count = 0;
 
-  /** @param beforeUse called with a node of the host before the VM gets it. */
-  constructor(
-    plug: Pick<HotPlug, 'addDisk' | 'removeDisk'>,
-    beforeUse: (source: string) => void = () => undefined,
-  ) {
+  constructor(plug: Pick<HotPlug, 'addDisk' | 'removeDisk'>) {
     this.#plug = plug;
-    this.#beforeUse = beforeUse;
   }
 
   /** Plugs in what is not there yet. @throws VmError; `release` undoes what was done. */
@@ -50,7 +42,6 @@ export class Disks {
         let disk = this.#disks.get(key);
         if (disk === undefined) {
           disk = { serial: `bulkhead-disk-${++this.#count}`, users: new Set() };
-          this.#beforeUse(source);
           await this.#plug.addDisk({ serial: disk.serial, path: source, readOnly });
           this.#disks.set(key, disk);
         }
@@ -71,15 +62,4 @@ export class Disks {
       }
     });
   }
-}
-
-/** The device that a node stands for; undefined for what is no block device, or not there. */
-export function diskDevice(path: string): AllowedDevice | undefined {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  if (stat?.isBlockDevice() !== true) return undefined;
-  // As makedev(3) of glibc puts them together.
-  const number = BigInt(stat.rdev);
-  const major = ((number >> 8n) & 0xfffn) | ((number >> 32n) & ~0xfffn);
-  const minor = (number & 0xffn) | ((number >> 12n) & ~0xffn);
-  return { type: 'b', major: Number(major), minor: Number(minor) };
 }

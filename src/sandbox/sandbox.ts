@@ -14,7 +14,7 @@ import type { Spec } from '../oci/spec.ts';
 import type { VmExit } from '../vm/hypervisor.ts';
 import { type BootedVm, type BootRequest, bootVm } from './boot.ts';
 import { Container, type ContainerContext } from './container.ts';
-import { Disks, diskDevice } from './disks.ts';
+import { Disks } from './disks.ts';
 import { messageOf, ShimError } from './errors.ts';
 import { type HookStage, hasHooks, runHooks } from './hooks.ts';
 import { firstOomScore, OomScore } from './oom-score.ts';
@@ -75,12 +75,7 @@ export class Sandbox {
     this.config = request.config;
     this.#context = context;
     this.#booted = booted;
-    // Only until disks travel as descriptors: as long as QEMU opens them itself, its group must let it.
-    this.#disks = new Disks(booted.vm.devices, (path) => {
-      const device = diskDevice(path);
-      const problem = device && booted.cgroup.allow(device);
-      if (problem !== undefined) context.log('warn', 'a disk may be refused', { path, problem });
-    });
+    this.#disks = new Disks(booted.vm.devices);
     this.#oomScore = new OomScore(firstOomScore(request.first.spec, request.pod), (score) => {
       const problems = booted.cgroup.procs().flatMap((pid) => setOomScore(pid, score) ?? []);
       if (problems.length > 0) context.log('debug', 'oom_score_adj', { problems });
