@@ -4,7 +4,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { Config } from '../config/config.ts';
 import { findInPath } from '../config/locate.ts';
-import { cgroupVersion, hostCapacity } from '../host/capacity.ts';
+import { hostCapacity } from '../host/capacity.ts';
+import { type Hierarchy, readHierarchies } from '../host/cgroup.ts';
 import { chooseAccelerator, kvmFacts } from '../host/kvm.ts';
 import { messageOf } from '../sandbox/errors.ts';
 import { stateRoot } from '../sandbox/state.ts';
@@ -98,17 +99,31 @@ export function checkVsock(): Finding {
   return { name: 'vsock', status: 'ok', text };
 }
 
-export function checkCgroups(): Finding {
+/** What limits a VM's processes, as controllers that the hierarchies have. */
+const LIMITING = ['memory', 'cpu', 'pids', 'devices'];
+
+export function checkCgroups(hierarchies: readonly Hierarchy[] = readHierarchies()): Finding {
   const name = 'cgroups';
-  const version = cgroupVersion();
-  if (version === 2) return { name, status: 'ok', text: 'version 2' };
-  if (fs.existsSync('/sys/fs/cgroup/memory')) return { name, status: 'ok', text: 'version 1' };
-  return {
-    name,
-    status: 'fail',
-    text: 'no memory controller below /sys/fs/cgroup',
-    fix: 'mount the cgroup hierarchies',
-  };
+  const fix = 'mount the cgroup hierarchies below /sys/fs/cgroup';
+  if (hierarchies.length === 0) return { name, status: 'fail', text: 'none below /sys/fs/cgroup', fix };
+  const there = new Set(hierarchies.flatMap(controllersOf));
+  const missing = LIMITING.filter((controller) => !there.has(controller));
+  const version = hierarchies.every((one) => one.version === 2) ? 2 : 1;
+  if (missing.length === 0)
+    return { name, status: 'ok', text: `version ${version}, with ${LIMITING.join(', ')}` };
+  const text = `version ${version} without ${missing.join(', ')}: not limited for what a VM takes of the host`;
+  return { name, status: 'warn', text, fix: `${fix}, or turn the controllers on in the kernel` };
+}
+
+/** Version 2 has no controller for devices: it takes a program instead, anywhere. */
+function controllersOf({ mountPoint, version, controllers }: Hierarchy): string[] {
+  if (version === 1) return controllers.split(',');
+  try {
+    const listed = fs.readFileSync(path.join(mountPoint, 'cgroup.controllers'), 'utf8');
+    return [...listed.trim().split(' '), 'devices'];
+  } catch {
+    return [];
+  }
 }
 
 export function checkState(): Finding {

@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { checkHost } from './check.ts';
+import { checkCgroups } from './check-host.ts';
 import { isSupportedContainerd } from './check-manager.ts';
 import { parseVersion } from './check-vm.ts';
 import { formatFindings } from './finding.ts';
@@ -110,4 +111,20 @@ test('versions', () => {
     true,
     true,
   ]);
+});
+
+test('cgroups: what no controller limits is named', () => {
+  const v1 = (controllers: string) => ({ mountPoint: '/nonexistent', version: 1, controllers }) as const;
+  assert.equal(checkCgroups([]).status, 'fail');
+  assert.equal(checkCgroups([v1('memory'), v1('cpu,cpuacct'), v1('pids'), v1('devices')]).status, 'ok');
+  const { status, text, fix } = checkCgroups([v1('memory'), v1('cpu,cpuacct'), v1('name=systemd')]);
+  assert.deepEqual([status, fix !== undefined], ['warn', true]);
+  assert.match(text, /^version 1 without pids, devices: not limited/);
+  fs.writeFileSync(path.join(dir, 'cgroup.controllers'), 'cpuset cpu io memory pids\n');
+  const v2 = { mountPoint: dir, version: 2, controllers: '' } as const;
+  assert.deepEqual(checkCgroups([v2]), {
+    name: 'cgroups',
+    status: 'ok',
+    text: 'version 2, with memory, cpu, pids, devices',
+  });
 });

@@ -21,6 +21,7 @@ test('a plain container boots a VM: size, network and mounts with their reasons'
   const text = explain('web', spec({}), config).join('\n');
   assert.match(text, /^web boots a VM of its own\n {2}no annotation/);
   assert.match(text, /limit 256 MiB in linux.resources plus overhead/);
+  assert.match(text, /MiB of the host: the VM's 384 plus .*\n {2}3 CPUs of the host/);
   assert.match(text, /network: new/);
   assert.match(text, /\/proc +guest: /);
   assert.match(text, /\/host +refused: .*does not exist/);

@@ -3,12 +3,14 @@ import { existsSync, globSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { hostCapacity } from '../host/capacity.ts';
+import { chooseAccelerator, kvmFacts } from '../host/kvm.ts';
 import { netnsKind } from '../host/netns.ts';
 import { classifyMounts } from '../oci/mounts.ts';
 import { sizeVm } from '../oci/sizing.ts';
 import { readSpec, type Spec } from '../oci/spec.ts';
 import { hostView } from '../sandbox/host-view.ts';
 import { place } from '../sandbox/placement.ts';
+import { planHostLimits } from '../vm/host-limits.ts';
 import { networkMode } from '../vm/network/mode.ts';
 
 /** Where containerd keeps bundles: below its state folder, by namespace and id. */
@@ -36,7 +38,7 @@ export function explain(id: string, spec: Spec, config: Config): string[] {
   if (placement.t === 'reject') return lines;
   if (placement.t === 'boot') {
     const network = networkMode(spec.linux?.namespaces ?? [], placement.pod, netnsKind);
-    lines.push('', 'VM', ...because(sizeVm(spec, config.vm, hostCapacity().cpus).reasons));
+    lines.push('', 'VM', ...because(vmReasons(spec, config.vm)));
     lines.push('', `network: ${network.t}`, ...because(network.reasons));
   }
   const mounts = classifyMounts(spec.mounts ?? [], hostView(config.sharedFs));
@@ -45,6 +47,13 @@ export function explain(id: string, spec: Spec, config: Config): string[] {
     lines.push(`  ${mount.destination.padEnd(32)} ${kind}${readOnly ? ', read-only' : ''}: ${reason}`);
   }
   return lines;
+}
+
+function vmReasons(spec: Spec, config: Config['vm']): string[] {
+  const { reasons, ...size } = sizeVm(spec, config, hostCapacity().cpus);
+  const { accelerator } = chooseAccelerator(config.accelerator, kvmFacts());
+  const host = planHostLimits({ ...size, accelerator, vmmMemoryMib: config.vmmMemoryMib });
+  return [...reasons, ...host.reasons];
 }
 
 function headline(id: string, placement: ReturnType<typeof place>): string {

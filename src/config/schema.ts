@@ -14,6 +14,8 @@ export interface Config {
     readonly defaultMemoryMib: number;
     readonly overheadVcpus: number;
     readonly overheadMemoryMib: number;
+    /** What QEMU and virtiofsd may take of the host beside the VM's memory; 0: computed. */
+    readonly vmmMemoryMib: number;
     /** Whom the VMM runs as: a user and group that no other VM has, or root, without its capabilities. */
     readonly user: 'own' | 'root';
     /** The first of the users for VMs, and how many there are. */
@@ -84,6 +86,7 @@ export const KEYS: readonly Key[] = [
   { table: 'vm', name: 'default_memory_mib', kind: integer(64, 1_048_576), fallback: 1024, ...perPod },
   { table: 'vm', name: 'overhead_vcpus', kind: { t: 'number', min: 0, max: 16 }, fallback: 0, ...perPod },
   { table: 'vm', name: 'overhead_memory_mib', kind: integer(0, 65_536), fallback: 128, ...perPod },
+  { table: 'vm', name: 'vmm_memory_mib', kind: integer(0, 1_048_576), fallback: 0, ...fixed },
   { table: 'vm', name: 'user', kind: choice('own', 'root'), fallback: 'own', ...fixed },
   { table: 'vm', name: 'first_uid', kind: integer(1_000, 4_294_000_000), fallback: 2_000_000_000, ...fixed },
   { table: 'vm', name: 'uid_count', kind: integer(1, 900_000), fallback: 65_536, ...fixed },

@@ -36,7 +36,7 @@ test('a parent that nobody made is replaced by our own folder', () => {
 
 test('hierarchies: each once, all versions, none from elsewhere', () => {
   const line = (device: string, point: string, type: string, root = '/') =>
-    `30 20 ${device} ${root} ${point} rw - ${type} ${type} rw`;
+    `30 20 ${device} ${root} ${point} rw - ${type} ${type} rw,cpu,xattr,cpuacct`;
   const table = [
     line('0:30', '/sys/fs/cgroup/cpu,cpuacct', 'cgroup'),
     line('0:30', '/sys/fs/cgroup/other', 'cgroup'),
@@ -45,8 +45,8 @@ test('hierarchies: each once, all versions, none from elsewhere', () => {
     line('0:33', '/sys/fs/cgroup/memory', 'cgroup', '/docker/x'),
   ].join('\n');
   assert.deepEqual(hierarchiesFrom(parseMountinfo(table)), [
-    { mountPoint: '/sys/fs/cgroup/cpu,cpuacct', version: 1 },
-    { mountPoint: '/sys/fs/cgroup/unified', version: 2 },
+    { mountPoint: '/sys/fs/cgroup/cpu,cpuacct', version: 1, controllers: 'cpu,cpuacct' },
+    { mountPoint: '/sys/fs/cgroup/unified', version: 2, controllers: '' },
   ]);
 });
 

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync, watch, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { applyLimits, type CgroupLimits } from './cgroup-limits.ts';
 import { checkedPath, parentOf } from './cgroup-path.ts';
 import { type MountInfo, readMountinfo } from './mountinfo.ts';
 
@@ -13,6 +14,10 @@ export interface Cgroup {
   readonly folders: readonly string[];
   /** Files a process writes `0` into to join. */
   readonly procsFiles: readonly string[];
+  /** Its folder in the hierarchy of version 2, which lets devices in by a program; undefined without one. */
+  readonly unified: string | undefined;
+  /** Limits what is in it, before anything is; gives what could not be limited, one sentence each. */
+  limit(limits: CgroupLimits): readonly string[];
   /** Pids in it now, each once. */
   procs(): number[];
   /** How many of its processes the kernel killed for want of memory; 0 when it cannot be told. */
@@ -27,6 +32,8 @@ export interface Cgroup {
 export interface Hierarchy {
   readonly mountPoint: string;
   readonly version: 1 | 2;
+  /** Version 1: its controllers or its name, as `/proc/<pid>/cgroup` has them; empty for version 2. */
+  readonly controllers: string;
 }
 
 const DEFAULT_LIMIT = { timeoutMs: 3000 };
@@ -37,9 +44,24 @@ export function hierarchiesFrom(mounts: readonly MountInfo[]): Hierarchy[] {
   for (const mount of mounts) {
     const version = mount.type === 'cgroup2' ? 2 : mount.type === 'cgroup' ? 1 : undefined;
     if (!version || mount.root !== '/' || !mount.mountPoint.startsWith('/sys/fs/cgroup')) continue;
-    if (!found.has(mount.device)) found.set(mount.device, { mountPoint: mount.mountPoint, version });
+    if (found.has(mount.device)) continue;
+    const controllers = version === 2 ? '' : controllersOf(mount);
+    found.set(mount.device, { mountPoint: mount.mountPoint, version, controllers });
   }
   return [...found.values()];
+}
+
+const NOT_CONTROLLERS = ['rw', 'ro', 'clone_children', 'xattr', 'noprefix', 'cpuset_v2_mode', 'favordynmods'];
+
+function controllersOf({ superOptions }: MountInfo): string {
+  return superOptions
+    .filter((option) => !NOT_CONTROLLERS.includes(option) && !option.startsWith('release_agent='))
+    .join(',');
+}
+
+/** All hierarchies of this host. */
+export function readHierarchies(): Hierarchy[] {
+  return hierarchiesFrom(readMountinfo());
 }
 
 /** Our folder for sandboxes whose spec names no parent that is there. */
@@ -48,7 +70,7 @@ const OWN_PARENT = '/bulkhead';
 /**
  * Where the VM's processes go: beside the container that the spec speaks of, so below the pod's limits; in a
  * folder of our own when nobody made that parent (then it limits nothing, and we would have to clean it up).
- * @param name unique on the host, e.g. `<namespace>-<sandbox id>`.
+ * @param name unique on the host, e.g. `<namespace>--<sandbox id>`.
  */
 export function vmCgroupPath(cgroupsPath: string, name: string): string {
   const parent = parentOf(cgroupsPath);
@@ -57,7 +79,7 @@ export function vmCgroupPath(cgroupsPath: string, name: string): string {
 }
 
 function parentExists(parent: string): boolean {
-  const hierarchies = hierarchiesFrom(readMountinfo());
+  const hierarchies = readHierarchies();
   return hierarchies.some((h) => existsSync(join(h.mountPoint, parent)));
 }
 
@@ -66,7 +88,7 @@ function parentExists(parent: string): boolean {
  * @throws Error when the path leaves the mount.
  */
 export function openCgroup(path: string): Cgroup {
-  return new HostCgroup(checkedPath(path), hierarchiesFrom(readMountinfo()));
+  return new HostCgroup(checkedPath(path), readHierarchies());
 }
 
 /**
@@ -74,7 +96,7 @@ export function openCgroup(path: string): Cgroup {
  * @throws Error when a folder cannot be made; what was made is then removed.
  */
 export async function createCgroup(path: string): Promise<Cgroup> {
-  const hierarchies = hierarchiesFrom(readMountinfo());
+  const hierarchies = readHierarchies();
   if (hierarchies.length === 0) throw new Error('no cgroup hierarchy is mounted below /sys/fs/cgroup');
   const cgroup = new HostCgroup(checkedPath(path), hierarchies);
   if (cgroup.path === '/') throw new Error('the root control group cannot be used for a VM');
@@ -143,14 +165,18 @@ class HostCgroup implements Cgroup {
   readonly path: string;
   readonly folders: readonly string[];
   readonly procsFiles: readonly string[];
-  readonly #unified: string | undefined;
+  readonly unified: string | undefined;
 
   constructor(path: string, hierarchies: readonly Hierarchy[]) {
     this.path = path;
     this.folders = hierarchies.map((h) => join(h.mountPoint, path));
     this.procsFiles = this.folders.map((f) => join(f, 'cgroup.procs'));
     const v2 = hierarchies.find((h) => h.version === 2);
-    this.#unified = v2 && join(v2.mountPoint, path);
+    this.unified = v2 && join(v2.mountPoint, path);
+  }
+
+  limit(limits: CgroupLimits): readonly string[] {
+    return applyLimits(this.folders, limits);
   }
 
   procs(): number[] {
@@ -176,7 +202,7 @@ class HostCgroup implements Cgroup {
         throw new Error(`processes ${pids.join(', ')} in the control group ${this.path} do not end`);
       // Version 2 kills all at once, also what forks meanwhile; version 1 needs another look.
       if (!this.#killAtOnce()) for (const pid of pids) killPid(pid);
-      await this.#changed(Math.min(left, this.#unified ? 100 : step));
+      await this.#changed(Math.min(left, this.unified ? 100 : step));
     }
   }
 
@@ -194,9 +220,9 @@ class HostCgroup implements Cgroup {
   }
 
   #killAtOnce(): boolean {
-    if (!this.#unified) return false;
+    if (!this.unified) return false;
     try {
-      writeFileSync(join(this.#unified, 'cgroup.kill'), '1', { flag: 'r+' });
+      writeFileSync(join(this.unified, 'cgroup.kill'), '1', { flag: 'r+' });
       return true;
     } catch {
       return false; // before Linux 5.14, or the folder is gone
@@ -209,8 +235,8 @@ class HostCgroup implements Cgroup {
     const timer = sleep(waitMs, undefined, { signal: stop.signal }).catch(() => undefined);
     let watcher: ReturnType<typeof watch> | undefined;
     try {
-      if (this.#unified) {
-        watcher = watch(join(this.#unified, 'cgroup.events'), () => stop.abort());
+      if (this.unified) {
+        watcher = watch(join(this.unified, 'cgroup.events'), () => stop.abort());
         watcher.on('error', () => undefined);
         if (this.procs().length === 0) return;
       }

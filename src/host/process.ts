@@ -44,6 +44,11 @@ export function processRef(pid: number): ProcessRef | undefined {
   return stat && { pid, startTime: stat.startTime };
 }
 
+/** The pid of a process's parent; undefined when the process is gone. */
+export function parentPid(pid: number): number | undefined {
+  return readStat(pid)?.ppid;
+}
+
 /** True while the very process runs; a zombie does not run any more. */
 export function isAlive(ref: ProcessRef): boolean {
   const stat = readStat(ref.pid);

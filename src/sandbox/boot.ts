@@ -5,13 +5,16 @@
 import { connectAgent, type GuestAgent } from '../agent/agent.ts';
 import type { Config } from '../config/config.ts';
 import { hostCapacity } from '../host/capacity.ts';
-import { createCgroup, vmCgroupPath } from '../host/cgroup.ts';
+import { type Cgroup, createCgroup, vmCgroupPath } from '../host/cgroup.ts';
+import { chooseAccelerator, kvmFacts } from '../host/kvm.ts';
 import { processRef } from '../host/process.ts';
-import { sizeVm } from '../oci/sizing.ts';
+import { sizeVm, type VmSize } from '../oci/sizing.ts';
+import { type HostLimits, planHostLimits } from '../vm/host-limits.ts';
 import type { Vm } from '../vm/hypervisor.ts';
 import { dnsOf } from '../vm/network/resolv-conf.ts';
 import { startQemu } from '../vm/qemu/qemu.ts';
 import { SandboxNetwork } from './network.ts';
+import { firstOomScore } from './oom-score.ts';
 import { type PreparedContainer, prepareContainer } from './prepare.ts';
 import type { CreateContainer, SandboxContext } from './sandbox.ts';
 import { Share } from './share.ts';
@@ -22,6 +25,8 @@ import { claimUser, releaseUser } from './vm-user.ts';
 export interface BootedVm {
   readonly vm: Vm;
   readonly agent: GuestAgent;
+  /** Of the VM's processes. */
+  readonly cgroup: Cgroup;
   readonly share: Share;
   readonly network: SandboxNetwork;
   readonly first: PreparedContainer;
@@ -53,7 +58,7 @@ export async function bootVm(
   await using stack = new AsyncDisposableStack();
   const begin = performance.now();
   const size = sizeVm(first.spec, config.vm, hostCapacity().cpus);
-  const cgroupPath = vmCgroupPath(first.spec.linux?.cgroupsPath ?? '', `${context.namespace}-${first.id}`);
+  const cgroupPath = vmCgroupPath(first.spec.linux?.cgroupsPath ?? '', `${context.namespace}--${first.id}`);
   const state = SandboxState.create({
     version: 1,
     namespace: context.namespace,
@@ -64,6 +69,7 @@ export async function bootVm(
     shim: processRef(process.pid)!,
     processes: [],
     cgroup: cgroupPath,
+    shimCgroup: `${cgroupPath}--shim`,
     vcpus: size.vcpus,
     memoryMib: size.memoryMib,
   });
@@ -71,7 +77,15 @@ export async function bootVm(
   const owner = `${context.namespace}/${first.id}`;
   const uid = claimUser(config.vm, owner, (claimed) => state.update({ uid: claimed }));
   stack.defer(() => releaseUser(uid, owner));
-  const cgroup = await createCgroup(cgroupPath);
+  // Not waited for until there is something to mount: what is started before that cannot hang.
+  const joined = context.cgroup.join(`${cgroupPath}--shim`);
+  joined.catch(() => undefined);
+  stack.defer(async () => {
+    await joined.catch(() => undefined);
+    await context.cgroup.leave();
+  });
+  const limits = hostLimitsOf(size, config.vm);
+  const cgroup = await limitedCgroup(context, cgroupPath, limits);
   stack.defer(async () => {
     await cgroup.kill({ timeoutMs: TEARDOWN_MS });
     await cgroup.remove({ timeoutMs: TEARDOWN_MS });
@@ -97,6 +111,7 @@ export async function bootVm(
       hypervisorPath: config.vm.path,
       cgroup,
       uid,
+      oomScoreAdj: firstOomScore(first.spec, pod),
       shared: {
         dir: share.dir,
         daemonPath: config.sharedFs.daemon,
@@ -112,6 +127,7 @@ export async function bootVm(
   });
   state.update({ processes: vm.processes });
   const vmmStarted = performance.now();
+  await joined;
   // While the kernel boots: the container's mounts and streams.
   const preparing = prepareContainer(context, share, first, config.sharedFs);
   stack.defer(() =>
@@ -142,15 +158,29 @@ export async function bootVm(
     vmmMs: Math.round(vmmStarted - begin),
     kernelToAgentMs: Math.round(agentReady - vmmStarted),
   });
-  context.log('debug', 'size of the VM', { reasons: size.reasons.join('; ') });
+  context.log('debug', 'size of the VM', { reasons: [...size.reasons, ...limits.reasons].join('; ') });
   // What the first container takes is counted from when the guest could have it.
   return {
     vm,
     agent,
+    cgroup,
     share,
     network,
     state,
     first: { ...prepared, begin: agentReady },
     resources: stack.move(),
   };
+}
+
+function hostLimitsOf({ vcpus, memoryMib }: VmSize, { accelerator, vmmMemoryMib }: Config['vm']): HostLimits {
+  const chosen = chooseAccelerator(accelerator, kvmFacts());
+  return planHostLimits({ vcpus, memoryMib, vmmMemoryMib, ...chosen });
+}
+
+async function limitedCgroup(context: SandboxContext, path: string, limits: HostLimits): Promise<Cgroup> {
+  const cgroup = await createCgroup(path);
+  const missing = cgroup.limit(limits);
+  if (missing.length > 0)
+    context.log('warn', 'the VM is not limited in all it takes of the host', { missing });
+  return cgroup;
 }

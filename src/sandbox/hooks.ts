@@ -27,6 +27,10 @@ const STATUS: Record<HookStage, string> = { create: 'creating', poststart: 'runn
 /** For a hook that names no limit of its own; nobody may wait for ever. */
 const DEFAULT_TIMEOUT_S = 60;
 
+export function hasHooks(stage: HookStage, spec: Spec): boolean {
+  return NAMES[stage].some((name) => (spec.hooks?.[name] ?? []).length > 0);
+}
+
 /**
  * Runs the hooks of a stage one after the other.
  * @throws ShimError `failed-precondition` for the first that fails, with what it wrote to stderr; the rest is not run.

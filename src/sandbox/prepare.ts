@@ -23,7 +23,7 @@ export interface PodView {
 
 /** @throws ShimError, SpecError, MountError or StdioError, with nothing of the container left on the host. */
 export async function prepareContainer(
-  context: SandboxContext,
+  context: Pick<SandboxContext, 'log'>,
   share: Share,
   request: CreateContainer,
   pod: PodView = {},

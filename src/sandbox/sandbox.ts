@@ -8,13 +8,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { GuestAgent } from '../agent/agent.ts';
 import type { Config } from '../config/config.ts';
 import { GuestService } from '../gen/guest.ts';
+import { setOomScore } from '../host/oom-score.ts';
+import type { OwnCgroup } from '../host/own-cgroup.ts';
 import type { Spec } from '../oci/spec.ts';
 import type { VmExit } from '../vm/hypervisor.ts';
 import { type BootedVm, type BootRequest, bootVm } from './boot.ts';
 import { Container, type ContainerContext } from './container.ts';
 import { Disks } from './disks.ts';
 import { messageOf, ShimError } from './errors.ts';
-import { type HookStage, runHooks } from './hooks.ts';
+import { type HookStage, hasHooks, runHooks } from './hooks.ts';
+import { firstOomScore, OomScore } from './oom-score.ts';
 import { type PreparedContainer, prepareContainer } from './prepare.ts';
 import { Process, type ProcessIo, type StdioPaths } from './process.ts';
 import type { RootfsMount, TaskEvent } from './task-event.ts';
@@ -31,6 +34,8 @@ export interface SandboxContext {
   readonly namespace: string;
   readonly socket: string;
   readonly log: Logger;
+  /** The shim's own control group, joined while it has a sandbox. */
+  readonly cgroup: OwnCgroup;
   emit(event: TaskEvent): void;
 }
 
@@ -54,6 +59,7 @@ export class Sandbox {
   readonly #context: SandboxContext;
   readonly #booted: BootedVm;
   readonly #disks: Disks;
+  readonly #oomScore: OomScore;
   readonly #watched: WatchedFolders;
   readonly #containers = new Map<string, Container>();
   /** The network as the container manager has set it up by the time of the first start. */
@@ -70,6 +76,10 @@ export class Sandbox {
     this.#context = context;
     this.#booted = booted;
     this.#disks = new Disks(booted.vm.devices);
+    this.#oomScore = new OomScore(firstOomScore(request.first.spec, request.pod), (score) => {
+      const problems = booted.cgroup.procs().flatMap((pid) => setOomScore(pid, score) ?? []);
+      if (problems.length > 0) context.log('debug', 'oom_score_adj', { problems });
+    });
     const guest = booted.agent.client(GuestService);
     this.#watched = new WatchedFolders(
       async (mountPoint) => {
@@ -126,9 +136,11 @@ export class Sandbox {
     // A number of its own, because others may ask for its namespaces by it (the kubelet's TARGET).
     const thread = devices.addThread(request.id);
     thread.catch(() => undefined);
+    this.#oomScore.add(request.id, request.spec);
     try {
       await this.#addPrepared(await this.#prepare(request), thread, signal);
     } catch (error) {
+      this.#oomScore.remove(request.id);
       await thread.then(() => devices.removeThread(request.id)).catch(() => undefined);
       throw error;
     }
@@ -158,7 +170,7 @@ export class Sandbox {
     const { id, bundle, rootfs, paths } = request;
     const { spec, storages, sandboxPidns } = plan;
     const devices = await this.#disks.use(id, plan.disks);
-    await runHooks('create', request.spec, { id, bundle, pid: this.pid });
+    await this.#runHooks('create', request);
     await this.agent.createContainer(id, { spec, devices, storages, sandboxPidns });
     if (this.#gone !== undefined) throw this.#goneError();
     // Whoever asked is gone, and nobody else knows of a container that could be ended.
@@ -207,6 +219,7 @@ export class Sandbox {
 
   async #release(id: string): Promise<void> {
     this.#watched.release(id);
+    this.#oomScore.remove(id);
     if (this.#gone === undefined) {
       const thread = this.#booted.vm.devices.removeThread(id).catch(() => undefined);
       await this.#removeInGuest(id).catch((error: unknown) => {
@@ -293,9 +306,18 @@ export class Sandbox {
     return new ShimError('unavailable', `the VM of sandbox ${this.id} is gone: ${this.#ending}`);
   }
 
-  #containerContext({ spec, id, bundle }: CreateContainer, pid: number): ContainerContext {
+  /** What a hook leaves running is not for us to end. */
+  async #runHooks(stage: HookStage, { spec, id, bundle }: CreateContainer): Promise<void> {
+    if (!hasHooks(stage, spec)) return;
+    await runHooks(stage, spec, { id, bundle, pid: this.pid }).finally(() =>
+      this.#context.cgroup.letGoOfOrphans(),
+    );
+  }
+
+  #containerContext(request: CreateContainer, pid: number): ContainerContext {
+    const { id } = request;
     const hooks = (stage: HookStage) =>
-      runHooks(stage, spec, { id, bundle, pid: this.pid }).catch((error: unknown) => {
+      this.#runHooks(stage, request).catch((error: unknown) => {
         this.#context.log('warn', 'a hook failed', { container: id, error: messageOf(error) });
       });
     return {

@@ -33,6 +33,8 @@ export interface SandboxRecord {
   readonly processes: readonly RecordedProcess[];
   /** The cgroup path, relative to the hierarchy's root, of VMM and virtiofsd. */
   readonly cgroup?: string;
+  /** That of the shim itself and of the helpers that it starts. */
+  readonly shimCgroup?: string;
   /** The user that the VMM runs as; absent or 0: root. */
   readonly uid?: number;
   /** What the VM's network cards are connected by. */
@@ -140,17 +142,21 @@ export async function reapSandbox(namespace: string, id: string): Promise<void> 
   if (record !== undefined) {
     // The shim first: while it lives it could start what is being removed.
     await end(record.shim);
-    if (record.cgroup !== undefined) {
-      const cgroup = openCgroup(record.cgroup);
-      await cgroup.kill({ timeoutMs: REAP_MS });
-      await cgroup.remove({ timeoutMs: REAP_MS });
-    }
+    // Its helpers next, together with the VM: a mount that hangs must not come true after the mounts were looked at.
+    await Promise.all([removeCgroup(record.shimCgroup), removeCgroup(record.cgroup)]);
     await Promise.all(record.processes.map(end));
     if (record.network !== undefined) await removeTaps(record.network);
     if (record.uid !== undefined) releaseUser(record.uid, `${namespace}/${id}`);
     rmSync(record.socket, { force: true });
   }
   await removeSandboxDir(dir);
+}
+
+async function removeCgroup(path: string | undefined): Promise<void> {
+  if (path === undefined) return;
+  const cgroup = openCgroup(path);
+  await cgroup.kill({ timeoutMs: REAP_MS });
+  await cgroup.remove({ timeoutMs: REAP_MS });
 }
 
 async function end(ref: ProcessRef): Promise<void> {

@@ -13,6 +13,7 @@ export function openProcessIo(
   return openStdio(
     { id: containerId, namespace: context.namespace, ...paths },
     {
+      onLogger: (pid) => context.cgroup.letGo(pid),
       onBroken: (stream, error) => {
         context.log('warn', 'an output broke, the rest of it is dropped', {
           container: containerId,

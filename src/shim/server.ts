@@ -5,6 +5,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { Server } from 'ttrpc-ts';
 import { TaskV2, TaskV3 } from '../gen/task.ts';
+import { OwnCgroup } from '../host/own-cgroup.ts';
 import { parseArgs } from './args.ts';
 import type { ShimContext } from './context.ts';
 import { EventPublisher } from './events.ts';
@@ -44,6 +45,7 @@ async function serve(): Promise<void> {
   const context: ShimContext = {
     namespace: args.namespace,
     socket: args.socket,
+    cgroup: new OwnCgroup(),
     log,
     emit: (event) => {
       const { topic, type, value } = wireEvent(event);

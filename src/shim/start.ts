@@ -11,6 +11,7 @@ import { createServer, type Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import { descriptorOf } from '../host/descriptor.ts';
 import { makeFolders } from '../host/folders.ts';
+import { setShimOomScore } from '../host/oom-score.ts';
 import { place } from '../sandbox/placement.ts';
 import { canConnect, socketPath } from './address.ts';
 import type { ShimArgs } from './args.ts';
@@ -89,6 +90,7 @@ async function startServer(args: ShimArgs, bundle: string, path: string): Promis
       child.once('spawn', resolve);
       child.once('error', reject);
     });
+    if (child.pid !== undefined) setShimOomScore(child.pid, process.ppid);
     child.unref();
   } catch (error) {
     rmSync(path, { force: true });

@@ -6,11 +6,13 @@ import { realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { installationPrefix } from '../config/locate.ts';
 import type { Cgroup } from '../host/cgroup.ts';
+import type { AllowedDevice } from '../host/cgroup-limits.ts';
+import { VM_DEVICES } from './host-limits.ts';
 
 /** The request as the launcher reads it (native/jail/src/request.rs), but for what VmChild adds. */
 export interface Jail {
   readonly cgroup_procs: readonly string[];
-  readonly device_filter: string | null;
+  readonly device_filter: { readonly cgroup: string; readonly devices: readonly AllowedDevice[] } | null;
   readonly oom_score_adj: number | null;
   readonly netns: string | null;
   readonly root: string;
@@ -132,9 +134,10 @@ export function shareJail(argv: readonly string[], jail: ShareJail): Jail {
 }
 
 function place({ dir, cgroup, oomScoreAdj }: JailPlace) {
+  const unified = cgroup?.unified;
   return {
     cgroup_procs: cgroup?.procsFiles ?? [],
-    device_filter: null,
+    device_filter: unified === undefined ? null : { cgroup: unified, devices: VM_DEVICES },
     oom_score_adj: oomScoreAdj ?? null,
     root: dir,
   };

@@ -9,6 +9,7 @@ import { waitFor, within } from '../support/wait.ts';
 export interface BareVm {
   readonly hypervisor: string;
   readonly machine: string;
+  readonly accel: string;
   readonly cpu: string;
   readonly memory: string;
   readonly kernel: string;
@@ -30,6 +31,7 @@ export function bareVmOf(argv: readonly string[]): BareVm {
   const machine = after('-machine').replace(/,memory-backend=\w+/, '');
   const shared = {
     machine,
+    accel: after('-accel'),
     cpu: after('-cpu'),
     memory: after('-m'),
     kernel: after('-kernel'),
@@ -43,7 +45,7 @@ export function bareArgv(vm: BareVm): string[] {
   return [
     vm.hypervisor,
     ...['-no-user-config', '-nodefaults', '-display', 'none', '-no-reboot'],
-    ...['-machine', vm.machine, '-cpu', vm.cpu],
+    ...['-machine', vm.machine, '-accel', vm.accel, '-cpu', vm.cpu],
     ...['-m', vm.memory, '-smp', '1', '-kernel', vm.kernel, '-append', vm.append],
     ...['-blockdev', `driver=file,node-name=image,filename=${vm.image},read-only=on,locking=off`],
     ...['-device', 'virtio-blk-pci,drive=image', '-device', 'virtio-rng-pci', '-serial', 'null'],

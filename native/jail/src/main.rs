@@ -15,7 +15,7 @@ mod seccomp;
 
 use std::fmt::Display;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::path::Path;
 use std::process::ExitCode;
@@ -46,9 +46,8 @@ fn run(request: &Request) -> Result<child::End, String> {
     privileges::die_with(request.parent).map_err(|e| e.to_string())?;
     // SAFETY: the shim opened it for this process, and nothing else here uses it.
     let status = unsafe { OwnedFd::from_raw_fd(request.status_fd) };
-    for file in &request.cgroup_procs {
-        fs::write(file, "0").map_err(|e| format!("cannot join the cgroup by {file}: {e}"))?;
-    }
+    // Joined only when the device nodes are made, which the cgroup forbids.
+    let cgroups = open_cgroups(request)?;
     if let Some(score) = request.oom_score_adj {
         set_oom_score(score);
     }
@@ -65,7 +64,27 @@ fn run(request: &Request) -> Result<child::End, String> {
     }
     unshare(namespaces(network.is_none())).map_err(said("cannot make namespaces"))?;
     root.enter(Path::new(&request.root))?;
+    join(cgroups)?;
     child::start(request, status)
+}
+
+/// The files by which the cgroups are joined, while they can be seen.
+fn open_cgroups(request: &Request) -> Result<Vec<(&str, fs::File)>, String> {
+    if let Some(filter) = &request.device_filter {
+        device_filter::attach(Path::new(&filter.cgroup), &filter.devices).map_err(|e| e.to_string())?;
+    }
+    let open = |path| fs::OpenOptions::new().write(true).open(path);
+    let files = request.cgroup_procs.iter();
+    files
+        .map(|path| Ok((path.as_str(), open(path).map_err(said(&format!("cannot open {path} to join the cgroup")))?)))
+        .collect()
+}
+
+fn join(cgroups: Vec<(&str, fs::File)>) -> Result<(), String> {
+    for (path, mut file) in cgroups {
+        file.write_all(b"0").map_err(said(&format!("cannot join the cgroup by {path}")))?;
+    }
+    Ok(())
 }
 
 fn namespaces(with_network: bool) -> CloneFlags {

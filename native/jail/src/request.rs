@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::device_filter::Device;
+
 /// A program to start and all that it may have.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -12,8 +14,8 @@ pub struct Request {
     pub status_fd: i32,
     /// `cgroup.procs` files to join by.
     pub cgroup_procs: Vec<String>,
-    /// Folder of the cgroup in the unified hierarchy, for the filter of devices; none where version 1 filters.
-    pub device_filter: Option<String>,
+    /// For a cgroup of version 2; the devices of one of version 1 were listed when it was made.
+    pub device_filter: Option<DeviceFilter>,
     pub oom_score_adj: Option<i32>,
     /// The network namespace to enter; without one the program gets an empty one of its own.
     pub netns: Option<String>,
@@ -38,6 +40,15 @@ pub struct Request {
     pub seccomp: Option<Profile>,
     /// The program (a path in the new root) and its arguments.
     pub argv: Vec<String>,
+}
+
+/// Which devices may be opened.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceFilter {
+    /// Folder of the cgroup.
+    pub cgroup: String,
+    pub devices: Vec<Device>,
 }
 
 /// What is mounted where.

@@ -26,6 +26,7 @@ const EXIT_CHECK_MS = 20;
 
 /** The running logger. Its process is stopped and reaped by `stop()`, after both sinks have ended. */
 export interface BinaryLogger {
+  readonly pid: number;
   readonly stdout: Sink;
   readonly stderr: Sink;
   /** Closes the pipes, then waits for the program: by itself, SIGTERM, SIGKILL. Idempotent; resolves when it is gone. */
@@ -136,7 +137,8 @@ export async function startBinaryLogger(
   };
   const state = await waitReady(readyReader, exited, limits.readyMs);
   const error = failure();
-  if (error === undefined && state === 'ready') return { stdout, stderr, stop };
+  const { pid } = child;
+  if (error === undefined && state === 'ready' && pid !== undefined) return { pid, stdout, stderr, stop };
   // Not started properly: no grace, it has nothing to finish.
   stopping = Promise.all([stdout.close(), stderr.close()]).then(() => {
     child.kill('SIGKILL');

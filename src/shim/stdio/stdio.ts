@@ -36,6 +36,8 @@ export interface StdioOptions {
   /** How long a FIFO that no client has open stays open after the end of the process. Default 5 s. */
   readonly lingerMs?: number;
   readonly loggerLimits?: LoggerLimits;
+  /** Told the pid of a `binary://` logger, which outlives the shim until it has read its pipes. */
+  readonly onLogger?: (pid: number) => Promise<void>;
 }
 
 interface Parts {
@@ -80,6 +82,7 @@ async function openOutput(
         spec,
         options.loggerLimits ?? LOGGER_LIMITS,
       );
+      await options.onLogger?.(parts.logger.pid);
       return parts.logger[stream];
     default:
       throw new StdioError(

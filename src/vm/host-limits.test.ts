@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { planHostLimits } from './host-limits.ts';
+
+const shape = { vcpus: 2, memoryMib: 1024, accelerator: 'kvm', vmmMemoryMib: 0 } as const;
+const MIB = 1024 * 1024;
+
+test('the VM, and what its monitor needs besides', () => {
+  const { memoryBytes, cpus, pids, devices, reasons } = planHostLimits(shape);
+  // 64 + 2 * 4 programs, 21 tables, 256 cache, 2458 files.
+  assert.equal(memoryBytes / MIB, 1024 + 72 + 21 + 256 + 2458);
+  assert.equal(cpus, 4);
+  assert.equal(pids, 1026);
+  assert.ok(devices.every(({ type }) => type === 'c'));
+  assert.match(reasons.join('\n'), /3831 MiB of the host: the VM's 1024 plus 2807 .*\n4 CPUs of the host/);
+});
+
+test('emulation needs room for its translations, and more for each processor', () => {
+  const emulated = planHostLimits({ ...shape, accelerator: 'tcg' });
+  assert.equal((emulated.memoryBytes - planHostLimits(shape).memoryBytes) / MIB, 128 + 2 * 28);
+});
+
+test('what the guest can hold of files is bounded for large VMs', () => {
+  const overhead = (memoryMib: number) =>
+    planHostLimits({ ...shape, memoryMib }).memoryBytes / MIB - memoryMib;
+  assert.equal(overhead(65_536) - overhead(32_768), Math.ceil(65_536 * 0.02) - Math.ceil(32_768 * 0.02));
+});
+
+test('an operator may say what the monitor gets', () => {
+  const { memoryBytes, reasons } = planHostLimits({ ...shape, vmmMemoryMib: 300 });
+  assert.equal(memoryBytes / MIB, 1324);
+  assert.match(reasons[0] ?? '', /as configured \(vm\.vmm_memory_mib\)/);
+});

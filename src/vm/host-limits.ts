@@ -1,0 +1,83 @@
+/** What a VM's processes may take of the host: the VM itself and what its monitor needs besides. Pure. */
+import type { AllowedDevice, CgroupLimits } from '../host/cgroup-limits.ts';
+import { TRANSLATION_MIB } from './qemu/argv.ts';
+
+export interface HostLimits extends CgroupLimits {
+  /** One sentence each for memory and CPU time, for people. */
+  readonly reasons: readonly string[];
+}
+
+export interface VmShape {
+  readonly vcpus: number;
+  readonly memoryMib: number;
+  readonly accelerator: 'kvm' | 'tcg';
+  /** What the operator grants beside the VM's memory; 0: computed. */
+  readonly vmmMemoryMib: number;
+}
+
+const MIB = 1024 * 1024;
+
+/** QEMU's and virtiofsd's own memory: 27 to 40 MiB measured (QEMU 7.2), with a reserve for devices that come later. */
+const PROGRAMS_MIB = 64;
+/** TCG's table of translated addresses grows with what a processor touches. */
+const TCG_PROCESSOR_MIB = 32;
+const KVM_PROCESSOR_MIB = 4;
+/** Of the VM's memory: two page tables, those of KVM, the index of its pages; 8 to 9 bytes for each 4 KiB, each. */
+const TABLES_SHARE = 0.02;
+/** For the host's cache of the files that the guest reads and writes. */
+const CACHE_MIB = 256;
+
+/**
+ * A file that the guest's kernel remembers costs the guest 1.16 KiB, and the host 1.9 (ext4) to 2.75 KiB (overlayfs) as
+ * long, because virtiofsd holds it: nothing that the host could take back. So a guest that has walked through enough
+ * files holds this much for each MiB of its own; up to the million files that virtiofsd opens.
+ */
+const FILES_PER_MIB = 2.4;
+const FILES_MAX_MIB = 2816;
+
+/**
+ * QEMU's main loop and virtiofsd (each at most one CPU) beside the virtual CPUs, so a busy guest is never held up here:
+ * its own limit is the container's, inside.
+ */
+const HELPER_CPUS = 2;
+
+/** QEMU starts up to 64 threads for disks and one for each container; the rest are some dozen. */
+const PIDS = 1024;
+
+const character = (major: number, minor: number): AllowedDevice => ({ type: 'c', major, minor });
+
+/** null, zero, full, random, urandom; tun, kvm, vhost-net. */
+export const VM_DEVICES: readonly AllowedDevice[] = [
+  ...[3, 5, 7, 8, 9].map((minor) => character(1, minor)),
+  ...[200, 232, 238].map((minor) => character(10, minor)),
+];
+
+export function planHostLimits(shape: VmShape): HostLimits {
+  const { vcpus, memoryMib } = shape;
+  const [overheadMib, why] = overheadOf(shape);
+  const cpus = vcpus + HELPER_CPUS;
+  return {
+    memoryBytes: (memoryMib + overheadMib) * MIB,
+    cpus,
+    pids: PIDS + vcpus,
+    devices: VM_DEVICES,
+    reasons: [
+      `${memoryMib + overheadMib} MiB of the host: the VM's ${memoryMib} plus ${overheadMib} ${why}`,
+      `${cpus} CPUs of the host: the VM's ${vcpus} plus ${HELPER_CPUS} for QEMU and virtiofsd`,
+    ],
+  };
+}
+
+function overheadOf({ vcpus, memoryMib, accelerator, vmmMemoryMib }: VmShape): [number, string] {
+  if (vmmMemoryMib > 0) return [vmmMemoryMib, 'as configured (vm.vmm_memory_mib)'];
+  const programs =
+    accelerator === 'tcg'
+      ? PROGRAMS_MIB + TRANSLATION_MIB + vcpus * TCG_PROCESSOR_MIB
+      : PROGRAMS_MIB + vcpus * KVM_PROCESSOR_MIB;
+  const tables = Math.ceil(memoryMib * TABLES_SHARE);
+  const files = Math.min(Math.ceil(memoryMib * FILES_PER_MIB), FILES_MAX_MIB);
+  return [
+    programs + tables + CACHE_MIB + files,
+    `(programs ${programs}, tables ${tables}, cache ${CACHE_MIB}, files that the guest holds ${files})`,
+  ];
+}
