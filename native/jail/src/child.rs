@@ -15,7 +15,7 @@ use nix::sys::signal::{SigHandler, SigSet, Signal, raise, signal};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, execv, fork};
 
-use crate::privileges::drop_all;
+use crate::privileges::{drop_all, drop_own};
 use crate::request::Request;
 use crate::root::mount_proc;
 use crate::{FAILED, said, seccomp};
@@ -55,7 +55,7 @@ pub fn start(request: &Request, status: OwnedFd) -> Result<End, String> {
         ForkResult::Parent { child } => {
             drop(go);
             close_channels(request);
-            let told = tell(child, status, &may_go);
+            let told = drop_own().and_then(|()| tell(child, status, &may_go));
             let end = wait(child);
             // Open until now: the program's process takes its closing for the end of this one.
             drop(may_go);

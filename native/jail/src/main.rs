@@ -46,6 +46,7 @@ fn run(request: &Request) -> Result<child::End, String> {
     privileges::die_with(request.parent).map_err(|e| e.to_string())?;
     // SAFETY: the shim opened it for this process, and nothing else here uses it.
     let status = unsafe { OwnedFd::from_raw_fd(request.status_fd) };
+    close_strangers(request.status_fd).map_err(said("cannot close what was inherited by mistake"))?;
     // Joined only when the device nodes are made, which the cgroup forbids.
     let cgroups = open_cgroups(request)?;
     if let Some(score) = request.oom_score_adj {
@@ -68,16 +69,34 @@ fn run(request: &Request) -> Result<child::End, String> {
     child::start(request, status)
 }
 
+/// Whoever started the container manager may have left descriptors open.
+fn close_strangers(last: i32) -> io::Result<()> {
+    // SAFETY: nothing here has opened any of them yet.
+    checked(unsafe { libc::syscall(libc::SYS_close_range, last + 1, libc::c_uint::MAX, 0) }).map(drop)
+}
+
 /// The files by which the cgroups are joined, while they can be seen.
 fn open_cgroups(request: &Request) -> Result<Vec<(&str, fs::File)>, String> {
     if let Some(filter) = &request.device_filter {
-        device_filter::attach(Path::new(&filter.cgroup), &filter.devices).map_err(|e| e.to_string())?;
+        attach_filter(filter)?;
     }
     let open = |path| fs::OpenOptions::new().write(true).open(path);
     let files = request.cgroup_procs.iter();
     files
         .map(|path| Ok((path.as_str(), open(path).map_err(said(&format!("cannot open {path} to join the cgroup")))?)))
         .collect()
+}
+
+/// A second lock on a door: the program has no way to make a device node, and none but its own to open. So a kernel that
+/// cannot do it, or that does not let this process, is no reason not to start.
+fn attach_filter(filter: &request::DeviceFilter) -> Result<(), String> {
+    match device_filter::attach(Path::new(&filter.cgroup), &filter.devices) {
+        Err(e) if matches!(e.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput) => {
+            eprintln!("{e}; going on without it");
+            Ok(())
+        }
+        other => other.map_err(|e| e.to_string()),
+    }
 }
 
 fn join(cgroups: Vec<(&str, fs::File)>) -> Result<(), String> {

@@ -34,6 +34,12 @@ pub fn drop_all(request: &Request) -> Result<(), String> {
     prctl::set_no_new_privs().map_err(said("cannot forbid new privileges"))
 }
 
+/// What the launcher needs while it waits for the program: nothing.
+pub fn drop_own() -> Result<(), String> {
+    set_capabilities(0).map_err(said("cannot drop capabilities"))?;
+    prctl::set_no_new_privs().map_err(said("cannot forbid new privileges"))
+}
+
 fn limit(request: &Request) -> nix::Result<()> {
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
     match request.nofile {
