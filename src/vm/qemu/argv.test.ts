@@ -37,6 +37,13 @@ test('sizes, accelerator and CPU follow the spec', () => {
   assert.match(values(onKvm, '-machine')[0] ?? '', /^q35,accel=kvm,/);
 });
 
+test('the machine has nothing that no guest needs; the timer chip stays where the clock is measured against it', () => {
+  const machine = (facts: typeof kvm | typeof tcg) => values(qemuArgv(spec, facts), '-machine')[0];
+  const absent = 'usb=off,vmport=off,sata=off,smbus=off,hpet=off,smm=off,i8042=off,dump-guest-core=off';
+  assert.equal(machine(tcg), `q35,accel=tcg,memory-backend=ram,${absent}`);
+  assert.equal(machine(kvm), `q35,accel=kvm,memory-backend=ram,${absent},pit=off`);
+});
+
 test('the image is the first disk, read-only and without locks, and was opened for QEMU', () => {
   const [node] = values(qemuArgv(spec, tcg), '-blockdev');
   assert.deepEqual(JSON.parse(node ?? ''), {

@@ -143,7 +143,11 @@ export class HostilePod {
   }
 
   /** Create of a further container; without a command it sleeps. The error of a Create that fails is the result. */
-  async join(args: readonly string[] = ['sleep', '1000'], mounts = this.#mounts): Promise<Joined> {
+  async join(
+    args: readonly string[] = ['sleep', '1000'],
+    mounts = this.#mounts,
+    resources: Record<string, unknown> = {},
+  ): Promise<Joined> {
     const [id = ''] = this.nextIds(1);
     this.#joined++;
     const { fake } = this.shim;
@@ -152,7 +156,9 @@ export class HostilePod {
       'io.kubernetes.cri.container-type': 'container',
       'io.kubernetes.cri.sandbox-id': this.id,
     };
-    const bundle = await fake.bundle(id, { ...base, mounts: [...base.mounts, ...mounts], annotations });
+    const linux = { ...base.linux, resources: { ...base.linux.resources, ...resources } };
+    const spec = { ...base, mounts: [...base.mounts, ...mounts], annotations, linux };
+    const bundle = await fake.bundle(id, spec);
     const rootfs = await fake.rootfs(id);
     const error = await this.shim.task.create({ id, bundle, rootfs }, limit).then(
       () => undefined,
