@@ -3,9 +3,9 @@
  * port, how often it fails and what memory QEMU holds then. No part of bulkhead's own start-up is in the figures.
  *
  *   node guest/image/measure.ts [--runs 10] [--memory 256] [--smp 1] [--append "more parameters"]
- *                               [--kernel F] [--image F] [--qemu F] [--bios F] [--device D] [--timeout 20000]
+ *                               [--kernel F] [--image F] [--qemu F] [--bios F] [--device D] [--extra=ARGUMENTS] [--timeout 20000]
  *
- * Several --append are measured interleaved, so that noise of the machine falls on all of them alike.
+ * Several --append or --extra are measured interleaved, so that noise of the machine falls on all of them alike.
  */
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
@@ -29,6 +29,7 @@ const { values: options } = parseArgs({
     timeout: { type: 'string', default: '20000' },
     bios: { type: 'string' },
     device: { type: 'string', multiple: true, default: [] },
+    extra: { type: 'string', multiple: true, default: [''] },
   },
 });
 
@@ -37,6 +38,8 @@ interface Variant {
   readonly kernel: string;
   readonly image: string;
   readonly append: string;
+  /** More arguments for QEMU, parted by spaces; `-machine pit=off` adds to the machine's options. */
+  readonly extra: string;
 }
 
 interface Boot {
@@ -68,6 +71,7 @@ function qemuArguments(variant: Variant, accelerator: 'kvm' | 'tcg'): string[] {
   const extra = [
     ...(options.bios ? ['-bios', options.bios] : []),
     ...options.device.flatMap((d) => ['-device', d]),
+    ...variant.extra.split(' ').filter((word) => word !== ''),
   ];
   return [...qemuArgv(spec, { accelerator, kernel: variant.kernel }).map(withId), ...extra];
 }
@@ -159,7 +163,12 @@ async function pickAccelerator(): Promise<'kvm' | 'tcg'> {
 const accelerator = await pickAccelerator();
 const variants: Variant[] = options.kernel.flatMap((kernel) =>
   options.image.flatMap((image) =>
-    options.append.map((append) => ({ kernel, image, append, label: `${kernel} ${image} [${append}]` })),
+    options.append.flatMap((append) =>
+      options.extra.map((extra) => ({
+        ...{ kernel, image, append, extra },
+        label: `${kernel} ${image} [${append}] ${extra}`,
+      })),
+    ),
   ),
 );
 const boots = new Map<Variant, Boot[]>(variants.map((variant) => [variant, []]));

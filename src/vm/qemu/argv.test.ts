@@ -38,6 +38,13 @@ test('sizes, accelerator and CPU follow the spec', () => {
   assert.deepEqual(values(argv, '-accel'), ['tcg,tb-size=128']);
 });
 
+test('the machine has nothing that no guest needs', () => {
+  const absent = 'usb=off,vmport=off,sata=off,smbus=off,hpet=off,smm=off,i8042=off,dump-guest-core=off';
+  for (const facts of [tcg, kvm]) {
+    assert.equal(values(qemuArgv(spec, facts), '-machine')[0], `q35,memory-backend=ram,${absent}`);
+  }
+});
+
 test('the image is the first disk, read-only and without locks, and was opened for QEMU', () => {
   const [node] = values(qemuArgv(spec, tcg), '-blockdev');
   assert.deepEqual(JSON.parse(node ?? ''), {
