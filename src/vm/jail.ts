@@ -29,7 +29,7 @@ export interface Jail {
   readonly capabilities: readonly string[];
   readonly nofile: number | null;
   readonly nproc: number | null;
-  readonly seccomp: 'vmm' | null;
+  readonly seccomp: 'vmm' | 'files';
   readonly argv: readonly string[];
 }
 
@@ -100,11 +100,12 @@ export function vmmJail(argv: readonly string[], jail: VmmJail): Jail {
 }
 
 /**
- * What serving files of all owners takes; CHROOT and SETPCAP are for its own way into the share, and it gives them up
- * there. Its own list of system calls is short and part of it.
+ * What serving files of all owners takes; SYS_CHROOT and SETPCAP are for its own way into the share, and it gives them up
+ * there (QEMU's daemon but for one idle thread). Not DAC_READ_SEARCH: with it, files outside of the share could be opened
+ * by their handles.
  */
 const SHARE_CAPABILITIES = [
-  ...['CHOWN', 'DAC_OVERRIDE', 'DAC_READ_SEARCH', 'FOWNER', 'FSETID', 'SETGID', 'SETUID', 'MKNOD', 'SETFCAP'],
+  ...['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'SETGID', 'SETUID', 'MKNOD', 'SETFCAP'],
   ...['SYS_CHROOT', 'SETPCAP'],
 ];
 
@@ -128,7 +129,7 @@ export function shareJail(argv: readonly string[], jail: ShareJail): Jail {
     capabilities: SHARE_CAPABILITIES,
     nofile: null,
     nproc: null,
-    seccomp: null,
+    seccomp: 'files',
     argv: [program, ...args],
   };
 }

@@ -75,6 +75,8 @@ export function virtiofsdArgv(shared: SharedFolder, flavour: VirtiofsdFlavour): 
   const own = ['--fd=0', '--rlimit-nofile=0'];
   if (flavour === 'rust') {
     own.push(`--shared-dir=${JAILED_SHARE}`, '--sandbox=chroot', `--cache=${cache}`, '--announce-submounts');
+    // Handles would need a capability by which files outside of the share can be opened.
+    own.push('--inode-file-handles=never');
     own.push('--xattr', `--xattrmap=${XATTR_MAP}`, '--log-level=warn');
   } else {
     // `posix_lock`, `flock`: a blocking lock of a guest process would otherwise stop the only worker.

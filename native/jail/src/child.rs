@@ -120,9 +120,7 @@ fn become_program(request: &Request, mut go: PipeReader) -> Result<Infallible, S
         .collect::<Result<_, _>>()
         .map_err(said("an argument with a zero byte"))?;
     let program = argv.first().ok_or_else(|| "no program".to_owned())?;
-    if let Some(profile) = request.seccomp {
-        seccomp::confine(profile)?;
-    }
+    seccomp::confine(request.seccomp)?;
     execv(program, &argv).map_err(said(&format!("cannot execute {}", request.argv[0])))
 }
 

@@ -37,7 +37,7 @@ pub struct Request {
     pub nofile: Option<u64>,
     /// Limit of processes and threads of the user.
     pub nproc: Option<u64>,
-    pub seccomp: Option<Profile>,
+    pub seccomp: Profile,
     /// The program (a path in the new root) and its arguments.
     pub argv: Vec<String>,
 }
@@ -67,6 +67,7 @@ pub struct Mount {
 #[serde(rename_all = "kebab-case")]
 pub enum Profile {
     Vmm,
+    Files,
 }
 
 /// Those that a program here may ever be given; numbers as in linux/capability.h.
@@ -75,7 +76,6 @@ pub enum Profile {
 pub enum Capability {
     Chown = 0,
     DacOverride = 1,
-    DacReadSearch = 2,
     Fowner = 3,
     Fsetid = 4,
     Setgid = 6,
