@@ -4,9 +4,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { shellIn } from '../../test/support/cgroups.ts';
 import { type Cgroup, createCgroup, vmCgroupPath } from './cgroup.ts';
 import { applyLimits } from './cgroup-limits.ts';
-import { wrapArgv } from './process.ts';
 
 const limits = {
   memoryBytes: 512 << 20,
@@ -53,7 +53,7 @@ async function withCgroup(name: string, body: (cgroup: Cgroup) => void | Promise
 
 /** Runs a shell script in the group. */
 function runIn(cgroup: Cgroup, script: string): { code: number | null; stderr: string } {
-  const [file, ...args] = wrapArgv(['sh', '-c', script], { procsFiles: cgroup.procsFiles });
+  const [file, ...args] = shellIn(cgroup, script);
   const { status, stderr } = spawnSync(file, args, { encoding: 'utf8' });
   return { code: status, stderr };
 }

@@ -4,10 +4,11 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { shellIn } from '../../test/support/cgroups.ts';
 import { createCgroup, hierarchiesFrom, openCgroup, vmCgroupPath } from './cgroup.ts';
 import { expandSlice, parentOf } from './cgroup-path.ts';
 import { parseMountinfo } from './mountinfo.ts';
-import { childEnv, wrapArgv } from './process.ts';
+import { childEnv } from './process.ts';
 
 test('a slice is expanded as systemd nests it', () => {
   assert.equal(expandSlice('system.slice'), '/system.slice');
@@ -55,9 +56,7 @@ test('a cgroup is made, joined, emptied and removed; twice is fine', async () =>
   try {
     await createCgroup(cgroup.path);
     assert.deepEqual(cgroup.procs(), []);
-    const [file, ...args] = wrapArgv(['sh', '-c', 'echo ready; sleep 100 & sleep 100'], {
-      procsFiles: cgroup.procsFiles,
-    });
+    const [file, ...args] = shellIn(cgroup, 'echo ready; sleep 100 & sleep 100');
     const child = spawn(file, args, { env: childEnv(), stdio: ['ignore', 'pipe', 'inherit'] });
     await once(child.stdout, 'data');
     assert.ok(child.pid && cgroup.procs().includes(child.pid));
@@ -89,9 +88,7 @@ test('a process that the kernel kills for want of memory is counted', async () =
     const limit = limits.find((path) => existsSync(path));
     assert.ok(limit, 'some hierarchy has the memory controller');
     writeFileSync(limit, String(8 * 1024 * 1024));
-    const [file, ...args] = wrapArgv(['sh', '-c', 'x=$(head -c 64m /dev/zero | tr "\\0" x); echo $x'], {
-      procsFiles: cgroup.procsFiles,
-    });
+    const [file, ...args] = shellIn(cgroup, 'x=$(head -c 64m /dev/zero | tr "\\0" x); echo $x');
     await once(spawn(file, args, { env: childEnv(), stdio: 'ignore' }), 'exit');
     assert.ok(cgroup.oomKills() >= 1);
   } finally {

@@ -1,7 +1,4 @@
-/**
- * Processes of the host: identity that survives pid reuse, signals, and the wrapper through which
- * children of the shim start (death with the parent, cgroup, network namespace).
- */
+/** Processes of the host: identity that survives pid reuse, signals, and the environment of children. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -93,49 +90,6 @@ export async function waitGone(ref: ProcessRef, limits: { timeoutMs: number }): 
     await sleep(step);
   }
   return true;
-}
-
-/** Where and how a child of the shim starts. */
-export interface WrapOptions {
-  /** `cgroup.procs` files that the child writes itself into before it becomes the program. */
-  readonly procsFiles?: readonly string[];
-  /** Network namespace to enter. */
-  readonly netnsPath?: string;
-  /** A network namespace of its own, which ends with it; instead of `netnsPath`. */
-  readonly newNetns?: boolean;
-  /** The process whose death kills the child; the spawning one. */
-  readonly parentPid?: number;
-}
-
-/** Exit code of the wrapper when it could not prepare the child; its stderr says why. */
-export const WRAP_FAILED = 125;
-
-// $1 parent pid, $2 number of cgroup files, then the files, then the program. The parent is compared after
-// setpriv has armed the death signal: had the parent died in between, the signal would never come.
-const WRAP_SCRIPT = [
-  '[ "$PPID" = "$1" ] || { echo "the parent process is gone" >&2; exit 125; }',
-  'n=$2; shift 2',
-  'while [ "$n" -gt 0 ]; do',
-  'echo 0 >"$1" || { echo "cannot join the cgroup by $1" >&2; exit 125; }',
-  'shift; n=$((n-1))',
-  'done',
-  'exec "$@"',
-].join('\n');
-
-/**
- * Argv that becomes `program` by a chain of exec (no extra process stays): the kernel kills it when the
- * parent dies, it is in its cgroups before the program's first instruction, and in its network namespace.
- */
-export function wrapArgv(program: readonly string[], options: WrapOptions = {}): [string, ...string[]] {
-  const files = options.procsFiles ?? [];
-  const parent = String(options.parentPid ?? process.pid);
-  const chain = ['setpriv', '--pdeathsig', 'KILL', '--', 'sh', '-c', WRAP_SCRIPT, 'sh', parent];
-  chain.push(String(files.length), ...files);
-  if (options.netnsPath !== undefined) chain.push('nsenter', `--net=${options.netnsPath}`, '--');
-  else if (options.newNetns) chain.push('unshare', '--net', '--');
-  chain.push(...program);
-  const [first, ...rest] = chain;
-  return [first ?? 'setpriv', ...rest];
 }
 
 /** The environment of every child: nothing of ours (NODE_*, containerd's, credentials) goes through. */

@@ -1,6 +1,6 @@
 /** The daemon that exports the sandbox's shared folder to the guest: QEMU's own (C) or the Rust one. */
 import { closeSync, constants, existsSync, openSync, realpathSync, renameSync, rmSync } from 'node:fs';
-import { createServer, Socket } from 'node:net';
+import { createServer, type Server, Socket } from 'node:net';
 import { join } from 'node:path';
 import { runCommand } from '../host/command.ts';
 import { descriptorOf } from '../host/descriptor.ts';
@@ -102,14 +102,14 @@ export interface VirtiofsdOptions extends JailPlace {
   readonly flavour: VirtiofsdFlavour;
 }
 
-/** The daemon, and the VMM's connection to it, of which nothing was read. */
+/** The daemon, which may still be starting, and the VMM's connection to it, of which nothing was read. */
 export interface Share {
-  readonly daemon: VmChild;
+  readonly daemon: Promise<VmChild>;
   readonly connection: Socket;
 }
 
 /**
- * Starts the daemon. It serves one connection and ends with it.
+ * Starts the daemon. It serves one connection, which it finds waiting, and ends with it.
  * @throws Error; nothing of it is left then.
  */
 export async function startVirtiofsd(options: VirtiofsdOptions): Promise<Share> {
@@ -117,9 +117,11 @@ export async function startVirtiofsd(options: VirtiofsdOptions): Promise<Share> 
   const jail = shareJail(virtiofsdArgv(shared, flavour), { ...options, shared: shared.dir });
   const folder = openSync(dir, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
+    const server = await listen(dir, folder);
     // As fd 0, because libuv makes only the standard descriptors blocking, and the daemon accepts without waiting.
-    const start = (stdin: number) => VmChild.start({ name: 'virtiofsd', jail, stdin });
-    const daemon = await withListener(dir, folder, start);
+    const daemon = VmChild.start({ name: 'virtiofsd', jail, stdin: descriptorOf(server) });
+    daemon.catch(() => undefined); // for who waits for it
+    await new Promise<void>((resolve) => server.close(() => resolve()));
     return { daemon, connection: await connect(at(folder, SOCKET), daemon) };
   } finally {
     rmSync(join(dir, SOCKET), { force: true });
@@ -133,7 +135,7 @@ function at(folder: number, name: string): string {
 }
 
 /** Closing the server unlinks the path it was bound to, so the socket is renamed and stays reachable. */
-async function withListener<T>(dir: string, folder: number, use: (fd: number) => Promise<T>): Promise<T> {
+async function listen(dir: string, folder: number): Promise<Server> {
   const server = createServer();
   try {
     await new Promise<void>((resolve, reject) => {
@@ -141,27 +143,24 @@ async function withListener<T>(dir: string, folder: number, use: (fd: number) =>
       server.listen(at(folder, `${SOCKET}.new`), 1, resolve);
     });
     renameSync(join(dir, `${SOCKET}.new`), join(dir, SOCKET));
+    return server;
   } catch (error) {
     server.close();
     throw new Error(`cannot make the socket ${join(dir, SOCKET)}: ${(error as Error).message}`, {
       cause: error,
     });
   }
-  try {
-    return await use(descriptorOf(server));
-  } finally {
-    await new Promise<void>((resolve) => server.close(() => resolve()));
-  }
 }
 
-/** The VMM's end, which is not read from here. The daemon need not have come up for it. */
-function connect(path: string, daemon: VmChild): Promise<Socket> {
+/** The VMM's end, which is not read from here. The daemon's launcher listens; the daemon need not have come up. */
+function connect(path: string, daemon: Promise<VmChild>): Promise<Socket> {
   const socket = new Socket();
   socket.pause();
   return new Promise((resolve, reject) => {
-    const failed = async (error: Error) => {
-      await daemon.end(0);
-      reject(new Error(daemon.stderr().trim() || `it cannot be reached: ${error.message}`, { cause: error }));
+    const failed = async (cause: Error) => {
+      const child = await daemon.catch(reject);
+      await child?.end(0);
+      reject(new Error(child?.stderr().trim() || `it cannot be reached: ${cause.message}`, { cause }));
     };
     socket.once('error', failed);
     socket.connect(path, () => {

@@ -66,9 +66,9 @@ export class VmChild {
     const launched = new Launched(child);
     const ours = child.stdio.slice(3, 3 + channels.length).filter((one) => one instanceof Socket);
     for (const channel of ours) channel.on('error', () => undefined); // seen as the child's exit
-    const pid = await firstLine(child.stdio[status] as Socket);
-    const ref = processRef(Number(pid));
-    if (ref !== undefined) return new VmChild(spec.name, ref, launched, ours);
+    const pid = Number(await firstLine(child.stdio[status] as Socket));
+    // One that is gone already has an exit that tells more.
+    if (pid > 0) return new VmChild(spec.name, processRef(pid) ?? { pid, startTime: '0' }, launched, ours);
     const exit = await launched.exited;
     for (const channel of ours) channel.destroy();
     throw new Error(launched.stderr().trim() || `${launcher} ended with ${describeExit(exit)}`);

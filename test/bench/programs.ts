@@ -1,18 +1,37 @@
 // Command lines of the programs that a sandbox of ours runs, for bare copies of them.
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { JAILED_KERNEL } from '../../src/vm/jail.ts';
+import { FD, fdSetPath } from '../../src/vm/qemu/argv.ts';
+import { repoRoot } from '../support/paths.ts';
 import type { Process } from '../support/processes.ts';
+
+const guest = join(repoRoot, 'build/share/bulkhead');
 
 export interface Programs {
   readonly qemu: readonly string[];
   readonly virtiofsd: readonly string[];
 }
 
-/** Throws when one of them is not among the processes. */
+/**
+ * The arguments hold for bare copies, too: the kernel's and the image's paths are those of the host, not of the jail.
+ * Throws when one of them is not among the processes.
+ */
 export function programsOf(processes: readonly Process[], sandboxId: string): Programs {
+  const names = (pid: number) => processes.some((one) => one.pid === pid && one.command.includes(sandboxId));
   const argv = (program: RegExp): string[] => {
-    const found = processes.find(({ command }) => program.test(command) && command.includes(sandboxId));
+    // In its jail a program's arguments need not name the sandbox; its launcher's do.
+    const found = processes.find(
+      ({ command, pid, ppid }) => program.test(command) && (names(pid) || names(ppid)),
+    );
     if (found === undefined) throw new Error(`no ${program} of sandbox ${sandboxId}`);
-    return readFileSync(`/proc/${found.pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
+    const words = readFileSync(`/proc/${found.pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
+    return words.map(onHost);
   };
   return { qemu: argv(/^\S*qemu-system-\S+ /), virtiofsd: argv(/^\S*virtiofsd /) };
+}
+
+function onHost(word: string): string {
+  if (word === JAILED_KERNEL) return join(guest, 'vmlinux');
+  return word.replace(`"${fdSetPath(FD.image)}"`, JSON.stringify(join(guest, 'image')));
 }

@@ -21,7 +21,10 @@ const FIRST_UID = 2_000_000_000;
  * CHOWN DAC_OVERRIDE FOWNER FSETID SETGID SETUID MKNOD SETFCAP: what serving files as root takes. SETPCAP and SYS_CHROOT: one
  * thread of QEMU's daemon keeps what it needed to go into the share. Not DAC_READ_SEARCH, which opens files by handle.
  */
-const FILE_CAPABILITIES = [0, 1, 3, 4, 6, 7, 27, 31, 8, 18].reduce((set, bit) => set | (1n << BigInt(bit)), 0n);
+const FILE_CAPABILITIES = [0, 1, 3, 4, 6, 7, 27, 31, 8, 18].reduce(
+  (set, bit) => set | (1n << BigInt(bit)),
+  0n,
+);
 
 let fake: FakeContainerd;
 let shim: Shim;

@@ -91,6 +91,16 @@ test('the death of QEMU is known at once and takes virtiofsd with it', limit, as
   await stand.assertEmpty(vm.processes);
 });
 
+test('the death of a launcher takes its program and the VM with it', limit, async () => {
+  for (const name of ['qemu-jail', 'virtiofsd-jail']) {
+    const vm = await stand.start();
+    const launcher = vm.processes.find((one) => one.name === name);
+    assert.ok(launcher && killRef(launcher));
+    await within('end of the VM', 10_000, vm.exited);
+    await stand.assertEmpty(vm.processes);
+  }
+});
+
 test('an abort ends a start that is under way, and one that has not begun', limit, async () => {
   await assert.rejects(stand.start({}, AbortSignal.abort(new Error('enough'))), /aborted: enough/);
   await assert.rejects(stand.start({}, AbortSignal.timeout(5)), /the start of the VM was aborted/);

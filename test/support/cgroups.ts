@@ -24,3 +24,12 @@ function removeBelow(dir: string): void {
     // Not there, or in use.
   }
 }
+
+/** A shell that joins a cgroup before it runs a script. */
+export function shellIn(
+  cgroup: { readonly procsFiles: readonly string[] },
+  script: string,
+): [string, ...string[]] {
+  const join = 'script=$1; shift; for file; do echo 0 >"$file" || exit 125; done; eval "$script"';
+  return ['sh', '-c', join, 'sh', script, ...cgroup.procsFiles];
+}

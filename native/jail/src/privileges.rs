@@ -34,9 +34,10 @@ pub fn drop_all(request: &Request) -> Result<(), String> {
     prctl::set_no_new_privs().map_err(said("cannot forbid new privileges"))
 }
 
-/// What the launcher needs while it waits for the program: nothing.
+/// All that the launcher needs while it waits: that its own end may kill a program of another user.
 pub fn drop_own() -> Result<(), String> {
-    set_capabilities(0).map_err(said("cannot drop capabilities"))?;
+    const KILL: u64 = 1 << 5;
+    set_capabilities(KILL).map_err(said("cannot drop capabilities"))?;
     prctl::set_no_new_privs().map_err(said("cannot forbid new privileges"))
 }
 

@@ -26,24 +26,29 @@ const DEFAULT_START_MS = 20_000;
 export async function startQemu(spec: VmSpec, signal: AbortSignal, options: QemuOptions = {}): Promise<Vm> {
   throwIfAborted(signal);
   const { accelerator } = checkSpec(spec);
-  let share: Share | undefined;
-  let qemu: VmChild | undefined;
+  let vmm: Promise<VmChild> | undefined;
+  const share = await startShare(spec, signal);
   try {
-    share = await startShare(spec, signal);
     throwIfAborted(signal);
-    qemu = await startStage('vmm', spec.hypervisorPath, () => startVmm(spec, accelerator, share?.connection));
-    return await connect(spec, qemu, share?.daemon, signal, options.startMs ?? DEFAULT_START_MS);
+    vmm = startStage('vmm', spec.hypervisorPath, () => startVmm(spec, accelerator, share?.connection));
+    vmm.catch(() => undefined);
+    // The daemon's error first: without it the VMM fails too.
+    const daemon = await startStage('virtiofsd', spec.shared?.daemonPath ?? '', async () => share?.daemon);
+    const qemu = await vmm;
+    // QEMU has an end of its own.
+    share?.connection.destroy();
+    throwIfAborted(signal);
+    return await connect(spec, qemu, daemon, signal, options.startMs ?? DEFAULT_START_MS);
   } catch (error) {
     // Last started first: without its peer, virtiofsd ends by itself.
+    const qemu = await vmm?.catch(() => undefined);
     qemu?.kill();
     await qemu?.exited;
     share?.connection.destroy();
-    await share?.daemon.end(qemu ? SHARE_END_MS : 0);
+    const daemon = await share?.daemon.catch(() => undefined);
+    await daemon?.end(qemu ? SHARE_END_MS : 0);
     await spec.cgroup?.kill({ timeoutMs: DEATH_MS }).catch(() => undefined);
     throw error;
-  } finally {
-    // QEMU has an end of its own.
-    share?.connection.destroy();
   }
 }
 
