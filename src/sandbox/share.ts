@@ -141,8 +141,11 @@ export class Share {
 
   async #close(): Promise<void> {
     const timer = setTimeout(() => this.#abort.abort(new Error('the sandbox is ending')), CLOSE_MS);
-    await this.#queue.run(() => unmountAll(this.dir, { helper: mountHelper() }));
-    clearTimeout(timer);
+    try {
+      await this.#queue.run(() => unmountAll(this.dir, { helper: mountHelper() }));
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   #helper(): HelperOptions {

@@ -146,8 +146,10 @@ impl Clearing {
         }
         files.sort_by_key(|name| name == "state.json");
         for name in files {
-            let whole = path.join(&name);
-            remove_empty(dir, Path::new(&name), true).context(|| format!("cannot remove {}", whole.display()))?;
+            let (name, whole) = (Path::new(&name), path.join(&name));
+            detach_all(dir, name)
+                .and_then(|()| remove_empty(dir, name, true))
+                .context(|| format!("cannot remove {}", whole.display()))?;
         }
         Ok(())
     }
