@@ -69,7 +69,7 @@ lint: | deps ## formatting, lint rules, types, import directions, Rust formattin
 
 test: test-unit test-integration test-containerd ## all tests
 
-test-unit: | deps ## unit tests of the TypeScript packages and of the Rust agent
+test-unit: build ## unit tests of the TypeScript packages and of the Rust agent
 	@$(NODE) --test 'src/**/*.test.ts' 'packages/*/src/**/*.test.ts' 'packages/*/test/**/*.test.ts' 'scripts/**/*.test.ts'
 	@PATH=$(CURDIR)/$(dir $(NODE)):$$PATH npm run --silent check-package -w ttrpc-ts
 	@cargo test $(CARGO_AGENT) --quiet

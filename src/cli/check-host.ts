@@ -15,8 +15,6 @@ import type { Finding } from './finding.ts';
 const TOOLS: readonly [string, string][] = [
   ['setpriv', 'util-linux'],
   ['nsenter', 'util-linux'],
-  ['mount', 'mount'],
-  ['umount', 'mount'],
 ];
 const NODE_MIN = 24;
 

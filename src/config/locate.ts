@@ -43,6 +43,11 @@ export function installationPrefix(): string {
   return typeof __dirname === 'string' ? path.resolve(__dirname, '../..') : path.resolve('build');
 }
 
+/** The program that mounts and unmounts. */
+export function mountHelper(): string {
+  return path.join(installationPrefix(), 'lib/bulkhead/bulkhead-mount');
+}
+
 /** `$PREFIX/share/bulkhead`. */
 export function shareDir(): string {
   return path.join(installationPrefix(), 'share/bulkhead');

@@ -1,4 +1,4 @@
-/** One-shot programs of the host (mount, umount): bounded in time and output, with a clean environment. */
+/** One-shot programs of the host (helpers, ip, hooks, --version): bounded in time and output, with a clean environment. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { childEnv } from './process.ts';

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { unmountTree } from './mounts.ts';
 import { isNetns, netnsKind } from './netns.ts';
 
 test("the host's network namespace, a file, and nothing", () => {
@@ -33,7 +32,8 @@ test('a namespace of its own, by process and as a bind mount, also after the pro
     assert.equal(netnsKind(`/proc/${child.pid}/ns/net`), 'missing');
   } finally {
     child.kill('SIGKILL');
-    await unmountTree(dir);
-    rmSync(dir, { recursive: true });
+    spawnSync('umount', ['-l', pin]);
+    unlinkSync(pin);
+    rmdirSync(dir);
   }
 });

@@ -91,6 +91,7 @@ export async function bootVm(
     await cgroup.remove({ timeoutMs: TEARDOWN_MS });
   });
   const share = await Share.create(state.dir, first.id);
+  stack.defer(() => share.close());
   const network = await SandboxNetwork.prepare(
     first.spec.linux?.namespaces ?? [],
     pod,

@@ -3,7 +3,6 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { unmountTree } from '../host/mounts.ts';
 import type { Mount, Namespace, Spec } from '../oci/spec.ts';
 import { type PlanView, planContainer } from './container-plan.ts';
 import { Share } from './share.ts';
@@ -17,7 +16,7 @@ before(async () => {
   share = await Share.create(dir, 'pod');
 });
 after(async () => {
-  await unmountTree(dir);
+  await share.close();
   rmSync(dir, { recursive: true });
 });
 

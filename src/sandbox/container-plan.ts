@@ -192,14 +192,16 @@ function rootfsMounts(request: PlanRequest, share: Share): MountEntry[] {
 
 function hostVolume(mount: ClassifiedMount): HostVolume {
   const recursive = mount.mount.options?.includes('rbind') === true;
-  // An emptyDir belongs to the pod: one mount serves those that write and those that only read.
   const idMap = idMapOptions(mount.mount.uidMappings, mount.mount.gidMappings);
-  if (mount.kind === 'disk')
-    return { source: mount.volume!.path, readOnly: false, recursive: true, readOnlyBelow: [], idMap };
-  const readOnlyBelow = isRecursivelyReadOnly(mount.mount.options ?? [])
-    ? (mount.submounts ?? []).map(({ path }) => path)
-    : [];
-  return { source: mount.mount.source!, readOnly: mount.readOnly, recursive, readOnlyBelow, idMap };
+  // An emptyDir belongs to the pod: one mount serves those that write and those that only read.
+  if (mount.kind === 'disk') return { source: mount.volume!.path, readOnly: 'no', recursive: true, idMap };
+  return { source: mount.mount.source!, readOnly: readOnlyOf(mount), recursive, idMap };
+}
+
+/** Where what is mounted below gets no bind of its own in the guest, it is read-only there and so it is here. */
+function readOnlyOf({ readOnly, mount, submounts }: ClassifiedMount): HostVolume['readOnly'] {
+  if (!readOnly) return 'no';
+  return submounts === undefined || isRecursivelyReadOnly(mount.options ?? []) ? 'all' : 'top';
 }
 
 /**

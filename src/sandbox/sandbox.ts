@@ -248,6 +248,8 @@ export class Sandbox {
   async #teardown(): Promise<void> {
     this.#watched.close();
     await this.#booted.vm.kill();
+    // Before the containers' own ends, which then need not undo their mounts one by one. Its error is told below.
+    this.#booted.share.close().catch(() => undefined);
     await Promise.all(this.containers.map((container) => container.vmGone()));
     try {
       await this.#booted.resources.disposeAsync();

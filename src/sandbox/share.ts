@@ -1,14 +1,23 @@
 /**
- * The folder of the host that virtiofsd exports to the guest, and what is mounted in it:
- * `<sandbox dir>/shared/<container id>/rootfs`, and `volumes/<n>` for what containers bind from the host. A source that
- * several containers bind is mounted once: only then do they share one cache in the guest and see each other's writes at
- * once. Mounts made while the VM runs reach the daemon, because the folder is a shared mount.
+ * What the host mounts for the guest, in a shared mount of its own: `<sandbox dir>/mounts/<container id>/rootfs`, and
+ * `volumes/<n>` for what containers bind from the host. A source that several containers bind is mounted once: only
+ * then do they share one cache in the guest and see each other's writes at once. Mounts made while the VM runs reach the
+ * daemon, whose own view of the folder receives them.
+ *
+ * Once closed it admits nothing, and what was on its way has nowhere to land.
  */
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { installationPrefix } from '../config/locate.ts';
-import { type MountEntry, mountAll } from '../host/mounts.ts';
-import { removeTree } from '../host/remove-tree.ts';
+import { mountHelper } from '../config/locate.ts';
+import {
+  type HelperOptions,
+  type MountEntry,
+  mountAll,
+  removeTargets,
+  shareFolder,
+  unmountAll,
+} from '../host/mounts.ts';
+import { ShimError } from './errors.ts';
 import { SerialQueue } from './serial-queue.ts';
 
 /** Where the guest mounts the share (a fixed path of the agent protocol). */
@@ -17,12 +26,10 @@ export const GUEST_SHARE = '/run/kata-containers/shared/containers';
 /** A file or folder of the host that a container binds. */
 export interface HostVolume {
   readonly source: string;
-  /** Enforced on the host: flags of the guest bind only the container, not a hostile guest. */
-  readonly readOnly: boolean;
+  /** Enforced on the host: flags of the guest bind only the container, not a hostile guest. `all`: with what is below. */
+  readonly readOnly: 'no' | 'top' | 'all';
   /** With what is mounted below it. */
   readonly recursive: boolean;
-  /** Mounts below it that are made read-only too, relative to the source. */
-  readonly readOnlyBelow: readonly string[];
   /** Mount options by which its owners are seen as other ids (`uidmap=`, `gidmap=`). */
   readonly idMap?: readonly string[];
 }
@@ -30,30 +37,36 @@ export interface HostVolume {
 interface Volume {
   /** Never used twice, so that the guest cannot mistake a new volume for one that it still knows. */
   readonly name: string;
-  readonly entries: readonly MountEntry[];
+  readonly entry: MountEntry;
   readonly users: Set<string>;
   isMounted: boolean;
 }
+
+/** How long a batch of mounts that is under way may take when the share is closed; then it is killed. */
+const CLOSE_MS = 1_000;
+const VOLUMES = 'volumes';
+const READ_ONLY = { no: [], top: ['ro'], all: ['ro', 'rro'] } as const;
 
 export class Share {
   readonly dir: string;
   /** Where the guest makes folders that are to lie on the host's disk: in the root of the sandbox's own container. */
   readonly localDir: string;
-  readonly #sandboxDir: string;
   readonly #volumes = new Map<string, Volume>();
   readonly #queue = new SerialQueue();
+  readonly #abort = new AbortController();
+  #closed: Promise<void> | undefined;
   #count = 0;
 
   private constructor(sandboxDir: string, sandboxId: string) {
     this.localDir = `${GUEST_SHARE}/${sandboxId}/rootfs/local`;
-    this.#sandboxDir = sandboxDir;
-    this.dir = join(sandboxDir, 'shared');
+    this.dir = join(sandboxDir, 'mounts');
   }
 
+  /** @param sandboxDir an absolute path without symbolic links. */
   static async create(sandboxDir: string, sandboxId: string): Promise<Share> {
     const share = new Share(sandboxDir, sandboxId);
     mkdirSync(share.dir, { mode: 0o755 });
-    await share.#mount([]);
+    await shareFolder(share.dir, share.#helper());
     return share;
   }
 
@@ -71,50 +84,72 @@ export class Share {
     const known = this.#volumes.get(key) ?? this.#newVolume(volume);
     this.#volumes.set(key, known);
     known.users.add(containerId);
-    return `${GUEST_SHARE}/volumes/${known.name}`;
+    return `${GUEST_SHARE}/${VOLUMES}/${known.name}`;
   }
 
-  #newVolume({ source, readOnly, recursive, readOnlyBelow, idMap = [] }: HostVolume): Volume {
+  #newVolume({ source, readOnly, recursive, idMap = [] }: HostVolume): Volume {
     const name = String(++this.#count);
-    const target = this.#volumePath(name);
-    const options = [recursive ? 'rbind' : 'bind', ...(readOnly ? ['ro'] : []), ...idMap];
-    const below = readOnlyBelow.map((path) => ({
-      ...{ type: 'bind', source: join(source, path), target: join(target, path) },
-      options: ['bind', 'ro'],
-    }));
-    const entries = [{ type: 'bind', source, target, options }, ...below];
-    return { name, entries, users: new Set(), isMounted: false };
+    const options = [recursive ? 'rbind' : 'bind', ...READ_ONLY[readOnly], ...idMap];
+    const entry = { type: 'bind', source, target: this.#volumePath(name), options };
+    return { name, entry, users: new Set(), isMounted: false };
   }
 
   #volumePath(name: string): string {
-    return join(this.dir, 'volumes', name);
+    return join(this.dir, VOLUMES, name);
   }
 
-  /** Mounts what a container needs. @throws MountError; `removeContainer` undoes what was mounted. */
+  /**
+   * Mounts what a container needs. @throws MountError; `removeContainer` undoes what was mounted. ShimError
+   * `unavailable` when the share is closed.
+   */
   addContainer(containerId: string, mounts: readonly MountEntry[]): Promise<void> {
     return this.#queue.run(async () => {
+      if (this.#closed !== undefined) {
+        throw new ShimError('unavailable', `container ${containerId} comes too late: its sandbox is ending`);
+      }
       const used = [...this.#volumes.values()].filter(({ users }) => users.has(containerId));
       const missing = used.filter(({ isMounted }) => !isMounted);
-      await this.#mount([...mounts, ...missing.flatMap(({ entries }) => entries)]);
+      await mountAll(this.dir, [...mounts, ...missing.map(({ entry }) => entry)], this.#helper());
       for (const volume of missing) volume.isMounted = true;
     });
   }
 
   /** Idempotent; also after the whole share is gone. */
   removeContainer(containerId: string): Promise<void> {
+    if (this.#closed !== undefined) return this.#closed;
     return this.#queue.run(async () => {
-      await removeTree(join(this.dir, containerId));
+      const dir = join(this.dir, containerId);
+      // The one name that is not its own.
+      const targets = [join(dir, 'rootfs'), ...(containerId === VOLUMES ? [] : [dir])];
       for (const [key, { name, users }] of this.#volumes) {
         if (!users.delete(containerId) || users.size > 0) continue;
         this.#volumes.delete(key);
-        await removeTree(this.#volumePath(name));
+        targets.push(this.#volumePath(name));
       }
+      await removeTargets(this.dir, targets, { helper: mountHelper() });
     });
   }
 
-  #mount(mounts: readonly MountEntry[]): Promise<void> {
-    const idMapHelper = join(installationPrefix(), 'lib/bulkhead/bulkhead-mount');
-    return mountAll(mounts, { root: this.dir, scratchDir: this.#sandboxDir, share: true, idMapHelper });
+  /**
+   * Admits nothing from now on, waits for the mounts under way (not long) and unmounts everything. What is left are
+   * empty targets. Once, for all callers.
+   */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    const timer = setTimeout(() => this.#abort.abort(new Error('the sandbox is ending')), CLOSE_MS);
+    try {
+      await this.#queue.run(() => unmountAll(this.dir, { helper: mountHelper() }));
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #helper(): HelperOptions {
+    return { helper: mountHelper(), signal: this.#abort.signal };
   }
 }
 

@@ -2,14 +2,15 @@
  * The write-ahead record of a sandbox, `<state root>/<namespace>/<sandbox id>/state.json`: what exists outside the
  * shim's memory, written before it is made, so that `delete` and `bulkhead` can undo it when the shim was killed.
  *
- * Mounts need no entry: every mount we make lies below the sandbox's folder and is found in mountinfo.
+ * Mounts need no entry: every mount we make lies below one mount in the sandbox's folder, and goes with it.
  */
-import { mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdirSync, readFileSync, realpathSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { mountHelper } from '../config/locate.ts';
 import { openCgroup } from '../host/cgroup.ts';
 import { makeFolders } from '../host/folders.ts';
+import { clearFolder } from '../host/mounts.ts';
 import { killRef, type ProcessRef, waitGone } from '../host/process.ts';
-import { removeTree } from '../host/remove-tree.ts';
 import { type NetworkRecord, removeTaps } from '../vm/network/taps.ts';
 import { messageOf, ShimError } from './errors.ts';
 import { releaseUser } from './vm-user.ts';
@@ -46,9 +47,24 @@ export interface SandboxRecord {
   readonly memoryMib?: number;
 }
 
-/** Root of all sandboxes' folders. */
+/**
+ * Resolved once, when the process starts: the mount table has no symbolic links in it, and one that is changed later
+ * must not lead to another place.
+ */
+const root = realPath(resolve(process.env.BULKHEAD_STATE || '/run/bulkhead'));
+
+/** Root of all sandboxes' folders, without symbolic links. */
 export function stateRoot(): string {
-  return process.env.BULKHEAD_STATE || '/run/bulkhead';
+  return root;
+}
+
+/** What is not there yet, or cannot be looked at, stays as it is called. */
+function realPath(path: string): string {
+  try {
+    return realpathSync.native(path);
+  } catch {
+    return path === '/' ? path : join(realPath(dirname(path)), basename(path));
+  }
 }
 
 /** The folder of one sandbox. */
@@ -93,7 +109,8 @@ export class SandboxState {
     try {
       state.#write();
     } catch (error) {
-      rmSync(dir, { recursive: true, force: true });
+      for (const name of ['state.json.new', 'state.json']) rmSync(join(dir, name), { force: true });
+      rmdirSync(dir);
       removeNamespaceDir(dir);
       throw new ShimError('failed-precondition', `cannot write ${dir}/state.json: ${messageOf(error)}`, {
         cause: error,
@@ -130,6 +147,7 @@ export function readRecord(dir: string): SandboxRecord | undefined {
 
 /** Limit for each thing that must end; containerd gives its `delete` call 5 seconds in all. */
 const REAP_MS = 1_500;
+const CLEAR_MS = 4_000;
 
 /**
  * Undoes all that a sandbox left behind, for another process than its shim: the shim, VMM and virtiofsd, cgroup, mounts,
@@ -165,9 +183,9 @@ async function end(ref: ProcessRef): Promise<void> {
     throw new Error(`process ${ref.pid} does not end after SIGKILL`);
 }
 
-/** Unmounts everything below a sandbox's folder, then removes it; never follows a mount into somebody's data. */
+/** Unmounts everything below a sandbox's folder, then removes what is ours in it and the folder. */
 export async function removeSandboxDir(dir: string): Promise<void> {
-  await removeTree(dir);
+  await clearFolder(dir, { helper: mountHelper(), timeoutMs: CLEAR_MS });
   removeNamespaceDir(dir);
 }
 

@@ -4,7 +4,6 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { connectAgent, type GuestAgent } from '../../src/agent/agent.ts';
 import { createCgroup, vmCgroupPath } from '../../src/host/cgroup.ts';
-import { unmountTree } from '../../src/host/mounts.ts';
 import { parseSpec } from '../../src/oci/spec.ts';
 import { type NetworkGuest, SandboxNetwork } from '../../src/sandbox/network.ts';
 import { prepareContainer } from '../../src/sandbox/prepare.ts';
@@ -67,10 +66,7 @@ export class Machine {
     const [logs, records, took] = [[] as string[], [] as NetworkRecord[], {} as Record<string, number>];
     const clock = stopwatch(took);
     const dir = await scratchDir('net');
-    stack.defer(async () => {
-      await unmountTree(dir);
-      rmSync(dir, { recursive: true });
-    });
+    stack.defer(() => rmSync(dir, { recursive: true }));
     const id = `net-test-${process.pid}-${count++}`;
     const cgroup = await createCgroup(vmCgroupPath('', id));
     stack.defer(async () => {
@@ -78,6 +74,7 @@ export class Machine {
       await cgroup.remove();
     });
     const share = await Share.create(dir, id);
+    stack.defer(() => share.close());
     const namespaces = options.network === undefined ? [] : [options.network];
     clock('other');
     const network = await SandboxNetwork.prepare(

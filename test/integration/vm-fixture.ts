@@ -3,12 +3,14 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Connection, createClient } from 'ttrpc-ts';
+import { mountHelper } from '../../src/config/locate.ts';
 import { HealthService } from '../../src/gen/agent.ts';
 import { type Cgroup, createCgroup, vmCgroupPath } from '../../src/host/cgroup.ts';
-import { mountAll, unmountTree } from '../../src/host/mounts.ts';
+import { shareFolder } from '../../src/host/mounts.ts';
 import { isAlive, type ProcessRef, waitGone } from '../../src/host/process.ts';
 import type { Vm, VmSpec } from '../../src/vm/hypervisor.ts';
 import { startQemu } from '../../src/vm/qemu/qemu.ts';
+import { unmountBelow } from '../support/mounts.ts';
 import { repoRoot, scratchDir } from '../support/paths.ts';
 import { within } from '../support/wait.ts';
 
@@ -43,7 +45,7 @@ export async function createStand(): Promise<Stand> {
   const [vmDir, sharedDir] = [join(dir, 'vm'), join(dir, 'shared')];
   mkdirSync(vmDir, { mode: 0o700 });
   mkdirSync(sharedDir);
-  await mountAll([], { root: sharedDir, scratchDir: dir, share: true });
+  await shareFolder(sharedDir, { helper: mountHelper() });
   const cgroup = await createCgroup(vmCgroupPath('', `vm-test-${process.pid}-${count++}`));
   const spec = (change: Change = {}): VmSpec => ({
     id: 'test',
@@ -76,7 +78,7 @@ export async function createStand(): Promise<Stand> {
     async close() {
       await cgroup.kill();
       await cgroup.remove();
-      await unmountTree(dir);
+      await unmountBelow(dir);
       rmSync(dir, { recursive: true });
     },
   };

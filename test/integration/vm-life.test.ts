@@ -5,9 +5,11 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { mountHelper } from '../../src/config/locate.ts';
 import { openCgroup } from '../../src/host/cgroup.ts';
-import { mountAll, unmountTree } from '../../src/host/mounts.ts';
+import { mountAll, removeTargets } from '../../src/host/mounts.ts';
 import { killRef, waitGone } from '../../src/host/process.ts';
+import { unmountBelow } from '../support/mounts.ts';
 import { repoRoot } from '../support/paths.ts';
 import { within } from '../support/wait.ts';
 import { assertRunning, awaitAgent, createStand, type Stand } from './vm-fixture.ts';
@@ -134,12 +136,12 @@ test(
     const inner = vm.processes[1]?.pid;
     const target = join(stand.sharedDir, 'late');
     const tmpfs = { type: 'tmpfs', source: 'tmpfs', target, options: ['size=1m'] };
-    await mountAll([tmpfs], { root: stand.sharedDir, scratchDir: stand.dir });
+    await mountAll(stand.sharedDir, [tmpfs], { helper: mountHelper() });
     writeFileSync(join(target, 'f'), 'x');
     assert.equal(readFileSync(`/proc/${inner}/root/late/f`, 'utf8'), 'x');
     assert.deepEqual(readdirSync(`/proc/${inner}/root`), ['late']);
     await vm.kill();
-    await unmountTree(target);
+    await removeTargets(stand.sharedDir, [target], { helper: mountHelper() });
     await stand.assertEmpty(vm.processes);
   },
 );
@@ -161,6 +163,6 @@ test('a shim that is killed takes VMM and virtiofsd with it', limit, async () =>
   const left = openCgroup(cgroup);
   await left.kill();
   await left.remove();
-  await unmountTree(dir);
+  await unmountBelow(dir);
   rmSync(dir, { recursive: true });
 });

@@ -1,47 +1,73 @@
-//! Run by the shim: mounts what lies at one place at another one, where owners of files are other ids.
-//!
-//! mount(8) can do it from util-linux 2.39 on, and only for a mapping that it is given in another form; this one ends
-//! after less than a millisecond of its own work.
+//! Run by the shim for each batch of mounts: mounts, unmounts and removes below a folder, by descriptor. What it is asked
+//! comes as JSON on its standard input (request.rs); what went wrong goes as JSON to its standard error.
 
+#[cfg(test)]
+mod attacks;
+mod failure;
+mod file_system;
+mod kernel;
+mod loop_device;
 mod mapping;
-mod mounts;
+mod options;
+mod removal;
+mod request;
+mod root;
+mod staging;
+#[cfg(test)]
+mod stand;
+mod tree;
 
-use std::io;
+use std::io::{self, Read};
+use std::os::unix::process::parent_id;
+use std::path::Path;
 use std::process::ExitCode;
 
-use mapping::Mapping;
+use failure::{Context, Failure};
+use request::{Request, Step};
+use root::Root;
 
-const USAGE: &str =
-    "usage: bulkhead-mount UIDS GIDS SOURCE TARGET [SOURCE TARGET]...   (UIDS: inside:outside:count,...)";
+/// More than any container has mounts.
+const MAX_REQUEST_BYTES: u64 = 16 << 20;
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match run(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    let Err((step, Failure(reason))) = run() else { return ExitCode::SUCCESS };
+    eprintln!("{}", serde_json::json!({ "step": step, "reason": reason }));
+    ExitCode::FAILURE
 }
 
-fn run(arguments: &[String]) -> io::Result<()> {
-    let usage = || io::Error::new(io::ErrorKind::InvalidInput, USAGE);
-    let [uids, gids, pairs @ ..] = arguments else { return Err(usage()) };
-    let (pairs, []) = pairs.as_chunks::<2>() else { return Err(usage()) };
-    let users = mapping::user_namespace(&Mapping::parse(uids)?, &Mapping::parse(gids)?)
-        .map_err(|e| context("a user namespace with the mapping", &e))?;
-    for [source, target] in pairs {
-        mounts::mount_mapped(source, target, &users).map_err(|e| context(target, &e))?;
+/// @return what failed, and at which step.
+fn run() -> Result<(), (Option<usize>, Failure)> {
+    let request = read_request().map_err(|failure| (None, failure))?;
+    for (number, step) in request.steps.iter().enumerate() {
+        perform(&request.root, step).map_err(|failure| (Some(number), failure))?;
     }
     Ok(())
 }
 
-/// In the form of mount(8), which the shim reads.
-fn context(what: &str, error: &io::Error) -> io::Error {
-    let text = match error.raw_os_error() {
-        Some(libc::EINVAL) => "its file system, or this kernel, cannot show files with mapped owners".to_owned(),
-        _ => error.to_string(),
-    };
-    io::Error::new(error.kind(), format!("mount: {what}: {text}."))
+fn read_request() -> Result<Request, Failure> {
+    // SAFETY: no pointers. First of all, so that nothing outlives the shim.
+    kernel::checked(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) }.into())
+        .context(|| "cannot ask to die with the shim".to_owned())?;
+    // SAFETY: cannot fail.
+    unsafe { libc::umask(0o022) };
+    let mut text = Vec::new();
+    io::stdin().take(MAX_REQUEST_BYTES).read_to_end(&mut text).context(|| "cannot read the request".to_owned())?;
+    let request: Request =
+        serde_json::from_slice(&text).map_err(|error| Failure(format!("this is no request: {error}")))?;
+    // Had the shim died before it was asked for, the signal would never come.
+    if parent_id() != request.parent {
+        return Err(Failure::new("the process that asked is gone"));
+    }
+    Ok(request)
+}
+
+fn perform(root: &Path, step: &Step) -> Result<(), Failure> {
+    match step {
+        Step::Share => tree::share(&Root::open(root)?),
+        Step::Bind(bind) => tree::bind(&Root::open_own_mount(root)?, bind),
+        Step::Mount(wanted) => file_system::mount(&Root::open_own_mount(root)?, wanted),
+        Step::Remove(target) => removal::remove(root, target),
+        Step::UnmountAll => removal::unmount_all(root),
+        Step::Clear => removal::clear(root),
+    }
 }

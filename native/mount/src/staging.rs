@@ -1,0 +1,59 @@
+//! A mount namespace of this process's own, in which a mount is put together. What is made there is nowhere on the host,
+//! and goes with the process should it be killed.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+
+use crate::failure::{Context, Failure};
+use crate::kernel::{self, Walk};
+use crate::tree::Tree;
+
+/// This thread is in the namespace, its working folder an empty one.
+pub struct Stage {
+    home: File,
+}
+
+impl Stage {
+    /// @param cover: an existing folder, which is covered in the namespace.
+    pub fn enter(cover: &Path) -> Result<Self, Failure> {
+        let enter = || -> io::Result<Self> {
+            let home = File::open("/proc/thread-self/ns/mnt")?;
+            // SAFETY: no pointers.
+            kernel::checked(unsafe { libc::unshare(libc::CLONE_NEWNS) }.into())?;
+            let stage = Self { home };
+            kernel::mount(Path::new("none"), Path::new("/"), "", libc::MS_REC | libc::MS_PRIVATE, "")?;
+            kernel::mount(Path::new("tmpfs"), cover, "tmpfs", 0, "mode=700")?;
+            std::env::set_current_dir(cover)?;
+            Ok(stage)
+        };
+        enter().context(|| "cannot make a mount namespace".to_owned())
+    }
+
+    /// Puts something together, and leaves.
+    pub fn with<T>(self, make: impl FnOnce(&Self) -> Result<T, Failure>) -> Result<T, Failure> {
+        let made = make(&self);
+        let leave = || -> io::Result<()> {
+            std::env::set_current_dir("/")?;
+            // SAFETY: no pointers.
+            kernel::checked(unsafe { libc::setns(self.home.as_raw_fd(), libc::CLONE_NEWNS) }.into()).map(drop)
+        };
+        leave().context(|| "cannot go back to the host's mount namespace".to_owned())?;
+        made
+    }
+
+    /// A new folder, relative to the working folder.
+    pub fn place(&self, name: &str) -> Result<PathBuf, Failure> {
+        std::fs::create_dir(name).context(|| format!("cannot make the folder {name}"))?;
+        Ok(name.into())
+    }
+
+    /// Mounts on a new folder.
+    pub fn attach(&self, tree: &Tree, name: &str) -> Result<(), Failure> {
+        let place = self.place(name)?;
+        kernel::open(None, &place, libc::O_PATH | libc::O_DIRECTORY, Walk::Absolute)
+            .and_then(|fd| tree.attach(&fd))
+            .context(|| format!("cannot attach the mount at {name}"))
+    }
+}
