@@ -53,7 +53,7 @@ test('missing and broken parts are found, each with path and fix', async () => {
   const empty = path.join(dir, 'empty');
   fs.writeFileSync(empty, '');
   const script = path.join(dir, 'script');
-  fs.writeFileSync(script, '#!/bin/sh\necho nonsense', { mode: 0o755 });
+  fs.writeFileSync(script, '#!/bin/sh\nexec virtiofsd "$@"', { mode: 0o755 });
   const found = await check(
     `[vm]\npath = "${dir}/none"\nkernel = "${junk}"\nimage = "${empty}"\ndefault_memory_mib = 1048576\n[shared_fs]\ndaemon = "${script}"`,
   );
@@ -61,7 +61,7 @@ test('missing and broken parts are found, each with path and fix', async () => {
     ['hypervisor', /none does not exist/],
     ['guest kernel', /neither an ELF file nor a bzImage/],
     ['guest image', /is empty/],
-    ['virtiofsd', /does not look like virtiofsd/],
+    ['virtiofsd', /is a script, and there is no interpreter where it runs/],
     ['memory', /1048576 MiB/],
   ];
   for (const [name, text] of expected) {
@@ -70,8 +70,9 @@ test('missing and broken parts are found, each with path and fix', async () => {
     assert.match(one?.text ?? '', text);
     assert.ok(one?.fix, name);
   }
-  const wrongProgram = await check(`[vm]\npath = "${script}"`);
-  assert.match(wrongProgram.get('hypervisor')?.text ?? '', /--version says: nonsense/);
+  const wrongProgram = await check('[vm]\npath = "/bin/true"\n[shared_fs]\ndaemon = "/bin/true"');
+  assert.match(wrongProgram.get('hypervisor')?.text ?? '', /--version says: true \(GNU/);
+  assert.match(wrongProgram.get('virtiofsd')?.text ?? '', /does not look like virtiofsd/);
 });
 
 test('a configuration that is wrong fails, and the rest is still looked at', async () => {

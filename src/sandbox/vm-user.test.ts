@@ -3,11 +3,12 @@ import { existsSync, mkdtempSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { claimUser, releaseUser } from './vm-user.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'bulkhead-user-'));
 process.env.BULKHEAD_STATE = join(root, 'state');
 after(() => rmSync(root, { recursive: true }));
+// Where the state is, is found out once.
+const { claimUser, releaseUser } = await import('./vm-user.ts');
 
 const range = { user: 'own', firstUid: 2_000_000_000, uidCount: 3 } as const;
 const none = () => undefined;
