@@ -68,6 +68,12 @@ test('the groups of a VM and of its shim, below the slice that the spec names', 
   const vm = pidsIn(groups.vm);
   assert.ok(vm.length >= 2, 'QEMU and virtiofsd');
   for (const pid of vm) assert.equal(scoreOf(pid), 300, readFileSync(`/proc/${pid}/comm`, 'utf8'));
+  const made = await shim.exec(
+    containerSpec(['sh', '-c', 'mknod /node c 1 3; mknod /dev/node c 1 3 && echo > /dev/node && echo ok'], '')
+      .process,
+  );
+  await made.io.expect(/ok/);
+  assert.match(made.io.errors, /^mknod: \/node: Operation not permitted$/m, 'virtiofsd makes no devices');
   const shimPid = await shim.pid();
   assert.ok(pidsIn(groups.shim).includes(String(shimPid)));
   assert.equal(scoreOf(shimPid), Math.min(scoreOf('self') + 1, 1000), 'one more than what started it');
