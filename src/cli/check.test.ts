@@ -70,8 +70,8 @@ test('missing and broken parts are found, each with path and fix', async () => {
     assert.match(one?.text ?? '', text);
     assert.ok(one?.fix, name);
   }
-  const wrongProgram = await check('[vm]\npath = "/bin/true"\n[shared_fs]\ndaemon = "/bin/true"');
-  assert.match(wrongProgram.get('hypervisor')?.text ?? '', /--version says: true \(GNU/);
+  const wrongProgram = await check('[vm]\npath = "/bin/false"\n[shared_fs]\ndaemon = "/bin/true"');
+  assert.match(wrongProgram.get('hypervisor')?.text ?? '', /--version says: false \(GNU/);
   assert.match(wrongProgram.get('virtiofsd')?.text ?? '', /does not look like virtiofsd/);
 });
 

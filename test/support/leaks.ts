@@ -1,6 +1,6 @@
 // What a container leaves on the host: processes, mounts, folders, cgroups, sockets; compared before and after.
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { globSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { mountsBelow } from './mounts.ts';
 import type { Process } from './processes.ts';
@@ -33,6 +33,7 @@ export function belongings(daemon: Host, ids: readonly string[] = []): Belonging
     ...tree(daemon.bulkheadState, 2).map((path) => `state ${path}`),
     ...tree(join(daemon.dir, 'f'), 2).map((path) => `fifo ${path}`),
     ...cgroups(daemon.mark ?? daemon.namespace).map((path) => `cgroup ${path}`),
+    ...ownCgroups(daemon.namespace).map((path) => `cgroup ${path}`),
     ...sockets(daemon, ids).map((path) => `socket ${path}`),
   ]);
 }
@@ -92,6 +93,12 @@ function cgroups(namespace: string): string[] {
   return hierarchies.flatMap((dir) =>
     tree(join(dir, namespace), 1).filter((path) => statSync(path).isDirectory()),
   );
+}
+
+/** Groups of sandboxes whose spec names no group that is there; other daemons have sandboxes in k8s.io, too. */
+function ownCgroups(namespace: string): string[] {
+  if (namespace === 'k8s.io') return [];
+  return globSync(`/sys/fs/cgroup/{,*/}bulkhead/bulkhead-${namespace}--*`);
 }
 
 /** Everything below a folder, down to `depth` levels. */

@@ -1,15 +1,8 @@
 // Pods as a kubelet makes them: a containerd with CRI, and pods and containers in it with the kubelet's folders.
 import { randomUUID } from 'node:crypto';
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { hierarchies, makeCgroup } from './cgroups.ts';
 import { Containerd, type ContainerdOptions } from './containerd.ts';
 import { Cri } from './cri.ts';
 import { criConfig, type Handler, type sandboxApiHandler, writeCniConfig } from './cri-config.ts';
@@ -83,8 +76,11 @@ export class PodHost {
     );
   }
 
-  /** Runs a pod, in folders like the kubelet's. */
-  async pod(options: PodOptions = {}): Promise<Pod> {
+  /**
+   * Runs a pod, in folders like the kubelet's.
+   * @param prepare sets limits of the pod's cgroup, as the kubelet does before.
+   */
+  async pod(options: PodOptions = {}, prepare: (cgroup: string) => void = () => undefined): Promise<Pod> {
     const { handler = testedHandler, linux, ...rest } = options;
     const uid = randomUUID();
     const config: PodSandboxConfig = {
@@ -96,6 +92,7 @@ export class PodHost {
     };
     mkdirSync(join(this.daemon.dir, 'logs', uid), { recursive: true });
     try {
+      prepare(config.linux?.cgroupParent ?? '');
       const request = { config, runtimeHandler: handler };
       const { podSandboxId } = await this.cri.call('RunPodSandbox', request, 90_000);
       return new Pod(this, podSandboxId, config);
@@ -108,15 +105,7 @@ export class PodHost {
   /** As the kubelet does, before the pod: a cgroup in every hierarchy. */
   #podCgroup(uid: string): string {
     const name = `/${this.daemon.mark}/pod${uid}`;
-    for (const dir of hierarchies()) {
-      const parent = join(dir, this.daemon.mark);
-      for (const path of [parent, join(dir, name)]) {
-        mkdirSync(path, { recursive: true });
-        if (!dir.endsWith('cpuset')) continue;
-        for (const file of ['cpuset.cpus', 'cpuset.mems'])
-          writeFileSync(join(path, file), readFileSync(join(dir, file)));
-      }
-    }
+    makeCgroup(name);
     return name;
   }
 
@@ -299,13 +288,4 @@ async function removeCgroup(config: PodSandboxConfig): Promise<void> {
     return true;
   };
   await waitFor('empty cgroup of the pod', remove, 5_000, 50);
-}
-
-/** Folders of the mounted cgroup hierarchies (one, with cgroup v2). */
-function hierarchies(): string[] {
-  const root = '/sys/fs/cgroup';
-  if (existsSync(join(root, 'cgroup.controllers'))) return [root];
-  return readdirSync(root)
-    .map((name) => join(root, name))
-    .filter((dir) => statSync(dir).isDirectory());
 }

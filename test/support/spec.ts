@@ -36,6 +36,7 @@ export interface Spec {
   hostname?: string;
   mounts: Mount[];
   annotations?: Record<string, string>;
+  hooks?: Record<string, { path: string; args?: string[]; env?: string[]; timeout?: number }[]>;
   linux: {
     cgroupsPath?: string;
     namespaces: { type: string; path?: string }[];

@@ -34,9 +34,12 @@ pub fn drop_all(request: &Request) -> Result<(), String> {
     prctl::set_no_new_privs().map_err(said("cannot forbid new privileges"))
 }
 
-/// All that the launcher needs while it waits: that its own end may kill a program of another user.
+/// CAP_KILL of linux/capability.h.
+const KILL: u64 = 1 << 5;
+
+/// What the launcher needs while it waits for the program: that its end may kill a program of another user, because the
+/// kernel asks whether the dying parent could have sent the signal itself.
 pub fn drop_own() -> Result<(), String> {
-    const KILL: u64 = 1 << 5;
     set_capabilities(KILL).map_err(said("cannot drop capabilities"))?;
     prctl::set_no_new_privs().map_err(said("cannot forbid new privileges"))
 }
