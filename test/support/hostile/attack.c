@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/reboot.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -177,6 +178,13 @@ static int share(const char *pid, const char *place) {
   return move_mount(tree, "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH) != 0;
 }
 
+/** As the guest's root: ends the machine at once. */
+static int power(const char *how) {
+  if (strcmp(how, "restart") == 0) return reboot(RB_AUTOBOOT);
+  if (strcmp(how, "off") == 0) return reboot(RB_POWER_OFF);
+  return reboot(RB_HALT_SYSTEM);
+}
+
 /** The agent's end of its channel to the host, taken from process 1. */
 static int take_channel(void) {
   int agent = syscall(SYS_pidfd_open, 1, 0);
@@ -258,6 +266,7 @@ int main(int count, char **words) {
   if (strcmp(what, "marks") == 0 && count == 3) return marks(words[2]);
   if (strcmp(what, "escape") == 0 && count > 3) return escape(words[2], count - 3, words + 3);
   if (strcmp(what, "share") == 0 && count == 4) return share(words[2], words[3]);
+  if (strcmp(what, "power") == 0 && count == 3) return power(words[2]);
   if (strcmp(what, "frames") == 0 && count == 3) return frames(words[2]);
   if (strcmp(what, "console") == 0) return console();
   if (strcmp(what, "oom") == 0) return oom();
