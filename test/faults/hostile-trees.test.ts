@@ -13,10 +13,13 @@ import type { Mount } from '../support/spec.ts';
 
 const long = process.env.BULKHEAD_TEST_LONG !== undefined;
 
-/** Folders in one another: their path is beyond PATH_MAX from 2,048 on. */
-const levels = long ? 25_000 : 2_500;
+/**
+ * Folders in one another: their path is beyond PATH_MAX from 2,048 on. QEMU's virtiofsd holds a descriptor for each that
+ * the guest has in use, of 20,000 on some machines.
+ */
+const levels = long ? 15_000 : 2_500;
 /** Files in one folder. */
-const files = long ? 200_000 : 10_000;
+const files = long ? 200_000 : 4_000;
 
 const options = { skip: !runtime.isVm && 'it is about the VM', timeout: long ? 600_000 : 120_000 };
 
@@ -30,8 +33,8 @@ before(async () => {
   clean = belongings(fake);
 });
 after(async () => {
-  // Node cannot remove what is that deep.
-  for (const dir of ['volumes', 'o', 'b']) await mustRun('rm', ['-rf', join(fake.dir, dir)]);
+  // Node cannot remove what is that deep. The state may have mounts when the test has failed.
+  for (const dir of ['volumes', 'o']) await run('rm', ['-rf', join(fake.dir, dir)]);
   await fake.stop();
 });
 

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/reboot.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -32,8 +33,11 @@ static int swap(int count, char **names) {
   signal(SIGTERM, stop);
   long swaps = 0;
   while (!stopped) {
-    for (int i = 0; i + 1 < count; i += 2)
+    for (int i = 0; i + 1 < count; i += 2) {
       if (renameat2(AT_FDCWD, names[i], AT_FDCWD, names[i + 1], RENAME_EXCHANGE) == 0) swaps++;
+      // There is nothing to win in haste.
+      else if (errno == EROFS) usleep(5000);
+    }
   }
   printf("%ld\n", swaps);
   return 0;
@@ -90,6 +94,13 @@ static int deep(const char *top, long levels) {
   return 0;
 }
 
+/** Lets virtiofsd close what it holds open for names that this kernel remembers. */
+static void forget(void) {
+  int file = open("/proc/sys/vm/drop_caches", O_WRONLY);
+  if (file < 0 || write(file, "2", 1) != 1) perror("drop_caches");
+  close(file);
+}
+
 /** Many names in one folder. */
 static int wide(const char *top, long count) {
   if (chdir(top) != 0) return printf("0 %s\n", word(-1)), 1;
@@ -99,7 +110,9 @@ static int wide(const char *top, long count) {
     int file = open(name, O_CREAT | O_WRONLY, 0644);
     if (file < 0) return printf("%ld %s\n", i, word(-1)), 1;
     close(file);
+    if (i % 2000 == 1999) forget();
   }
+  forget();
   printf("%ld\n", count);
   return 0;
 }
@@ -163,6 +176,13 @@ static int share(const char *pid, const char *place) {
   int tree = open_tree(AT_FDCWD, "/run/kata-containers/shared/containers", OPEN_TREE_CLONE | AT_RECURSIVE);
   if (container < 0 || tree < 0 || setns(container, CLONE_NEWNS) != 0) return 1;
   return move_mount(tree, "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH) != 0;
+}
+
+/** As the guest's root: ends the machine at once. */
+static int power(const char *how) {
+  if (strcmp(how, "restart") == 0) return reboot(RB_AUTOBOOT);
+  if (strcmp(how, "off") == 0) return reboot(RB_POWER_OFF);
+  return reboot(RB_HALT_SYSTEM);
 }
 
 /** The agent's end of its channel to the host, taken from process 1. */
@@ -246,6 +266,7 @@ int main(int count, char **words) {
   if (strcmp(what, "marks") == 0 && count == 3) return marks(words[2]);
   if (strcmp(what, "escape") == 0 && count > 3) return escape(words[2], count - 3, words + 3);
   if (strcmp(what, "share") == 0 && count == 4) return share(words[2], words[3]);
+  if (strcmp(what, "power") == 0 && count == 3) return power(words[2]);
   if (strcmp(what, "frames") == 0 && count == 3) return frames(words[2]);
   if (strcmp(what, "console") == 0) return console();
   if (strcmp(what, "oom") == 0) return oom();
