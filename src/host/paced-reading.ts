@@ -3,7 +3,7 @@
  * than the same bytes in few. When too many come, reading pauses: meanwhile they gather in the kernel, and a writer that
  * has filled its buffer there waits.
  */
-import type { Duplex } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { Rate } from './rate.ts';
 
 /** Node's handle of a socket: stopping it is what stops the reading, `pause()` alone still takes 64 KiB, chunk by chunk. */
@@ -24,12 +24,12 @@ export interface Pace {
 }
 
 export class PacedReading {
-  readonly #stream: Duplex;
+  readonly #stream: Readable;
   #timer: NodeJS.Timeout | undefined;
   #isFree = false;
 
   /** Begins at once; the stream must be read by somebody already. */
-  constructor(stream: Duplex, pace: Pace) {
+  constructor(stream: Readable, pace: Pace) {
     this.#stream = stream;
     const rate = new Rate(pace);
     stream.on('data', (chunk: Uint8Array) => {

@@ -86,7 +86,7 @@ export class Channel {
 
   /** Gives up a peer that sends too much of what nothing waits for. */
   closeForStrays(): void {
-    const what = `the peer sent more frames within ${strayWindowMs / 1000} s than it may that no call waits for`;
+    const what = `the peer sent too much within ${strayWindowMs / 1000} s that no call waits for`;
     this.close(new TtrpcError(Code.ResourceExhausted, `ttrpc connection closed: ${what}`));
   }
 

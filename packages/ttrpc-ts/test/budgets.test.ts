@@ -18,7 +18,7 @@ import {
   request,
 } from './support.ts';
 
-const unasked = { code: Code.ResourceExhausted, message: /more frames within 10 s than it may/ };
+const unasked = { code: Code.ResourceExhausted, message: /too much within 10 s that no call waits for/ };
 const limits = { strayFrames: 100 };
 const answer = (n: number): Buffer => {
   const payload = Buffer.from(num.encode({ n }));
