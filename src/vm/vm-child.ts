@@ -24,7 +24,7 @@ export interface ChildSpec {
 
 const STDERR_BYTES = 16 * 1024;
 /** A program that is no longer itself may write without end. */
-const STDERR_PACE = { burst: 200, perSecond: 50, pauseMs: 20 };
+const STDERR_PACE = { burst: 200, perSecond: 50, pauseMs: 4 };
 
 export class VmChild {
   readonly name: string;
