@@ -1,7 +1,8 @@
 // A guest that talks without end: on its console, by running out of memory again and again, in the agent's name. The
 // shim answers and ends what it is told to end, works little for it, and pods beside it notice nothing.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Status } from '../../src/gen/task.ts';
@@ -42,6 +43,8 @@ async function neighbourWorks(): Promise<void> {
   const { exitStatus } = await neighbour.task.wait({ id: neighbour.id, execId }, { timeoutMs: 20_000 });
   assert.equal(exitStatus, 0);
   await neighbour.task.delete({ id: neighbour.id, execId }, soon);
+  for (const fifos of globSync(join(fake.dir, 'f', `neighbour-${execId}-*`)))
+    rmSync(fifos, { recursive: true });
 }
 
 /** CPU time of a process in ms. */
