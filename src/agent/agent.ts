@@ -19,12 +19,14 @@ import {
 } from '../gen/agent.ts';
 import { GuestService } from '../gen/guest.ts';
 import type { Init } from '../gen/wire.ts';
+import { PacedReading } from '../host/paced-reading.ts';
 import { stringifyJson } from '../oci/json.ts';
 import { parseProcess, parseResources, type RunnableSpec } from '../oci/spec.ts';
 import { toGuestProcess, toGuestResources } from '../oci/to-agent.ts';
 import { toProtoProcess, toProtoResources, toProtoSpec } from '../oci/to-proto.ts';
 import { AgentError, agentError, cleanText } from './agent-error.ts';
-import { type AgentHost, consoleTail, delay, endOf } from './agent-host.ts';
+import { type AgentHost, breachOf, consoleTail, delay, endOf } from './agent-host.ts';
+import { bulkWaits, channelPace, connectionLimits, withBoundedAnswers } from './agent-limits.ts';
 import { checkRead, checkWritten, type GuestStreams } from './streams.ts';
 
 export type { AgentHost };
@@ -81,8 +83,12 @@ const oomRetryMs = 1_000;
  * @throws AgentError `DeadlineExceeded` with the console's last lines, `Unavailable` when the VM ended, `Canceled`.
  */
 export async function connectAgent(host: AgentHost, options: ConnectOptions): Promise<GuestAgent> {
-  const connection = new Connection(host.agent);
-  const health = createClient(HealthService, connection);
+  const connection: Connection = new Connection(host.agent, {
+    limits: connectionLimits,
+    interceptors: [bulkWaits(() => connection)],
+  });
+  new PacedReading(host.agent, channelPace);
+  const health = createClient(withBoundedAnswers(HealthService), connection);
   const limits: CallOptions = {
     timeoutMs: options.timeoutMs,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
@@ -144,7 +150,7 @@ export class GuestAgent {
     this.#host = host;
     this.closed = connection.closed;
     this.#connection = connection;
-    this.#client = createClient(AgentService, connection);
+    this.#client = createClient(withBoundedAnswers(AgentService), connection);
     this.#requestMs = requestMs;
   }
 
@@ -155,6 +161,11 @@ export class GuestAgent {
 
   get isClosed(): boolean {
     return this.#connection.closeError !== undefined;
+  }
+
+  /** How the guest broke its protocol, if that closed the connection. */
+  get breach(): string | undefined {
+    return breachOf(this.#connection);
   }
 
   close(): void {
@@ -317,7 +328,7 @@ export class GuestAgent {
 
   /** A further service of the same agent, of which only some agents know. */
   client<S extends ServiceSpec>(service: S): Client<S> {
-    return createClient(service, this.#connection);
+    return createClient(withBoundedAnswers(service), this.#connection);
   }
 
   /**

@@ -148,3 +148,22 @@ test('without an answer the query is put again, by another socket', { timeout: 2
   assert.equal(ports[2], ports[3] ?? ports[2]);
   assert.notEqual(ports[0], ports[2]);
 });
+
+test('a guest that asks without end, and is answered at once, has to wait', { timeout: 10_000 }, async () => {
+  let asked = 0;
+  const flood = {
+    next: async (): Promise<NameQuery> => ({ id: ++asked, message: new Uint8Array(1), tcp: false }),
+    answer: async () => undefined,
+  };
+  const never = () => Promise.reject(new Error('no socket is needed'));
+  const relay = new NameRelay(flood, { open: never, connect: never }, await client());
+  void relay.run();
+  const stop = setTimeout(() => relay.close(), 1_000);
+  const cpu = process.cpuUsage();
+  await new Promise((resolve) => setTimeout(resolve, 900));
+  clearTimeout(stop);
+  relay.close();
+  const { user, system } = process.cpuUsage(cpu);
+  assert.ok(asked >= 1_000 && asked <= 2_200, `${asked} queries in 0.9 s`);
+  assert.ok(user + system < 600_000, `${(user + system) / 1000} ms of processor time`);
+});

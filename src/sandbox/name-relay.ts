@@ -8,6 +8,7 @@ import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GuestAgent } from '../agent/agent.ts';
 import { GuestNames, type NameQuery } from '../agent/names.ts';
+import { Rate } from '../host/rate.ts';
 import type { Namespace } from '../vm/network/namespace.ts';
 import { connectInside, datagramSocket } from '../vm/network/socket-helper.ts';
 
@@ -25,6 +26,8 @@ const FIRST_ANSWER_MS = 3_000;
 /** The guest waits while so many are under way. */
 const MAX_UNDER_WAY = 128;
 const PAUSE_MS = 20;
+/** More than these wait, too: one that asks and is answered at once could else keep this process busy. */
+const QUERIES = { perSecond: 1_000, burst: 1_000 };
 /** More than these at once are not answered. Each takes a run of the helper, so they begin at a distance. */
 const MAX_CONNECTIONS = 8;
 const CONNECTION_DISTANCE_MS = 100;
@@ -50,6 +53,7 @@ export class NameRelay {
   #connections = 0;
   #nextConnection = 0;
   #underWay = 0;
+  readonly #rate = new Rate(QUERIES);
 
   /**
    * @param datagram what `open` gave first.
@@ -71,7 +75,9 @@ export class NameRelay {
   async run(): Promise<void> {
     while (!this.#stop.signal.aborted) {
       // A guest that asks without end has to wait.
-      while (this.#underWay >= MAX_UNDER_WAY) await sleep(PAUSE_MS, undefined, { ref: false });
+      while (this.#underWay >= MAX_UNDER_WAY || !this.#rate.take()) {
+        await sleep(PAUSE_MS, undefined, { ref: false });
+      }
       const query = await this.#guest.next();
       this.#underWay++;
       void this.#resolve(query)

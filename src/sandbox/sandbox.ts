@@ -17,6 +17,7 @@ import { Container, type ContainerContext } from './container.ts';
 import { Disks } from './disks.ts';
 import { messageOf, ShimError } from './errors.ts';
 import { type HookStage, hasHooks, runHooks } from './hooks.ts';
+import { OomReports } from './oom-reports.ts';
 import { firstOomScore, OomScore } from './oom-score.ts';
 import { type PreparedContainer, prepareContainer } from './prepare.ts';
 import { Process, type ProcessIo, type StdioPaths } from './process.ts';
@@ -61,6 +62,7 @@ export class Sandbox {
   readonly #disks: Disks;
   readonly #oomScore: OomScore;
   readonly #watched: WatchedFolders;
+  readonly #oom = new OomReports((containerId, count) => this.#outOfMemory(containerId, count));
   readonly #containers = new Map<string, Container>();
   /** The network as the container manager has set it up by the time of the first start. */
   #settled: Promise<void> | undefined;
@@ -89,7 +91,9 @@ export class Sandbox {
     );
     void booted.vm.exited.then((exit) => this.#vmExited(exit));
     void booted.agent.closed.then(() => this.#agentLost());
-    void booted.agent.watchOom((containerId) => this.#outOfMemory(containerId));
+    void booted.agent.watchOom((containerId) => {
+      if (this.#containers.has(containerId)) this.#oom.add(containerId); // whatever the guest says
+    });
   }
 
   /**
@@ -220,6 +224,7 @@ export class Sandbox {
   async #release(id: string): Promise<void> {
     this.#watched.release(id);
     this.#oomScore.remove(id);
+    this.#oom.release(id);
     if (this.#gone === undefined) {
       const thread = this.#booted.vm.devices.removeThread(id).catch(() => undefined);
       await this.#removeInGuest(id).catch((error: unknown) => {
@@ -247,6 +252,7 @@ export class Sandbox {
 
   async #teardown(): Promise<void> {
     this.#watched.close();
+    this.#oom.close();
     await this.#booted.vm.kill();
     // Before the containers' own ends, which then need not undo their mounts one by one. Its error is told below.
     this.#booted.share.close().catch(() => undefined);
@@ -267,10 +273,10 @@ export class Sandbox {
     return this.#settled;
   }
 
-  #outOfMemory(containerId: string): void {
+  #outOfMemory(containerId: string, count: number): void {
     const container = this.#containers.get(containerId);
-    if (container === undefined) return; // whatever the guest says
-    this.#context.log('warn', 'a process ran out of memory', { container: containerId });
+    if (container === undefined) return;
+    this.#context.log('warn', 'a process ran out of memory', { container: containerId, count });
     this.#context.emit({ t: 'oom', containerId });
     // CRI-O takes no events: it looks for this file when the container has exited.
     writeFile(join(container.bundle, 'oom'), '').catch(() => undefined);
@@ -288,10 +294,13 @@ export class Sandbox {
     void this.end(exit.reason);
   }
 
-  /** Mostly the VM has ended and says more about it in a moment; else the guest broke its protocol. */
+  /** The guest broke its protocol; or the VM has ended, and says more about it in a moment. */
   async #agentLost(): Promise<void> {
-    await Promise.race([this.#booted.vm.exited, sleep(500, undefined, { ref: false })]);
-    this.#giveUp('the connection to the guest agent broke');
+    const { breach } = this.agent;
+    if (breach === undefined) {
+      await Promise.race([this.#booted.vm.exited, sleep(500, undefined, { ref: false })]);
+    }
+    this.#giveUp(breach ?? 'the connection to the guest agent broke');
   }
 
   #giveUp(reason: string): void {

@@ -121,3 +121,22 @@ test('a folder that is gone costs nothing but a word', () => {
   folders.release('a');
   assert.equal(logs.length, 1);
 });
+
+test('a folder that changes without end is told of at a pace, however quick the guest answers', async () => {
+  let calls = 0;
+  const folders = new WatchedFolders(
+    async () => {
+      calls++;
+    },
+    () => assert.fail(),
+  );
+  const { folder, change } = volume();
+  folders.use('a', [folder]);
+  const until = performance.now() + 500;
+  while (performance.now() < until) {
+    change();
+    await sleep(1);
+  }
+  assert.ok(calls >= 2 && calls <= 7, `${calls} calls in half a second`);
+  folders.close();
+});

@@ -3,12 +3,16 @@
  * need not look. Whatever is not told, by a watch that cannot be had or a call that is lost, the guest finds by itself.
  */
 import { type FSWatcher, watch } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** A folder of the host, and where the guest follows it. */
 export interface WatchedFolder {
   readonly source: string;
   readonly mountPoint: string;
 }
+
+/** Between two calls for one folder, however often it changes and however quick the guest answers. */
+const PAUSE_MS = 100;
 
 type Tell = (mountPoint: string) => Promise<void>;
 type Log = (message: string, fields: Record<string, unknown>) => void;
@@ -104,6 +108,7 @@ export class WatchedFolders {
         entry.again = false;
         await this.#tell(mountPoint);
         entry.agreed = true;
+        if (entry.watcher !== undefined) await sleep(PAUSE_MS, undefined, { ref: false });
       }
     } catch (error) {
       // Later ones can be lost: the guest still looks now and then.

@@ -59,6 +59,7 @@ class SandboxService {
         `sandbox ${id} has a root file system, which bulkhead gives no use`,
       );
     }
+    this.#tasks.leaveEndToSandboxService();
     const isPod = options?.typeUrl.endsWith('runtime.v1.PodSandboxConfig') === true;
     const config = isPod ? PodSandboxConfig.decode(options.value) : PodSandboxConfig.create();
     // CRI names no namespace for a pod on the host's network; other clients just have none.

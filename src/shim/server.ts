@@ -19,6 +19,10 @@ import { TaskService, taskHandlers } from './task-service.ts';
  * ask it to shut down, so it ends itself. containerd's next call comes within milliseconds in both cases.
  */
 const UNUSED_MS = 20_000;
+/** How long an end may take that waits for calls under way and for containerd to close its connections. */
+const SERVER_END_MS = 2_500;
+/** How long containerd may take to close a connection on which it was just answered. */
+const PEER_CLOSES_MS = 2_000;
 /** How long a planned end waits for events to reach containerd. */
 const FLUSH_MS = 3_000;
 
@@ -38,7 +42,7 @@ async function serve(): Promise<void> {
     log('debug', 'shim ends', { reason });
     await service.end(reason);
     rmSync(args.socket, { force: true });
-    await server.shutdown({ timeoutMs: 500 });
+    await server.shutdown({ timeoutMs: SERVER_END_MS, graceMs: PEER_CLOSES_MS });
     await publisher.flush({ timeoutMs: FLUSH_MS });
     process.exit(0);
   }

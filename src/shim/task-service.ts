@@ -29,6 +29,8 @@ export class TaskService {
   readonly #context: ShimContext;
   #sandbox: Sandbox | undefined;
   #podFiles: PodFiles | undefined;
+  /** Whether the sandbox service ends this shim. */
+  #isOfSandboxApi = false;
   /** Ids of containers that are being created, so that a second Create of the same id is refused at once. */
   readonly #creating = new Set<string>();
 
@@ -44,6 +46,11 @@ export class TaskService {
   /** Takes the VM down; for the end of the shim. */
   async end(reason: string): Promise<void> {
     await this.#sandbox?.end(reason);
+  }
+
+  /** For the sandbox service: from now on Shutdown leaves the shim to it. */
+  leaveEndToSandboxService(): void {
+    this.#isOfSandboxApi = true;
   }
 
   /** For the sandbox service: the VM of a pod, with what stands in for its pause container. */
@@ -196,9 +203,9 @@ export class TaskService {
     return { shimPid: process.pid, taskPid: this.#pid(request.id), version: '' };
   }
 
-  /** Ends the shim, unless it still has something to serve. */
+  /** Ends the shim, unless it still has something to serve. containerd 2.3 asks after each task that it has deleted. */
   shutdown(): object {
-    if (this.isIdle) this.#context.exit();
+    if (this.isIdle && !this.#isOfSandboxApi) this.#context.exit();
     return EMPTY;
   }
 

@@ -66,3 +66,11 @@ test('of a panic, the fault and the verdict, not the registers between them', ()
   assert.match(ring.panicLines(100), /^agent: ready\n.*Oops[\s\S]*Offset: disabled$/);
   assert.equal(new ConsoleRing().panicLines(5), '');
 });
+
+test('a line without end hides nothing: of each line only its beginning is given', () => {
+  const ring = new ConsoleRing();
+  ring.push(Buffer.from(`${`${'#'.repeat(8_000)}\n`.repeat(6)}Kernel panic - not syncing: x\n`));
+  for (const words of [ring.panicLines(20), ring.lastLines(20)]) {
+    assert.ok(words.length < 2_500 && words.endsWith('\nKernel panic - not syncing: x'), words);
+  }
+});

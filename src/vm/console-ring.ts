@@ -1,6 +1,8 @@
 /** The end of an output that nobody trusts: bounded in memory, free of control characters when read. */
 
 const DEFAULT_BYTES = 64 * 1024;
+/** Of single lines so much is given: no guest can hide its last words behind a line without end. */
+const MAX_LINE = 300;
 
 // CSI and OSC sequences, then two-byte escapes; what is left of C0, DEL and C1 goes one by one.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
@@ -72,6 +74,7 @@ export class ConsoleRing {
   #lines(): string[] {
     return this.text()
       .split('\n')
-      .filter((line) => line.trim() !== '');
+      .filter((line) => line.trim() !== '')
+      .map((line) => (line.length > MAX_LINE ? `${line.slice(0, MAX_LINE)}...` : line));
   }
 }

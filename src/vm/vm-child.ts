@@ -1,6 +1,7 @@
 /** A process of the VM (VMM, virtiofsd): started in its jail, its stderr kept, its exit awaited. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { Socket } from 'node:net';
+import { PacedReading } from '../host/paced-reading.ts';
 import { childEnv, killRef, type ProcessRef, processRef } from '../host/process.ts';
 import { ConsoleRing } from './console-ring.ts';
 import { type Jail, jailLauncher } from './jail.ts';
@@ -22,6 +23,8 @@ export interface ChildSpec {
 }
 
 const STDERR_BYTES = 16 * 1024;
+/** A program that is no longer itself may write without end. */
+const STDERR_PACE = { burst: 200, perSecond: 50, pauseMs: 4 };
 
 export class VmChild {
   readonly name: string;
@@ -106,10 +109,12 @@ class Launched {
     // Read before the event loop can reap it, so the pid is still this process's.
     this.ref = processRef(child.pid!) ?? { pid: child.pid!, startTime: '0' };
     child.stderr?.on('data', (data: Buffer) => this.#stderr.push(data));
+    const reading = child.stderr === null ? undefined : new PacedReading(child.stderr, STDERR_PACE);
     const exit = new Promise<ChildExit>((resolve) => {
       child.once('exit', (code, signal) => resolve({ code, signal }));
     });
     this.exited = exit.then(async (how) => {
+      reading?.free();
       await ended(child.stderr);
       return how;
     });

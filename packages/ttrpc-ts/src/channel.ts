@@ -3,9 +3,10 @@
 import type { Duplex } from 'node:stream';
 import { emptyBuffer, FrameReader, type FrameSink, FrameType } from './frame.ts';
 import { FrameWriter } from './frame-writer.ts';
-import { type ConnectionLimits, receiveLimits, writeLimitBytes } from './limits.ts';
+import { type ConnectionLimits, receiveLimits, strayLimit, writeLimits } from './limits.ts';
 import { ReceiveGate } from './receive-gate.ts';
 import { Code, TtrpcError } from './status.ts';
+import { StrayBudget, strayWindowMs } from './stray-budget.ts';
 import { encodeFailure, responsePayloadTag } from './wire.ts';
 
 /** How long a connection that was ended waits for the end of its peer. */
@@ -22,17 +23,20 @@ export class Channel {
   readonly duplex: Duplex;
   readonly gate: ReceiveGate;
   readonly writer: FrameWriter;
+  readonly strays: StrayBudget;
   readonly #reader: FrameReader;
   readonly #owner: ChannelOwner;
   #lastError: Error | undefined;
   #closed = false;
   #ending = false;
+  #endTimer: NodeJS.Timeout | undefined;
 
   constructor(duplex: Duplex, owner: ChannelOwner, limits: ConnectionLimits = {}) {
     this.duplex = duplex;
     this.#owner = owner;
     this.gate = new ReceiveGate(duplex, receiveLimits(limits));
-    this.writer = new FrameWriter(duplex, writeLimitBytes(limits));
+    this.writer = new FrameWriter(duplex, writeLimits(limits));
+    this.strays = new StrayBudget(strayLimit(limits));
     this.#reader = new FrameReader(owner);
     duplex.on('data', (chunk: Uint8Array) => this.#onData(chunk));
     duplex.on('end', () => this.#onEnd());
@@ -58,26 +62,54 @@ export class Channel {
     this.writer.write(streamId, FrameType.response, 0, emptyBuffer, responsePayloadTag, payload, emptyBuffer);
   }
 
-  /** Never throws: a status over the limit is replaced by one without its text. */
+  /**
+   * Never throws: a status over the limit is replaced by one without its text, and a peer that leaves even that unread is
+   * given up.
+   */
   writeFailure(streamId: number, error: TtrpcError): void {
-    try {
-      this.writer.write(streamId, FrameType.response, 0, encodeFailure(error), 0, emptyBuffer, emptyBuffer);
-    } catch {
-      const short = new TtrpcError(error.code, 'the status of this failure exceeds the limit of a message');
-      this.writer.write(streamId, FrameType.response, 0, encodeFailure(short), 0, emptyBuffer, emptyBuffer);
+    const short = new TtrpcError(error.code, 'the status of this failure exceeds the limit of a message');
+    if (!this.#tryFailure(streamId, error) && !this.#tryFailure(streamId, short)) {
+      this.close(
+        new TtrpcError(Code.Unavailable, 'ttrpc connection closed: the peer does not read its answers'),
+      );
     }
   }
 
-  /** Writes what is left, then closes; the owner hears of the end when that is done. */
-  endGently(): void {
+  #tryFailure(streamId: number, error: TtrpcError): boolean {
+    try {
+      this.writer.write(streamId, FrameType.response, 0, encodeFailure(error), 0, emptyBuffer, emptyBuffer);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Gives up a peer that sends too much of what nothing waits for. */
+  closeForStrays(): void {
+    const what = `the peer sent too much within ${strayWindowMs / 1000} s that no call waits for`;
+    this.close(new TtrpcError(Code.ResourceExhausted, `ttrpc connection closed: ${what}`));
+  }
+
+  /**
+   * Closes when everything is written and the peer has had `graceMs` since then to close by itself: of an answer and
+   * an end that arrive together, Go's client may see the end first.
+   */
+  endGently(graceMs: number): void {
     if (this.#closed || this.#ending) return;
     this.#ending = true;
     this.writer.flush();
+    const waitMs = this.writer.flushedAt + graceMs - performance.now();
+    if (waitMs > 0) this.#endTimer = setTimeout(() => this.#end(), waitMs);
+    else this.#end();
+  }
+
+  #end(): void {
+    this.writer.flush();
     this.writer.close();
     this.duplex.end(() => {
+      if (this.#closed) return;
       // The peer answers the end with its own. One that does not is not waited for.
-      const timer = setTimeout(() => this.close(lost(undefined)), lingerMs);
-      this.duplex.once('close', () => clearTimeout(timer));
+      this.#endTimer = setTimeout(() => this.close(lost(undefined)), lingerMs);
     });
   }
 
@@ -85,6 +117,7 @@ export class Channel {
   close(error: TtrpcError): void {
     if (this.#closed) return;
     this.#closed = true;
+    clearTimeout(this.#endTimer);
     this.#reader.stop();
     this.gate.close();
     this.writer.close();

@@ -11,7 +11,7 @@ import { decodeResponse } from './wire.ts';
 /** What a call needs of its connection. */
 export interface CallHost {
   readonly gate: ReceiveGate;
-  /** The call is over on this side: frames that still arrive for it are ignored. */
+  /** The call is over: frames that still arrive for it are ignored. */
   forget(streamId: number): void;
 }
 
@@ -74,6 +74,8 @@ export abstract class PendingCall {
   readonly #limits: CallLimits | undefined;
   readonly #event: CallEvent | undefined;
   #isOver = false;
+  /** Whether it has sent a stream of requests. */
+  sendsStream = false;
   /** Runs at the end. */
   onOver: (() => void) | undefined;
 
@@ -84,8 +86,12 @@ export abstract class PendingCall {
     this.#limits = limitsOf(options, (error) => this.fail(error, true));
   }
 
+  /** Whether the peer sends a stream of replies. */
+  abstract readonly isStream: boolean;
+
   abstract onResponse(buffer: Buffer, start: number, end: number): void;
-  abstract onData(flags: number, buffer: Buffer, start: number, end: number): void;
+  /** False for a frame that says nothing. */
+  abstract onData(flags: number, buffer: Buffer, start: number, end: number): boolean;
   /** Ends the call with an error, after the replies that wait to be read or (`discard`) instead of them. */
   abstract fail(error: TtrpcError, discard: boolean): void;
 
@@ -101,6 +107,7 @@ export abstract class PendingCall {
 
 /** A call with one reply: unary, or the reply to a stream of requests. */
 export class SingleReplyCall<T> extends PendingCall {
+  override readonly isStream = false;
   readonly #codec: Codec<T, never>;
   readonly #resolve: (value: T) => void;
   readonly #reject: (error: TtrpcError) => void;
@@ -137,8 +144,9 @@ export class SingleReplyCall<T> extends PendingCall {
     this.#resolve(value);
   }
 
-  override onData(): void {
+  override onData(): boolean {
     this.fail(new TtrpcError(Code.Internal, 'peer sent stream data to a call with a single reply'));
+    return true;
   }
 
   override fail(error: TtrpcError): void {
@@ -149,6 +157,7 @@ export class SingleReplyCall<T> extends PendingCall {
 
 /** A call with a stream of replies. */
 export class ReplyStreamCall<T> extends PendingCall {
+  override readonly isStream = true;
   readonly replies: ReceiveQueue<T>;
 
   constructor(
@@ -183,12 +192,15 @@ export class ReplyStreamCall<T> extends PendingCall {
     this.replies.end();
   }
 
-  override onData(flags: number, buffer: Buffer, start: number, end: number): void {
-    if ((flags & Flag.noData) === 0) this.replies.push(buffer.subarray(start, end));
-    if ((flags & Flag.remoteClosed) !== 0) {
+  override onData(flags: number, buffer: Buffer, start: number, end: number): boolean {
+    const isMessage = (flags & Flag.noData) === 0;
+    const isEnd = (flags & Flag.remoteClosed) !== 0;
+    if (isMessage) this.replies.push(buffer.subarray(start, end));
+    if (isEnd) {
       this.finish(undefined);
       this.replies.end();
     }
+    return isMessage || isEnd;
   }
 
   override fail(error: TtrpcError, discard: boolean): void {

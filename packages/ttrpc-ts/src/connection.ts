@@ -42,13 +42,16 @@ const lastStreamId = 0xffffffff;
  * end of an in-memory pair. Any number of calls may be under way at once.
  *
  * The Duplex may still be connecting. When it ends, fails or is closed, every call under way is rejected
- * with the same `Unavailable` error; there is no reconnecting, a new Connection is the way to do that.
+ * with the same `Unavailable` error (`ResourceExhausted` when it was closed for what the peer sent, see
+ * `limits.strayFrames`); there is no reconnecting, a new Connection is the way to do that.
  */
 export class Connection {
   readonly #channel: Channel;
   readonly #calls = new Map<number, PendingCall>();
   readonly #host: CallHost;
   #nextId = 1;
+  /** The stream whose frame is being handled: a call that ends in this time was ended by its peer. */
+  #handling = 0;
   #closeError: TtrpcError | undefined;
   /** @internal */
   readonly interceptors: readonly ClientInterceptor[];
@@ -70,7 +73,7 @@ export class Connection {
       },
     };
     this.#channel = new Channel(duplex, owner, options.limits);
-    this.#host = { gate: this.#channel.gate, forget: (id) => this.#calls.delete(id) };
+    this.#host = { gate: this.#channel.gate, forget: (id) => this.#forget(id) };
   }
 
   /** Why the connection is gone; undefined while it is up. */
@@ -81,6 +84,16 @@ export class Connection {
   /** How many calls are waiting for their end. */
   get activeCalls(): number {
     return this.#calls.size;
+  }
+
+  /** Whether the peer reads too slowly for what was sent (`limits.writeBytes`): better wait for {@link drained}. */
+  get isBlocked(): boolean {
+    return this.#channel.writer.isBlocked;
+  }
+
+  /** Resolves when the peer has taken what was sent, or the connection is gone. Look at {@link isBlocked} again then. */
+  drained(): Promise<void> {
+    return this.#channel.writer.drained();
   }
 
   /** Closes the connection at once; calls under way are rejected with `Unavailable`. Idempotent. */
@@ -187,9 +200,11 @@ export class Connection {
     requests: AsyncIterable<unknown>,
   ): void {
     const sending = sendStream(this.#channel, id, method.spec.request, requests);
+    call.sendsStream = true;
     call.onOver = () => sending.stop();
     sending.done.then(
       (completed) => {
+        // Without data it cannot fail.
         if (completed) this.#channel.writeData(id, Flag.remoteClosed | Flag.noData, emptyBuffer);
       },
       (error: unknown) => {
@@ -199,16 +214,38 @@ export class Connection {
   }
 
   #onFrame(id: number, type: number, flags: number, buffer: Buffer, start: number, end: number): void {
-    // A stream that is not known was given up here: what the peer still sends on it is of no interest.
     const call = this.#calls.get(id);
-    if (call === undefined) return;
-    if (type === FrameType.response) call.onResponse(buffer, start, end);
-    else if (type === FrameType.data) call.onData(flags, buffer, start, end);
+    let isExpected = false;
+    if (call === undefined) {
+      // What a peer still sends to a call that was given up here is of no interest.
+      isExpected = this.#channel.strays.admit(id, type, flags, end - start);
+    } else {
+      this.#handling = id;
+      if (type === FrameType.response) {
+        call.onResponse(buffer, start, end);
+        isExpected = true;
+      } else if (type === FrameType.data) isExpected = call.onData(flags, buffer, start, end);
+      this.#handling = 0;
+      isExpected ||= this.#channel.strays.charge(end - start);
+    }
+    if (!isExpected) this.#channel.closeForStrays();
   }
 
   #onOversized(id: number, length: number): void {
     const message = `peer sent a message of ${length} bytes, over the limit of 4 MiB`;
+    this.#handling = id;
     this.#calls.get(id)?.fail(new TtrpcError(Code.ResourceExhausted, message), false);
+    this.#handling = 0;
+    if (!this.#channel.strays.charge(length)) this.#channel.closeForStrays();
+  }
+
+  #forget(id: number): void {
+    const call = this.#calls.get(id);
+    if (call === undefined) return;
+    this.#calls.delete(id);
+    const { strays } = this.#channel;
+    if (call.sendsStream) strays.expectLate(id, 'refusals');
+    else if (id !== this.#handling) strays.expectLate(id, call.isStream ? 'stream' : 'answer');
   }
 
   #onClosed(error: TtrpcError): void {

@@ -16,6 +16,7 @@ const headRoom = 32;
 export class FrameWriter {
   readonly #duplex: Duplex;
   readonly #highWaterBytes: number;
+  readonly #queueBytes: number;
   #slab: Buffer = emptyBuffer;
   #start = 0;
   #fill = 0;
@@ -24,16 +25,23 @@ export class FrameWriter {
   #scheduled = false;
   #closed = false;
   #waiting: (() => void)[] = [];
+  /** When frames were last handed to the Duplex, as of `performance.now()`. */
+  flushedAt: number = Number.NEGATIVE_INFINITY;
 
-  constructor(duplex: Duplex, highWaterBytes: number) {
+  constructor(duplex: Duplex, limits: { readonly highWaterBytes: number; readonly queueBytes: number }) {
     this.#duplex = duplex;
-    this.#highWaterBytes = highWaterBytes;
+    this.#highWaterBytes = limits.highWaterBytes;
+    this.#queueBytes = limits.queueBytes;
     duplex.on('drain', () => this.#releaseWaiting());
   }
 
   /** Whether the peer reads too slowly for what was written: wait for {@link drained} before producing more. */
   get isBlocked(): boolean {
-    return !this.#closed && this.#duplex.writableLength + this.#pendingBytes > this.#highWaterBytes;
+    return !this.#closed && this.#queuedBytes > this.#highWaterBytes;
+  }
+
+  get #queuedBytes(): number {
+    return this.#duplex.writableLength + this.#pendingBytes;
   }
 
   get #pendingBytes(): number {
@@ -50,7 +58,8 @@ export class FrameWriter {
 
   /**
    * Writes one frame whose data is `prefix`, then `payload` (behind `payloadTag` and its length, unless the
-   * tag is 0 or the payload is empty), then `suffix`. Throws `ResourceExhausted` if the data is over 4 MiB.
+   * tag is 0 or the payload is empty), then `suffix`. Throws `ResourceExhausted` if the data is over 4 MiB, or if
+   * there is data and the peer has left too much unread. The end of a stream has none: it always goes.
    */
   write(
     streamId: number,
@@ -71,6 +80,12 @@ export class FrameWriter {
       );
     }
     if (this.#closed) return;
+    if (length > 0 && this.#queuedBytes + length > this.#queueBytes) {
+      throw new TtrpcError(
+        Code.ResourceExhausted,
+        `peer does not read: ${this.#queuedBytes} bytes wait for it`,
+      );
+    }
     const copied = payload.length <= copyBytes;
     const head = headRoom + prefix.length + (copied ? payload.length + suffix.length : 0);
     if (this.#slab.length - this.#fill < head) this.#newSlab(head);
@@ -141,6 +156,7 @@ export class FrameWriter {
     this.#partBytes = 0;
     this.#parts = [];
     const duplex = this.#duplex;
+    this.flushedAt = performance.now();
     if (parts.length === 1) {
       duplex.write(parts[0]);
     } else {

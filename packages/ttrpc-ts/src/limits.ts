@@ -15,10 +15,23 @@ export interface ConnectionLimits {
   readonly stallMs?: number;
   /** Bytes (1 MiB) that may wait to be written before streams, and a server's reading, wait for the peer. */
   readonly writeBytes?: number;
+  /**
+   * Bytes (64 MiB) that may wait to be written at all, for a peer that reads nothing. What would go beyond fails
+   * with `ResourceExhausted`; a server whose refusals do not fit either closes the connection.
+   */
+  readonly queueBytes?: number;
+  /**
+   * Frames (10 000) that may come within ten seconds although nothing here waits for them: on unknown streams, of
+   * unknown types, empty ones; a large one counts once for each 16 KiB. More, and the connection is closed. Answers to
+   * calls that ended on this side first do not count. `Infinity` turns this off.
+   */
+  readonly strayFrames?: number;
 }
 
-/** The limits of the receiving side, complete. */
-export type ReceiveLimits = Required<Omit<ConnectionLimits, 'writeBytes'>>;
+/** The limits of the receiving side that the gate keeps, complete. */
+export type ReceiveLimits = Required<
+  Pick<ConnectionLimits, 'streamMessages' | 'streamBytes' | 'connectionBytes' | 'stallMs'>
+>;
 
 /** The limits of the receiving side with their defaults. @internal */
 export function receiveLimits(limits: ConnectionLimits): ReceiveLimits {
@@ -30,7 +43,12 @@ export function receiveLimits(limits: ConnectionLimits): ReceiveLimits {
   };
 }
 
-/** How much may wait to be written. @internal */
-export function writeLimitBytes(limits: ConnectionLimits): number {
-  return limits.writeBytes ?? 1 << 20;
+/** How much may wait to be written: before others wait for it, and at all. @internal */
+export function writeLimits(limits: ConnectionLimits): { highWaterBytes: number; queueBytes: number } {
+  return { highWaterBytes: limits.writeBytes ?? 1 << 20, queueBytes: limits.queueBytes ?? 64 << 20 };
+}
+
+/** How many frames may come that nothing waits for. @internal */
+export function strayLimit(limits: ConnectionLimits): number {
+  return limits.strayFrames ?? 10_000;
 }

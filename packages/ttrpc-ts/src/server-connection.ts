@@ -34,7 +34,8 @@ export class ServerConnection {
   /** Handlers that have not returned, including those whose call is over. */
   #running = 0;
   #lastId = 0;
-  #draining = false;
+  /** Set when no more calls are taken. */
+  #graceMs: number | undefined;
   /** Whether requests are not read because replies cannot leave. */
   #held = false;
 
@@ -48,9 +49,9 @@ export class ServerConnection {
     this.#channel = new Channel(duplex, owner, host.limits);
   }
 
-  /** Takes no more calls and closes once those under way are answered. */
-  drain(): void {
-    this.#draining = true;
+  /** Takes no more calls and closes `graceMs` after those under way are answered. */
+  drain(graceMs: number): void {
+    this.#graceMs = graceMs;
     this.#endIfDrained();
   }
 
@@ -66,8 +67,10 @@ export class ServerConnection {
       this.#onRequest(id, flags, buffer, start, end);
     } else if (type === FrameType.data) {
       this.#onData(id, flags, buffer, start, end);
+    } else if (!this.#channel.strays.charge(end - start)) {
+      // Other types are left for later versions of the protocol: a few are ignored.
+      this.#channel.closeForStrays();
     }
-    // Other types are ignored: they are left for later versions of the protocol.
     if (this.#channel.writer.isBlocked) this.#holdUntilDrained();
   }
 
@@ -94,7 +97,7 @@ export class ServerConnection {
       this.#channel.writeFailure(id, target);
       return;
     }
-    if (this.#draining) {
+    if (this.#graceMs !== undefined) {
       this.#refuse(id, Code.Unavailable, 'server is shutting down');
       return;
     }
@@ -187,7 +190,10 @@ export class ServerConnection {
     const isClose = (flags & Flag.remoteClosed) !== 0;
     const isEmpty = (flags & Flag.noData) !== 0;
     if (requests === undefined) {
-      if (isEmpty) return;
+      if (isEmpty) {
+        if (!this.#channel.strays.charge(0)) this.#channel.closeForStrays();
+        return;
+      }
       const error = new TtrpcError(Code.InvalidArgument, `${call.method} takes no stream of requests`);
       this.#stop(active, error);
       return;
@@ -261,7 +267,7 @@ export class ServerConnection {
   }
 
   #endIfDrained(): void {
-    if (this.#draining && this.#running === 0) this.#channel.endGently();
+    if (this.#graceMs !== undefined && this.#running === 0) this.#channel.endGently(this.#graceMs);
   }
 
   #onOversized(id: number, length: number): void {

@@ -135,9 +135,11 @@ export class Server {
 
   /**
    * Ends in order: no new connections, no new calls (`Unavailable`), and once the calls under way are
-   * answered every connection is closed. What is left after `timeoutMs` (10 000) is closed as by {@link close}.
+   * answered every connection is closed: by its peer or, `graceMs` (1000) after the last answer, by this side. One on
+   * which nothing was answered lately is closed at once. The reason is Go's client: of an answer and an end that arrive
+   * together it takes either. What is left after `timeoutMs` (10 000) is closed as by {@link close}.
    */
-  async shutdown(options: { readonly timeoutMs?: number } = {}): Promise<void> {
+  async shutdown(options: { readonly timeoutMs?: number; readonly graceMs?: number } = {}): Promise<void> {
     this.#stopListening();
     if (this.#connections.size === 0) return;
     let timer: NodeJS.Timeout | undefined;
@@ -145,7 +147,7 @@ export class Server {
       this.#onAllClosed = resolve;
       timer = setTimeout(() => this.close(), options.timeoutMs ?? 10_000);
     });
-    for (const connection of this.#connections) connection.drain();
+    for (const connection of this.#connections) connection.drain(options.graceMs ?? 1000);
     await allClosed;
     clearTimeout(timer);
   }

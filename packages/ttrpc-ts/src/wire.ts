@@ -78,9 +78,9 @@ class Cursor {
     else throw new WireError(`unsupported wire type ${wireType}`);
   }
 
-  text(): string {
+  text(maxBytes: number = Number.POSITIVE_INFINITY): string {
     const end = this.lengthEnd();
-    const text = this.buffer.toString('utf8', this.pos, end);
+    const text = this.buffer.toString('utf8', this.pos, Math.min(end, this.pos + maxBytes));
     this.pos = end;
     return text;
   }
@@ -196,6 +196,10 @@ export function decodeResponse(buffer: Buffer, start: number, end: number): Buff
   return error ?? payload;
 }
 
+/** Text and details of a status are for people and for small facts: what is beyond is cut off. */
+const maxTextBytes = 64 * 1024;
+const maxDetails = 64;
+
 function decodeStatus(buffer: Buffer, start: number, end: number): TtrpcError | undefined {
   const c = inner.reset(buffer, start, end);
   let code = 0;
@@ -203,10 +207,10 @@ function decodeStatus(buffer: Buffer, start: number, end: number): TtrpcError | 
   const details: StatusDetail[] = [];
   for (let tag = c.tag(); tag !== 0; tag = c.tag()) {
     if (tag === 0x08) code = c.varint() | 0;
-    else if (tag === 0x12) message = c.text();
+    else if (tag === 0x12) message = c.text(maxTextBytes);
     else if (tag === 0x1a) {
       const detailEnd = c.lengthEnd();
-      details.push(decodeDetail(buffer, c.pos, detailEnd));
+      if (details.length < maxDetails) details.push(decodeDetail(buffer, c.pos, detailEnd));
       c.pos = detailEnd;
     } else c.skip(tag & 7);
   }
@@ -218,7 +222,7 @@ function decodeDetail(buffer: Buffer, start: number, end: number): StatusDetail 
   let typeUrl = '';
   let value: Uint8Array = emptyBuffer;
   for (let tag = c.tag(); tag !== 0; tag = c.tag()) {
-    if (tag === 0x0a) typeUrl = c.text();
+    if (tag === 0x0a) typeUrl = c.text(maxTextBytes);
     else if (tag === 0x12) value = c.bytes();
     else c.skip(tag & 7);
   }

@@ -1,5 +1,5 @@
 /** The guest's own resolver configuration, from the file that the container manager made for the container. */
-import { readFile } from 'node:fs/promises';
+import { readSmallFile } from '../../host/small-file.ts';
 
 /** A mount of an OCI spec. */
 export interface SpecMount {
@@ -7,7 +7,8 @@ export interface SpecMount {
   readonly source?: string;
 }
 
-/** More than any resolver reads. */
+/** More than any resolver reads; a Docker container may write into the file. */
+const MAX_BYTES = 64 * 1024;
 const MAX_LINES = 64;
 const MAX_LINE_LENGTH = 1024;
 
@@ -15,7 +16,7 @@ const MAX_LINE_LENGTH = 1024;
 export async function dnsOf(mounts: readonly SpecMount[]): Promise<string[]> {
   const source = mounts.find(({ destination }) => destination === '/etc/resolv.conf')?.source;
   if (source === undefined) return [];
-  return dnsLines(await readFile(source, 'utf8').catch(() => ''));
+  return dnsLines(await readSmallFile(source, MAX_BYTES));
 }
 
 /** Whether the lines name this server. */

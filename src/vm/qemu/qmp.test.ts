@@ -102,8 +102,45 @@ test('garbage and endless lines close the channel instead of filling memory', as
   assert.match(await garbage.client.closed, /not JSON/);
   const endless = createPeer();
   for (let i = 0; i < 20; i++) endless.say('x'.repeat(100_000));
-  assert.match(await endless.client.closed, /more than 1048576 bytes/);
+  assert.match(await endless.client.closed, /more than 262144 bytes/);
   const odd = createPeer(ok);
   odd.say('[]\n"x"\nnull\n{"return": 1, "id": 99}\n{"event": "X", "data": 5}\n\n');
   await odd.client.execute('still-works');
+});
+
+test('events without end close the channel; a day of honest ones does not', async (t) => {
+  let now = 0;
+  t.mock.method(performance, 'now', () => now);
+  const event = '{"event": "RTC_CHANGE", "data": {"offset": 1}}\r\n';
+  const honest = createPeer(ok);
+  honest.say(GREETING);
+  await honest.client.connect();
+  for (let n = 0; n < 5_000; n++) {
+    now += 100;
+    honest.say(event);
+  }
+  await new Promise(setImmediate);
+  assert.deepEqual(await honest.client.execute('still-there'), { n: 2 });
+  assert.equal(honest.client.breach, undefined);
+  const floods = {
+    events: event,
+    'answers that nobody waits for': '{"return": {}, "id": 77}\r\n',
+    'empty lines': '\r\n',
+    'other values': '17\r\n',
+  };
+  for (const [what, line] of Object.entries(floods)) {
+    const peer = createPeer();
+    peer.say(GREETING);
+    peer.say(line.repeat(1_001));
+    assert.match(await peer.client.closed, /events without end/, what);
+    assert.match(peer.client.breach ?? '', /events without end/);
+  }
+});
+
+test('large events count more', async () => {
+  const peer = createPeer();
+  const event = JSON.stringify({ event: 'X', data: { text: 'x'.repeat(200 * 1024) } });
+  peer.say(GREETING);
+  peer.say(`${event}\n`.repeat(6));
+  assert.match(await peer.client.closed, /events without end/);
 });

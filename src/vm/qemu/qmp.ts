@@ -1,5 +1,6 @@
 /** Client of QEMU's machine protocol: greeting, commands with a time limit, events. One JSON object per line. */
 import type { Duplex } from 'node:stream';
+import { Rate } from '../../host/rate.ts';
 
 export interface QmpEvent {
   readonly event: string;
@@ -26,8 +27,13 @@ interface Pending {
   readonly timer: NodeJS.Timeout;
 }
 
-/** QEMU is only half trusted (the guest may have taken it over): it may not fill our memory. */
-const MAX_LINE_BYTES = 1024 * 1024;
+/** QEMU is only half trusted (the guest may have taken it over): it may neither fill our memory nor keep us busy. */
+const MAX_LINE_BYTES = 256 * 1024;
+/** Parts of a line are put together when there are so many. */
+const MAX_PARTS = 64;
+/** What is not the answer to a command, in portions of 1 KiB. Honest events come now and then. */
+const UNASKED = { perSecond: 20, burst: 1_000 };
+const PORTION_BYTES = 1024;
 
 const DEFAULT_TIMEOUT_MS = 5000;
 
@@ -45,10 +51,12 @@ export class QmpClient {
   readonly #listeners = new Set<(event: QmpEvent) => void>();
   readonly #greeting = Promise.withResolvers<void>();
   readonly #closing = Promise.withResolvers<string>();
+  readonly #unasked = new Rate(UNASKED);
   #buffer: Buffer[] = [];
   #buffered = 0;
   #nextId = 1;
   #closedBy: string | undefined;
+  #breach: string | undefined;
 
   constructor(channel: Duplex) {
     this.channel = channel;
@@ -58,6 +66,11 @@ export class QmpClient {
     channel.on('error', (error) => this.close(error.message));
     channel.on('end', () => this.close('QEMU closed the channel'));
     channel.on('close', () => this.close('the channel is closed'));
+  }
+
+  /** What QEMU sent that it must not, if that closed the channel. */
+  get breach(): string | undefined {
+    return this.#breach;
   }
 
   /** Waits for the greeting and leaves the negotiation mode: from then on commands work. */
@@ -132,23 +145,33 @@ export class QmpClient {
     }
     if (rest.length === 0) return;
     this.#buffer.push(rest);
+    if (this.#buffer.length > MAX_PARTS) this.#buffer = [Buffer.concat(this.#buffer)];
     this.#buffered += rest.length;
-    if (this.#buffered > MAX_LINE_BYTES) this.close(`QEMU sent a line of more than ${MAX_LINE_BYTES} bytes`);
+    if (this.#buffered > MAX_LINE_BYTES)
+      this.#giveUp(`QEMU sent a line of more than ${MAX_LINE_BYTES} bytes`);
+  }
+
+  #giveUp(breach: string): void {
+    if (this.#closedBy === undefined) this.#breach = breach;
+    this.close(breach);
   }
 
   #handle(line: string): void {
-    if (line.trim() === '') return;
     let message: unknown;
     try {
-      message = JSON.parse(line);
+      message = line.trim() === '' ? undefined : JSON.parse(line);
     } catch {
-      this.close('QEMU sent something that is not JSON');
+      this.#giveUp('QEMU sent something that is not JSON');
+      return;
+    }
+    if (isRecord(message) && typeof message.id === 'number' && this.#answer(message.id, message)) return;
+    if (!this.#unasked.take(1 + Math.floor(line.length / PORTION_BYTES))) {
+      this.#giveUp('QEMU sent events without end');
       return;
     }
     if (!isRecord(message)) return;
     if ('QMP' in message) this.#greeting.resolve();
     else if (typeof message.event === 'string') this.#emit(message.event, message.data);
-    else if (typeof message.id === 'number') this.#answer(message.id, message);
   }
 
   #emit(event: string, data: unknown): void {
@@ -163,17 +186,19 @@ export class QmpClient {
     pending.reject(new QmpError(pending.command, className, reason));
   }
 
-  #answer(id: number, message: Readonly<Record<string, unknown>>): void {
+  /** False when nobody waits for it: its time was over. */
+  #answer(id: number, message: Readonly<Record<string, unknown>>): boolean {
     const pending = this.#pending.get(id);
-    if (!pending) return; // its time was over
+    if (!pending) return false;
     this.#pending.delete(id);
     clearTimeout(pending.timer);
     if (!isRecord(message.error)) {
       pending.resolve(message.return);
-      return;
+      return true;
     }
     const { class: className, desc } = message.error;
     pending.reject(new QmpError(pending.command, String(className), String(desc)));
+    return true;
   }
 }
 

@@ -1,6 +1,7 @@
 /** A VM under QEMU that runs: its console, its end and why, pause and resume. */
 import type { Socket } from 'node:net';
 import type { Cgroup } from '../../host/cgroup.ts';
+import { PacedReading } from '../../host/paced-reading.ts';
 import { isAlive } from '../../host/process.ts';
 import { ConsoleRing, PANIC } from '../console-ring.ts';
 import { type Vm, VmError, type VmExit, type VmExitCause, type VmProcess } from '../hypervisor.ts';
@@ -34,6 +35,13 @@ const QEMU_END_MS = 1000;
 
 const TAIL_LINES = 20;
 
+/**
+ * QEMU's serial port writes byte by byte, and a socket holds few such writes: while reading pauses, the guest soon waits for its
+ * port. Its kernel waits 10 ms for each byte of a panic, and then drops it: the pause is shorter.
+ */
+const CONSOLE_PACE = { burst: 200, perSecond: 50, pauseMs: 4 };
+const QMP_PACE = { burst: 1_000, perSecond: 200, pauseMs: 5 };
+
 export class QemuVm implements Vm {
   readonly pid: number;
   readonly processes: readonly VmProcess[];
@@ -42,6 +50,7 @@ export class QemuVm implements Vm {
   readonly devices;
   readonly #parts: QemuParts;
   readonly #console = new ConsoleRing();
+  readonly #consoleReading: PacedReading;
   /** What QEMU said of the guest's end, before it ended itself. */
   #guestEnd: VmExitCause | undefined;
   #killed = false;
@@ -59,7 +68,12 @@ export class QemuVm implements Vm {
     this.agent = agent;
     this.devices = createHotPlug(qmp, this.pid);
     parts.console.on('data', (data: Buffer) => this.#console.push(data));
+    this.#consoleReading = new PacedReading(parts.console, CONSOLE_PACE);
+    new PacedReading(qmp.channel, QMP_PACE);
     qmp.onEvent((event) => this.#note(event));
+    void qmp.closed.then(() => {
+      if (qmp.breach !== undefined) void this.kill();
+    });
     this.exited = this.#watch();
   }
 
@@ -121,6 +135,7 @@ export class QemuVm implements Vm {
     await virtiofsd?.end(SHARE_END_MS);
     this.#oomKills = this.#parts.cgroup?.oomKills() ?? 0;
     await this.#clearCgroup();
+    this.#consoleReading.free();
     await Promise.all([ended(console), ended(qmp.channel)]);
     qmp.close('the VM has ended');
     this.agent.destroy();
@@ -166,7 +181,10 @@ export class QemuVm implements Vm {
         reason: withTail(`virtiofsd died with ${how}`, virtiofsd.stderr()),
       };
     }
-    if (this.#killed && !this.#guestEnd) return { ...base, cause: 'killed', reason: 'the VM was killed' };
+    if (this.#killed && !this.#guestEnd) {
+      const { breach } = this.#parts.qmp;
+      return { ...base, cause: 'killed', reason: withTail('the VM was killed', breach ?? '') };
+    }
     const panicked = this.#guestEnd === 'guest-reset' && PANIC.test(this.console());
     const cause = panicked ? 'guest-panicked' : (this.#guestEnd ?? 'vmm-exited');
     return { ...base, cause, reason: this.#reason(cause, exit) };

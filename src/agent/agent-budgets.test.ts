@@ -1,0 +1,158 @@
+// A guest whose agent is not the one that was started: what it sends must cost little, and be named when it ends.
+import assert from 'node:assert/strict';
+import { connect as connectSocket, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Duplex, duplexPair } from 'node:stream';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { Code, type Handlers, Server, type TtrpcError } from 'ttrpc-ts';
+import { AgentService, HealthService } from '../gen/agent.ts';
+import { connectAgent, type GuestAgent } from './agent.ts';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage: () => void = runInNewContext('gc');
+/** Bytes of buffers that are in use. */
+function held(): number {
+  collectGarbage();
+  return process.memoryUsage().arrayBuffers;
+}
+
+const limits = { timeoutMs: 5_000, requestMs: 300 };
+
+/** Two ends of a unix socket, as between the shim and QEMU. */
+async function socketPair(t: TestContext): Promise<[Duplex, Duplex]> {
+  const path = join(tmpdir(), `bulkhead-agent-${process.pid}-${Math.random()}.sock`);
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  const far = new Promise<Duplex>((resolve) => server.once('connection', resolve));
+  const near = connectSocket(path);
+  const pair: [Duplex, Duplex] = [near, await far];
+  server.close();
+  t.after(() => pair.map((end) => end.destroy()));
+  return pair;
+}
+
+/** An honest agent until it has been reached; what it says afterwards is up to the test, which holds its end. */
+async function reach(
+  [near, far]: [Duplex, Duplex],
+  handlers: Handlers<typeof AgentService> = {},
+): Promise<{ agent: GuestAgent; far: Duplex }> {
+  const server = new Server();
+  server.add(HealthService, {
+    check: () => ({ status: 1 }),
+    version: () => ({ grpcVersion: '1', agentVersion: 'bulkhead-agent/0' }),
+  });
+  server.add(AgentService, handlers);
+  server.accept(far);
+  const host = { agent: near, exited: new Promise<never>(() => {}), console: () => '' };
+  return { agent: await connectAgent(host, limits), far };
+}
+
+function frame(id: number, type: number, data = Buffer.alloc(0)): Buffer {
+  const header = Buffer.alloc(10);
+  header.writeUInt32BE(data.length, 0);
+  header.writeUInt32BE(id, 4);
+  header[8] = type;
+  return Buffer.concat([header, data]);
+}
+
+test('frames of unknown streams without end: the connection goes, and every error says why', async () => {
+  const { agent, far } = await reach(duplexPair());
+  const waiting = agent.waitProcess('c', 'c');
+  const flood = Buffer.concat(Array.from({ length: 300 }, () => frame(9_999, 2)));
+  far.write(flood);
+  await assert.rejects(
+    waiting,
+    /the guest broke its protocol: .*too much within 10 s that no call waits for/,
+  );
+  assert.match(agent.breach ?? '', /the guest broke its protocol/);
+  await assert.rejects(agent.startContainer('c'), { code: Code.Unavailable, message: /broke its protocol/ });
+});
+
+test('an honest guest that is slow: hundreds of late answers are no breach', async () => {
+  const { agent } = await reach(duplexPair(), {
+    startContainer: async () => {
+      await sleep(500);
+      return {};
+    },
+  });
+  const calls = Array.from({ length: 600 }, () => agent.startContainer('c'));
+  const ends = await Promise.allSettled(calls);
+  assert.ok(ends.every((end) => end.status === 'rejected'));
+  await sleep(600);
+  assert.equal(agent.isClosed, false);
+});
+
+test('answers larger than they can be: an error of that call', async () => {
+  const { agent } = await reach(duplexPair(), {
+    startContainer: () => ({}),
+    statsContainer: () => {
+      const percpuUsage: bigint[] = Array(300_000).fill(1n);
+      return { cgroupStats: { cpuStats: { cpuUsage: { percpuUsage } } } };
+    },
+    readStdout: () => ({ data: Buffer.alloc(3 << 20) }),
+    getOOMEvent: () => ({ containerId: 'x'.repeat(1 << 20) }),
+  });
+  const tooLarge = (most: number) =>
+    new RegExp(`cannot be decoded: RangeError: it has \\d+ bytes of at most ${most}`);
+  await assert.rejects(agent.statsContainer('c'), tooLarge(262_144));
+  await assert.rejects(agent.streams('c', '').readStdout(1 << 20), tooLarge(1_048_640));
+  await agent.startContainer('c');
+});
+
+test('a status of megabytes is an error of a few words', async () => {
+  const { agent } = await reach(duplexPair(), {
+    startContainer: () => {
+      throw new Error('x'.repeat(3 << 20));
+    },
+  });
+  const error: TtrpcError = await agent.startContainer('c').then(
+    () => assert.fail(),
+    (thrown: TtrpcError) => thrown,
+  );
+  assert.ok(error.message.length < 2_000 && (error.cause as Error).message.length <= 65_536);
+});
+
+test('a guest that reads nothing: data of clients waits for it, calls fail at a limit, memory stays', async (t) => {
+  const [near, far] = await socketPair(t);
+  const { agent } = await reach([near, far]);
+  far.pause();
+  const before = held();
+  const chunk = Buffer.alloc(64 * 1024);
+  const bulk = Array.from({ length: 2_000 }, (_, n) => agent.streams('c', `x${n}`).writeStdin(chunk));
+  for (const write of bulk) write.catch(() => undefined);
+  await sleep(300);
+  const codes = new Set<number>();
+  const spec = Buffer.from(JSON.stringify({ args: ['x'.repeat(100_000)], cwd: '/' }));
+  for (let n = 0; n < 1_000; n++) {
+    agent.execProcess('c', `x${n}`, spec).catch((error: TtrpcError) => codes.add(error.code));
+  }
+  await sleep(1_000);
+  assert.deepEqual([...codes].sort(), [Code.DeadlineExceeded, Code.ResourceExhausted]);
+  const grown = held() - before;
+  assert.ok(grown < 12 << 20, `${grown >> 20} MiB more`);
+  assert.ok(near.writableLength <= 8 << 20 && near.writableLength > 6 << 20, `${near.writableLength} wait`);
+  agent.close();
+  await Promise.allSettled(bulk);
+});
+
+test('bytes one by one: the channel is read in fewer and larger chunks', async (t) => {
+  const [near, far] = await socketPair(t);
+  const { agent } = await reach([near, far]);
+  let chunks = 0;
+  near.on('data', () => chunks++);
+  // A frame that never ends, for a call that waits.
+  const waiting = agent.waitProcess('c', 'c');
+  waiting.catch(() => undefined);
+  const header = frame(5, 2, Buffer.alloc(4 << 20)).subarray(0, 10);
+  far.write(header);
+  const until = performance.now() + 1_500;
+  while (performance.now() < until) {
+    for (let n = 0; n < 20; n++) far.write(Buffer.alloc(1));
+    await new Promise(setImmediate);
+  }
+  assert.ok(chunks < 8_000, `${chunks} chunks in 1.5 s`);
+});

@@ -1,0 +1,27 @@
+/** How often something may happen: `burst` times at once, and then `perSecond`. */
+export class Rate {
+  readonly #perSecond: number;
+  readonly #burst: number;
+  #left: number;
+  #at = performance.now();
+
+  constructor(limits: { readonly perSecond: number; readonly burst: number }) {
+    this.#perSecond = limits.perSecond;
+    this.#burst = limits.burst;
+    this.#left = limits.burst;
+  }
+
+  /**
+   * Counts an event.
+   * @param weight how many it counts for.
+   * @returns false when it is beyond what may be.
+   */
+  take(weight = 1): boolean {
+    const now = performance.now();
+    this.#left = Math.min(this.#burst, this.#left + ((now - this.#at) / 1000) * this.#perSecond);
+    this.#at = now;
+    if (this.#left < weight) return false;
+    this.#left -= weight;
+    return true;
+  }
+}
