@@ -47,14 +47,14 @@ export interface SandboxRecord {
   readonly memoryMib?: number;
 }
 
-/**
- * Resolved once, when the process starts: the mount table has no symbolic links in it, and one that is changed later
- * must not lead to another place.
- */
-const root = realPath(resolve(process.env.BULKHEAD_STATE || '/run/bulkhead'));
+let root: string | undefined;
 
-/** Root of all sandboxes' folders, without symbolic links. */
+/**
+ * Root of all sandboxes' folders, without symbolic links: resolved once in each process, because the mount table has none
+ * in it, and one that is changed later must not lead to another place.
+ */
 export function stateRoot(): string {
+  root ??= realPath(resolve(process.env.BULKHEAD_STATE || '/run/bulkhead'));
   return root;
 }
 
