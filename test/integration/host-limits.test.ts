@@ -62,18 +62,17 @@ test('the groups of a VM and of its shim, below the slice that the spec names', 
   assert.equal(readCgroup(groups.vm, 'pids.max'), '1025');
   if (hasCgroupFile(groups.vm, 'devices.list')) {
     const list = wanted.devices.map(({ type, major, minor }) => `${type} ${major}:${minor} rw`);
-    assert.deepEqual(readCgroup(groups.vm, 'devices.list').split('\n').sort(), list.sort());
+    const made = ['b *:* m', 'c *:* m'];
+    assert.deepEqual(readCgroup(groups.vm, 'devices.list').split('\n').sort(), [...made, ...list].sort());
   }
 
   const vm = pidsIn(groups.vm);
   assert.ok(vm.length >= 2, 'QEMU and virtiofsd');
   for (const pid of vm) assert.equal(scoreOf(pid), 300, readFileSync(`/proc/${pid}/comm`, 'utf8'));
-  const made = await shim.exec(
-    containerSpec(['sh', '-c', 'mknod /node c 1 3; mknod /dev/node c 1 3 && echo > /dev/node && echo ok'], '')
-      .process,
-  );
+  // A node is the guest's own business: what it makes is a file on the host, which nobody can open as a device there.
+  const nodes = 'mknod /node c 1 3 && echo > /node && mknod /block b 8 0 && echo ok';
+  const made = await shim.exec(containerSpec(['sh', '-c', nodes], '').process);
   await made.io.expect(/ok/);
-  assert.match(made.io.errors, /^mknod: \/node: Operation not permitted$/m, 'virtiofsd makes no devices');
   const shimPid = await shim.pid();
   assert.ok(pidsIn(groups.shim).includes(String(shimPid)));
   assert.equal(scoreOf(shimPid), Math.min(scoreOf('self') + 1, 1000), 'one more than what started it');
