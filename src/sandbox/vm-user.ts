@@ -3,11 +3,11 @@
  * of its own kind to reach. A number is claimed by a link, `<state root>/.users/<uid>`, which names the sandbox: made in
  * one step, so two shims cannot have the same, and readable for whoever wonders.
  */
-import { readlinkSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs';
+import { readlinkSync, rmdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { makeFolders } from '../host/folders.ts';
-import { ShimError } from './errors.ts';
+import { messageOf, ShimError } from './errors.ts';
 import { stateRoot } from './state.ts';
 
 /** Not a name that a container manager's namespace can have. */
@@ -40,8 +40,12 @@ export function claimUser(range: Range, owner: string, record: (uid: number) => 
 /** Gives a number back; what is another sandbox's, or gone, stays so. */
 export function releaseUser(uid: number, owner: string): void {
   if (ownerOf(uid) !== owner) return;
+  rmSync(linkOf(uid), { force: true });
+  removeFolder();
+}
+
+function removeFolder(): void {
   try {
-    unlinkSync(linkOf(uid));
     rmdirSync(join(stateRoot(), FOLDER));
   } catch {
     // Gone already, or others are in it.
@@ -75,7 +79,10 @@ function claim(uid: number, owner: string): boolean {
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'EEXIST') return ownerOf(uid) === owner;
-      if (code !== 'ENOENT') throw error;
+      if (code === 'ENOENT') continue;
+      removeFolder();
+      const what = `cannot claim a user for the VM by ${linkOf(uid)}: ${messageOf(error)}`;
+      throw new ShimError('failed-precondition', what, { cause: error });
     }
   }
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { JAILED_KERNEL } from '../../src/vm/jail.ts';
 import { FD, fdSetPath } from '../../src/vm/qemu/argv.ts';
 import { repoRoot } from '../support/paths.ts';
-import type { Process } from '../support/processes.ts';
+import { programsOf as findPrograms, type Process } from '../support/processes.ts';
 
 const guest = join(repoRoot, 'build/share/bulkhead');
 
@@ -18,12 +18,8 @@ export interface Programs {
  * Throws when one of them is not among the processes.
  */
 export function programsOf(processes: readonly Process[], sandboxId: string): Programs {
-  const names = (pid: number) => processes.some((one) => one.pid === pid && one.command.includes(sandboxId));
   const argv = (program: RegExp): string[] => {
-    // In its jail a program's arguments need not name the sandbox; its launcher's do.
-    const found = processes.find(
-      ({ command, pid, ppid }) => program.test(command) && (names(pid) || names(ppid)),
-    );
+    const [found] = findPrograms(processes, program, sandboxId);
     if (found === undefined) throw new Error(`no ${program} of sandbox ${sandboxId}`);
     const words = readFileSync(`/proc/${found.pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
     return words.map(onHost);

@@ -5,6 +5,7 @@ import { describe } from '../support/command.ts';
 import { Containerd, runArgs } from '../support/containerd.ts';
 import { CtrContainer } from '../support/ctr.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
+import { programsOf } from '../support/processes.ts';
 import { runtime } from '../support/runtime.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -33,7 +34,7 @@ for (const [victim, pattern] of Object.entries(victims)) {
     const status = async (): Promise<boolean> =>
       new RegExp(`^${id}\\s+\\d+\\s+RUNNING`, 'm').test((await daemon.mustCtr(['task', 'ls'])).stdout);
     await waitFor('running task', status, 60_000, 100);
-    const pids = daemon.processes().filter(({ command }) => pattern.test(command) && command.includes(id));
+    const pids = programsOf(daemon.processes(), pattern, id);
     assert.ok(
       pids.length > 0,
       `no process of ${victim}:\n${daemon

@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { Status } from '../../src/gen/task.ts';
 import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { isRunning } from '../support/processes.ts';
+import { isRunning, programsOf } from '../support/processes.ts';
 import { runtime } from '../support/runtime.ts';
 import { containerSpec } from '../support/spec.ts';
 import { waitFor, within } from '../support/wait.ts';
@@ -29,13 +29,8 @@ function find(victim: Victim, shim: Shim): number[] {
     vmm: /^\S*qemu-system/,
     virtiofsd: /^\S*virtiofsd/,
   };
-  const processes = fake.processes();
   const id = victim === 'shim' ? `-id ${shim.id}` : shim.id;
-  // In its jail a program's arguments need not name the sandbox; its launcher's do.
-  const names = (pid: number) => processes.some((one) => one.pid === pid && one.command.includes(id));
-  return processes
-    .filter(({ command, pid, ppid }) => patterns[victim].test(command) && (names(pid) || names(ppid)))
-    .map(({ pid }) => pid);
+  return programsOf(fake.processes(), patterns[victim], id).map(({ pid }) => pid);
 }
 
 async function strike(victim: Victim, shim: Shim): Promise<void> {

@@ -41,6 +41,15 @@ export function markedProcesses(mark: string, dir: string): Process[] {
   return found.filter((one) => one.pid !== process.pid);
 }
 
+/**
+ * Those of a program that belong to a container: in its jail a program's arguments need not name the container, but its
+ * launcher's do.
+ */
+export function programsOf(processes: readonly Process[], program: RegExp, id: string): Process[] {
+  const names = (pid: number) => processes.some((one) => one.pid === pid && one.command.includes(id));
+  return processes.filter(({ command, pid, ppid }) => program.test(command) && (names(pid) || names(ppid)));
+}
+
 /** One process, or undefined when it is gone. */
 export function readProcess(pid: number): Process | undefined {
   const stat = read(`/proc/${pid}/stat`);
