@@ -299,7 +299,7 @@ test('only what is empty is removed, and nothing is followed', async () => {
 test("a sandbox's folder is cleared, of this release or the first, and whatever is not ours stays", async () => {
   const sandbox = folder('sandbox', { 'state.json': '{}', 'fs.sock': '' });
   const [mounts, old] = [folder('sandbox/mounts'), folder('sandbox/shared')];
-  const source = folder('source', { f: 'kept' });
+  const source = folder('kept', { f: 'kept' });
   await shareFolder(mounts, options);
   await shareFolder(old, options);
   for (const place of [mounts, old]) {
@@ -310,13 +310,16 @@ test("a sandbox's folder is cleared, of this release or the first, and whatever 
   // What a kill in the middle of a mount left of the first release.
   folder('sandbox/mount-x1', { 'fstab-0': 'a b c d 0 0', 'stage-1': '' });
   folder('sandbox/mount-x1/stage-0');
-  execFileSync('mount', ['--bind', source, join(sandbox, 'mount-x1/stage-0')]);
+  const host = sourceWithSub();
+  execFileSync('mount', ['-t', 'tmpfs', 'x', join(host, 'sub')]);
+  execFileSync('mount', ['--rbind', host, join(sandbox, 'mount-x1/stage-0')]);
   const alien = folder('sandbox/mounts/c/rootfs/deep');
   writeFileSync(join(alien, 'f'), 'in the tmpfs');
   await Promise.all([clearFolder(sandbox, options), clearFolder(sandbox, options)]);
   await clearFolder(sandbox, options);
   assert.equal(existsSync(sandbox), false);
   assert.equal(readFileSync(join(source, 'f'), 'utf8'), 'kept');
+  assert.deepEqual(mountsBelow(host), [host, join(host, 'sub')], 'a peer that is unmounted takes nothing along');
 
   folder('sandbox/shared/volumes/1/deeper', { f: 'planted' });
   writeFileSync(join(sandbox, 'state.json'), '{}');

@@ -10,7 +10,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use crate::failure::{Context, Failure};
-use crate::kernel::{self, Status, Walk};
+use crate::kernel::{self, MountAttributes, Status, Walk};
 use crate::request::Target;
 use crate::root::{Root, look, names_of};
 
@@ -106,6 +106,18 @@ fn detach_all(dir: &OwnedFd, name: &Path) -> io::Result<()> {
     Err(io::Error::other("there is always one more mount on it"))
 }
 
+/// Parts a mount from its source, of which it may still be a peer: the first release was killed before it had done so.
+/// Unmounting it would unmount there what is mounted below.
+fn cut(dir: &OwnedFd, name: &Path) -> io::Result<()> {
+    match look(dir, name)? {
+        Some((fd, status)) if status.is_mount_root => {
+            let slave = MountAttributes { propagation: libc::MS_SLAVE, ..Default::default() };
+            kernel::set_attributes(fd.as_fd(), &slave, true)
+        }
+        _ => Ok(()),
+    }
+}
+
 /// @param any_file: also a file that is not empty.
 fn remove_empty(dir: &OwnedFd, name: &Path, any_file: bool) -> io::Result<()> {
     let Some((_, status)) = look(dir, name)? else { return Ok(()) };
@@ -158,6 +170,9 @@ impl Clearing {
     fn folder(&mut self, dir: &OwnedFd, name: &OsString, path: &Path, level: Level) -> Result<(), Failure> {
         let what = || format!("cannot remove {}", path.display());
         let name = Path::new(name);
+        if level == Level::File {
+            cut(dir, name).context(what)?;
+        }
         detach_all(dir, name).context(what)?;
         let is_full = |error: &io::Error| matches!(error.raw_os_error(), Some(libc::ENOTEMPTY | libc::EEXIST));
         match remove_empty(dir, name, level == Level::File) {
