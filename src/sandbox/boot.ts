@@ -90,8 +90,13 @@ export async function bootVm(
     await cgroup.kill({ timeoutMs: TEARDOWN_MS });
     await cgroup.remove({ timeoutMs: TEARDOWN_MS });
   });
-  const share = await Share.create(state.dir, first.id);
-  stack.defer(() => share.close());
+  // Beside the network, which takes longer.
+  const sharing = Share.create(state.dir, first.id);
+  sharing.catch(() => undefined); // awaited below
+  stack.defer(async () => {
+    const share = await sharing.catch(() => undefined);
+    await share?.close();
+  });
   const network = await SandboxNetwork.prepare(
     first.spec.linux?.namespaces ?? [],
     pod,
@@ -99,6 +104,7 @@ export async function bootVm(
     signal,
   );
   stack.defer(() => network.end());
+  const share = await sharing;
   const vm = await startQemu(
     {
       id: first.id,
