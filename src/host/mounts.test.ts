@@ -319,7 +319,11 @@ test("a sandbox's folder is cleared, of this release or the first, and whatever 
   await clearFolder(sandbox, options);
   assert.equal(existsSync(sandbox), false);
   assert.equal(readFileSync(join(source, 'f'), 'utf8'), 'kept');
-  assert.deepEqual(mountsBelow(host), [host, join(host, 'sub')], 'a peer that is unmounted takes nothing along');
+  assert.deepEqual(
+    mountsBelow(host),
+    [host, join(host, 'sub')],
+    'a peer that is unmounted takes nothing along',
+  );
 
   folder('sandbox/shared/volumes/1/deeper', { f: 'planted' });
   writeFileSync(join(sandbox, 'state.json'), '{}');

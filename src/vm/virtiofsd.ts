@@ -100,6 +100,7 @@ const SOCKET = 'fs.sock';
 export interface VirtiofsdOptions extends JailPlace {
   readonly shared: SharedFolder;
   readonly flavour: VirtiofsdFlavour;
+  readonly signal?: AbortSignal;
 }
 
 /** The daemon, which may still be starting, and the VMM's connection to it, of which nothing was read. */
@@ -113,13 +114,13 @@ export interface Share {
  * @throws Error; nothing of it is left then.
  */
 export async function startVirtiofsd(options: VirtiofsdOptions): Promise<Share> {
-  const { dir, shared, flavour } = options;
+  const { dir, shared, flavour, signal } = options;
   const jail = shareJail(virtiofsdArgv(shared, flavour), { ...options, shared: shared.dir });
   const folder = openSync(dir, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     const server = await listen(dir, folder);
     // As fd 0, because libuv makes only the standard descriptors blocking, and the daemon accepts without waiting.
-    const daemon = VmChild.start({ name: 'virtiofsd', jail, stdin: descriptorOf(server) });
+    const daemon = VmChild.start({ name: 'virtiofsd', jail, stdin: descriptorOf(server), signal });
     daemon.catch(() => undefined); // for who waits for it
     await new Promise<void>((resolve) => server.close(() => resolve()));
     return { daemon, connection: await connect(at(folder, SOCKET), daemon) };

@@ -20,6 +20,8 @@ export interface ChildSpec {
   readonly channels?: number;
   /** What it gets as the descriptors after these; undefined leaves /dev/null in a place. */
   readonly descriptors?: readonly (number | undefined)[];
+  /** Ends a start that hangs (a path on a file system that does not answer). */
+  readonly signal?: AbortSignal | undefined;
 }
 
 const STDERR_BYTES = 16 * 1024;
@@ -69,7 +71,10 @@ export class VmChild {
     const launched = new Launched(child);
     const ours = child.stdio.slice(3, 3 + channels.length).filter((one) => one instanceof Socket);
     for (const channel of ours) channel.on('error', () => undefined); // seen as the child's exit
+    const stop = () => child.kill('SIGKILL');
+    spec.signal?.addEventListener('abort', stop, { once: true });
     const pid = Number(await firstLine(child.stdio[status] as Socket));
+    spec.signal?.removeEventListener('abort', stop);
     // One that is gone already has an exit that tells more.
     if (pid > 0) return new VmChild(spec.name, processRef(pid) ?? { pid, startTime: '0' }, launched, ours);
     const exit = await launched.exited;

@@ -26,11 +26,13 @@ const DEFAULT_START_MS = 20_000;
 export async function startQemu(spec: VmSpec, signal: AbortSignal, options: QemuOptions = {}): Promise<Vm> {
   throwIfAborted(signal);
   const { accelerator } = checkSpec(spec);
+  let share: Share | undefined;
   let vmm: Promise<VmChild> | undefined;
-  const share = await startShare(spec, signal);
   try {
+    share = await startShare(spec, signal);
     throwIfAborted(signal);
-    vmm = startStage('vmm', spec.hypervisorPath, () => startVmm(spec, accelerator, share?.connection));
+    const connection = share?.connection;
+    vmm = startStage('vmm', spec.hypervisorPath, () => startVmm(spec, accelerator, connection, signal));
     vmm.catch(() => undefined);
     // The daemon's error first: without it the VMM fails too.
     const daemon = await startStage('virtiofsd', spec.shared?.daemonPath ?? '', async () => share?.daemon);
@@ -48,6 +50,7 @@ export async function startQemu(spec: VmSpec, signal: AbortSignal, options: Qemu
     const daemon = await share?.daemon.catch(() => undefined);
     await daemon?.end(qemu ? SHARE_END_MS : 0);
     await spec.cgroup?.kill({ timeoutMs: DEATH_MS }).catch(() => undefined);
+    throwIfAborted(signal);
     throw error;
   }
 }
@@ -57,7 +60,7 @@ async function startShare(spec: VmSpec, signal: AbortSignal): Promise<Share | un
   if (!shared) return undefined;
   return startStage('virtiofsd', shared.daemonPath, async () => {
     const flavour = await virtiofsdFlavour(shared.daemonPath, signal);
-    return startVirtiofsd({ shared, flavour, dir, cgroup, oomScoreAdj });
+    return startVirtiofsd({ shared, flavour, dir, cgroup, oomScoreAdj, signal });
   });
 }
 
@@ -66,6 +69,7 @@ async function startVmm(
   spec: VmSpec,
   accelerator: 'kvm' | 'tcg',
   share: Socket | undefined,
+  signal: AbortSignal,
 ): Promise<VmChild> {
   const argv = qemuArgv(spec, { accelerator, kernel: JAILED_KERNEL }, diskKind);
   const disks = [{ path: spec.image, readOnly: true }, ...(spec.disks ?? [])];
@@ -77,6 +81,7 @@ async function startVmm(
       jail: vmmJail(argv, { ...spec, kvm: accelerator === 'kvm' }),
       channels: 3,
       descriptors: [share && descriptorOf(share), ...opened],
+      signal,
     });
   } finally {
     for (const fd of opened) closeSync(fd);
