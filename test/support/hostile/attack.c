@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/ptrace.h>
 #include <sys/reboot.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -168,6 +169,13 @@ static int escape(const char *self, int count, char **words) {
   return WIFSIGNALED(status) ? 0 : 1;
 }
 
+/** Begins to trace a process that is none of its own, and lets go of it. */
+static int trace(pid_t pid) {
+  long result = ptrace(PTRACE_SEIZE, pid, 0, 0);
+  puts(word(result));
+  return 0;
+}
+
 /** As the guest's root: puts the whole share, as the agent sees it, at a place in the container that a process is in. */
 static int share(const char *pid, const char *place) {
   char path[64];
@@ -266,6 +274,7 @@ int main(int count, char **words) {
   if (strcmp(what, "marks") == 0 && count == 3) return marks(words[2]);
   if (strcmp(what, "escape") == 0 && count > 3) return escape(words[2], count - 3, words + 3);
   if (strcmp(what, "share") == 0 && count == 4) return share(words[2], words[3]);
+  if (strcmp(what, "trace") == 0 && count == 3) return trace(atoi(words[2]));
   if (strcmp(what, "power") == 0 && count == 3) return power(words[2]);
   if (strcmp(what, "frames") == 0 && count == 3) return frames(words[2]);
   if (strcmp(what, "console") == 0) return console();

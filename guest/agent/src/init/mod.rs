@@ -4,15 +4,18 @@ mod cgroups;
 mod mounts;
 
 use std::fs;
+use std::io;
 
 use nix::sys::reboot::{RebootMode, reboot};
 
-const SETTINGS: [(&str, &str); 2] = [
+const SETTINGS: [(&str, &str); 3] = [
     // Files that a container may open are limited by its own limits, not by a kernel default below them.
     ("/proc/sys/fs/nr_open", "1073741816"),
     // Moving a process into a cgroup or a namespace waits for all processors to pass a certain point. On a machine of
     // a few processors it costs nothing to urge them instead of waiting for the next ticks.
     ("/sys/kernel/rcu_expedited", "1"),
+    // A process traces its descendants only, unless it may trace all. Debian's kernels leave it to the user.
+    ("/proc/sys/kernel/yama/ptrace_scope", "1"),
 ];
 const HOSTNAME: &str = "bulkhead";
 
@@ -27,8 +30,10 @@ pub fn set_up() {
         complain("control groups", &error);
     }
     for (file, value) in SETTINGS {
-        if let Err(error) = fs::write(file, value) {
-            complain(file, &error);
+        match fs::write(file, value) {
+            // Another kernel may lack it.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => complain(file, &error),
+            _ => {}
         }
     }
     if let Err(error) = nix::unistd::sethostname(HOSTNAME) {
