@@ -1,6 +1,7 @@
 // Checks of the host itself: acceleration, memory, devices, tools, cgroups, folders.
 
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import type { Config } from '../config/config.ts';
 import { findInPath } from '../config/locate.ts';
@@ -13,10 +14,22 @@ import type { Finding } from './finding.ts';
 
 /** Programs that the shim starts, and the package that brings them. */
 const TOOLS: readonly [string, string][] = [
-  ['setpriv', 'util-linux'],
   ['nsenter', 'util-linux'],
+  ['ip', 'iproute2'],
+  ['tc', 'iproute2'],
 ];
 const NODE_MIN = 24;
+/** `mount_setattr` and what else the mounts and the jail are made by. */
+const KERNEL_MIN = [5, 12] as const;
+
+export function checkKernel(release = os.release()): Finding {
+  const name = 'host kernel';
+  const [major = 0, minor = 0] = release.split('.').map((part) => Number.parseInt(part, 10));
+  const isEnough = major > KERNEL_MIN[0] || (major === KERNEL_MIN[0] && minor >= KERNEL_MIN[1]);
+  if (isEnough) return { name, status: 'ok', text: `Linux ${release}` };
+  const text = `Linux ${release} is older than ${KERNEL_MIN.join('.')}`;
+  return { name, status: 'fail', text, fix: 'run a newer kernel' };
+}
 
 export function checkKvm(config: Config): Finding {
   const name = 'accelerator';

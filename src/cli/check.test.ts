@@ -4,7 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { checkHost } from './check.ts';
-import { checkCgroups } from './check-host.ts';
+import { checkCgroups, checkKernel } from './check-host.ts';
 import { isSupportedContainerd } from './check-manager.ts';
 import { parseVersion } from './check-vm.ts';
 import { formatFindings } from './finding.ts';
@@ -28,6 +28,7 @@ test('every question is answered, and whatever is not ok has a fix', async () =>
     [...found.keys()].filter((name) => name !== 'CRI-O'),
     [
       'configuration',
+      'host kernel',
       'accelerator',
       'hypervisor',
       'virtiofsd',
@@ -112,6 +113,13 @@ test('versions', () => {
     true,
     true,
   ]);
+});
+
+test('a kernel that is too old is named', () => {
+  for (const release of ['5.12.0', '5.15.1-x', '6.1.0', '10.0'])
+    assert.equal(checkKernel(release).status, 'ok', release);
+  for (const release of ['5.11.22', '4.19.0-8-amd64'])
+    assert.match(checkKernel(release).text, /older than 5\.12/);
 });
 
 test('cgroups: what no controller limits is named', () => {

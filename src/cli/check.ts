@@ -4,6 +4,7 @@ import { type Config, configFiles, loadConfig } from '../config/config.ts';
 import { messageOf } from '../sandbox/errors.ts';
 import {
   checkCgroups,
+  checkKernel,
   checkKvm,
   checkMemory,
   checkNode,
@@ -43,6 +44,7 @@ export async function checkHost(named?: string): Promise<Finding[]> {
   const config = own ?? (await loadConfig('/dev/null'));
   return [
     finding,
+    checkKernel(),
     checkKvm(config),
     await checkQemu(config),
     await checkVirtiofsd(config),
