@@ -125,6 +125,7 @@ export class HostilePod {
     const { execId, io } = await this.launch('sh', '-c', script);
     const { exitStatus } = await this.shim.task.wait({ id: this.id, execId }, { timeoutMs });
     await this.shim.task.delete({ id: this.id, execId }, limit);
+    await io.ended();
     if (exitStatus !== 0) throw new Error(`exit ${exitStatus} of: ${script}\n${io.output}${io.errors}`);
     return io.output;
   }
@@ -134,6 +135,7 @@ export class HostilePod {
     await this.shim.task.kill({ id: this.id, execId, signal: 15 }, limit);
     await this.shim.task.wait({ id: this.id, execId }, limit);
     await this.shim.task.delete({ id: this.id, execId }, limit);
+    await io.ended();
     return io.output;
   }
 
