@@ -16,8 +16,8 @@ use crate::root::{Root, look, names_of};
 
 /// How many mounts may lie on each other.
 const MAX_STACK: usize = 1_000;
-/// How often another may mount or make something while it is removed.
-const ROUNDS: usize = 5;
+/// How often another may mount or make something while it is removed, and the first pause, which doubles: 0.6 s in all.
+const ROUNDS: u32 = 6;
 const ROUND: Duration = Duration::from_millis(10);
 /// How many names a sandbox's folder may hold in all.
 const MAX_NAMES: usize = 20_000;
@@ -38,10 +38,10 @@ pub fn remove(root: &Path, Target { target }: &Target) -> Result<(), Failure> {
             other => other.context(what)?,
         },
     };
-    for _ in 0..ROUNDS {
+    for round in 0..ROUNDS {
         detach_all(&parent, name).context(what)?;
         match remove_empty(&parent, name, false) {
-            Err(error) if error.raw_os_error() == Some(libc::EBUSY) => sleep(ROUND),
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) => sleep(ROUND * 2u32.pow(round)),
             other => return other.context(what),
         }
     }
@@ -61,7 +61,7 @@ pub fn clear(sandbox: &Path) -> Result<(), Failure> {
     let what = || format!("cannot remove {}", sandbox.display());
     let Some((parent, name)) = open_parent(sandbox).context(what)? else { return Ok(()) };
     let mut left = Ok(());
-    for _ in 0..ROUNDS {
+    for round in 0..ROUNDS {
         let dir = match kernel::open(Some(parent.as_fd()), Path::new(&name), FOLDER, Walk::Beneath) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             other => other.context(what)?,
@@ -76,7 +76,7 @@ pub fn clear(sandbox: &Path) -> Result<(), Failure> {
         if left.is_ok() {
             return left;
         }
-        sleep(ROUND);
+        sleep(ROUND * 2u32.pow(round));
     }
     left
 }
