@@ -7,13 +7,9 @@ import { arch } from 'node:process';
 /** Set by the bundler's CommonJS wrapper: `$PREFIX/lib/bulkhead`. */
 declare const __dirname: string | undefined;
 
-/** Where distributions put virtiofsd: the Rust one's package first, then QEMU's own. */
-const VIRTIOFSD = [
-  '/usr/libexec/virtiofsd',
-  '/usr/lib/qemu/virtiofsd',
-  '/usr/lib/virtiofsd',
-  '/usr/libexec/qemu/virtiofsd',
-];
+/** Where distributions put the Rust virtiofsd, and where QEMU's own, which comes last. */
+const RUST_VIRTIOFSD = ['/usr/libexec/virtiofsd', '/usr/lib/virtiofsd'];
+const QEMU_VIRTIOFSD = ['/usr/lib/qemu/virtiofsd', '/usr/libexec/qemu/virtiofsd'];
 const QEMU_ELSEWHERE = ['/usr/libexec/qemu-kvm'];
 const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
@@ -61,5 +57,10 @@ export function findQemu(): string {
 
 /** virtiofsd; when there is none, the path that a later error will tell. */
 export function findVirtiofsd(): string {
-  return VIRTIOFSD.find(isExecutable) ?? findInPath('virtiofsd') ?? (VIRTIOFSD[0] as string);
+  return (
+    RUST_VIRTIOFSD.find(isExecutable) ??
+    findInPath('virtiofsd') ??
+    QEMU_VIRTIOFSD.find(isExecutable) ??
+    '/usr/libexec/virtiofsd'
+  );
 }

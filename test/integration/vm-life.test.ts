@@ -53,6 +53,17 @@ test('no process of ours leaks its environment or descriptors into the VMM', lim
   await stand.assertEmpty(vm.processes);
 });
 
+test('as root the VMM has none of its capabilities either, and boots', limit, async () => {
+  const vm = await stand.start({ uid: 0 });
+  (await awaitAgent(vm)).close();
+  const status = readFileSync(`/proc/${vm.pid}/status`, 'utf8');
+  assert.match(status, /^Uid:\s+0\s+0\s+0\s+0$/m);
+  for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'])
+    assert.match(status, new RegExp(`^${set}:\\s+0+$`, 'm'));
+  await vm.kill();
+  await stand.assertEmpty(vm.processes);
+});
+
 test('a kernel panic ends the VM at once, with the panic in the reason', limit, async () => {
   const vm = await stand.start({ kernelParams: 'init=/nonexistent' });
   const exit = await within('end of the VM', 60_000, vm.exited);
