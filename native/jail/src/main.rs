@@ -20,6 +20,7 @@ use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::path::Path;
 use std::process::ExitCode;
 
+use bulkhead_kernel::checked;
 use nix::sched::{CloneFlags, setns, unshare};
 
 use request::Request;
@@ -122,9 +123,4 @@ fn set_oom_score(score: i32) {
 pub fn said<E: Display>(what: &str) -> impl FnOnce(E) -> String {
     let what = what.to_owned();
     move |error| format!("{what}: {error}")
-}
-
-/// The error of the last system call, for calls that `nix` does not have.
-pub fn checked(result: libc::c_long) -> io::Result<libc::c_long> {
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }

@@ -2,13 +2,14 @@
 
 use std::io;
 
+use bulkhead_kernel::checked;
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Pid, Uid, getppid, setgroups, setresgid, setresuid};
 
 use crate::request::{Capability, Request};
-use crate::{checked, said};
+use crate::said;
 
 /// As many descriptors as a program without a limit of its own may have, where that can be raised.
 const MANY_FILES: u64 = 1_048_576;

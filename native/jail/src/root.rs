@@ -1,35 +1,18 @@
 //! The program's root: a tmpfs with nothing in it but what it needs.
 
-use std::ffi::{CStr, CString};
 use std::fs;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, chown, symlink};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
+use bulkhead_kernel::{MountAttributes, attach, clone_path, set_attributes};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use nix::unistd::{chdir, pivot_root};
 
 use crate::request::Request;
-use crate::{checked, said};
-
-const OPEN_TREE_CLONE: libc::c_uint = 1;
-const MOVE_MOUNT_F_EMPTY_PATH: libc::c_uint = 4;
-const MOUNT_ATTR_RDONLY: u64 = 1;
-const MOUNT_ATTR_NOSUID: u64 = 2;
-const MOUNT_ATTR_NODEV: u64 = 4;
-const MOUNT_ATTR_NOEXEC: u64 = 8;
-
-/// `struct mount_attr` of mount_setattr(2).
-#[repr(C)]
-#[derive(Default)]
-struct MountAttr {
-    set: u64,
-    clear: u64,
-    propagation: u64,
-    user_namespace: u64,
-}
+use crate::said;
 
 /// What goes into the root, held before the host is out of sight.
 pub struct Parts {
@@ -43,7 +26,7 @@ pub struct Parts {
 
 /// A source, looked up on the host and mounted only after this process has left the host's mount namespace.
 struct Tree {
-    source: CString,
+    source: PathBuf,
     is_folder: bool,
     recursive: bool,
     /// Mounts that appear later are seen too, and the program executes nothing of it.
@@ -67,14 +50,14 @@ impl Parts {
                 let to = fs::read_link(path).map_err(said(path))?;
                 parts.links.push((path.into(), to));
             } else {
-                parts.mounts.push((path.into(), Tree::of(path, at.is_dir(), true, false)?));
+                parts.mounts.push((path.into(), Tree::of(path, at.is_dir(), true, false)));
             }
         }
         for one in &request.mounts {
             let at = fs::metadata(&one.source).map_err(said(&one.source))?;
             parts
                 .mounts
-                .push((PathBuf::from(&one.target), Tree::of(&one.source, at.is_dir(), one.recursive, at.is_dir())?));
+                .push((PathBuf::from(&one.target), Tree::of(&one.source, at.is_dir(), one.recursive, at.is_dir())));
         }
         for path in &request.devices {
             // Of a module that is not loaded there is no node, and the program says what it misses.
@@ -101,7 +84,7 @@ impl Parts {
         for (target, is_folder, tree) in trees {
             let what = target.to_string_lossy();
             let place = make_place(target, is_folder).map_err(said(&what))?;
-            attach(&tree, &place).map_err(said(&what))?;
+            attach(tree.as_fd(), place.as_fd()).map_err(said(&what))?;
         }
         for (target, to) in &self.links {
             let place = inside(target);
@@ -135,56 +118,19 @@ fn remount(path: &str, flags: MsFlags) -> nix::Result<()> {
 }
 
 impl Tree {
-    fn of(source: &str, is_folder: bool, recursive: bool, is_share: bool) -> Result<Self, String> {
-        let source = CString::new(source).map_err(said("a path with a zero byte"))?;
-        Ok(Self { source, is_folder, recursive, is_share })
+    fn of(source: &str, is_folder: bool, recursive: bool, is_share: bool) -> Self {
+        Self { source: source.into(), is_folder, recursive, is_share }
     }
 
     /// A copy of what is mounted there, read-only.
     fn open(&self) -> io::Result<OwnedFd> {
-        let below = if self.recursive { libc::AT_RECURSIVE as libc::c_uint } else { 0 };
-        let flags = OPEN_TREE_CLONE | libc::O_CLOEXEC as libc::c_uint | below;
-        // SAFETY: the text is terminated; the descriptor is new and ours.
-        let tree = unsafe {
-            let fd = checked(libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, self.source.as_ptr(), flags))?;
-            OwnedFd::from_raw_fd(fd as i32)
-        };
-        let always = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+        let tree = clone_path(&self.source, self.recursive)?;
+        let always = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+        let set = if self.is_share { always | libc::MOUNT_ATTR_NOEXEC } else { always };
         // Of the share only the top: what is mounted in it has flags of its own.
-        let (set, flags) = if self.is_share {
-            (always | MOUNT_ATTR_NOEXEC, libc::AT_EMPTY_PATH)
-        } else {
-            (always, libc::AT_EMPTY_PATH | libc::AT_RECURSIVE)
-        };
-        let attributes = MountAttr { set, ..MountAttr::default() };
-        // SAFETY: the structure is as large as it says and outlives the call.
-        checked(unsafe {
-            libc::syscall(
-                libc::SYS_mount_setattr,
-                tree.as_raw_fd(),
-                c"".as_ptr(),
-                flags,
-                &raw const attributes,
-                size_of::<MountAttr>(),
-            )
-        })?;
+        set_attributes(tree.as_fd(), &MountAttributes { set, ..MountAttributes::default() }, !self.is_share)?;
         Ok(tree)
     }
-}
-
-fn attach(tree: &OwnedFd, place: &CStr) -> io::Result<()> {
-    // SAFETY: the texts are terminated.
-    checked(unsafe {
-        libc::syscall(
-            libc::SYS_move_mount,
-            tree.as_raw_fd(),
-            c"".as_ptr(),
-            libc::AT_FDCWD,
-            place.as_ptr(),
-            MOVE_MOUNT_F_EMPTY_PATH,
-        )
-    })?;
-    Ok(())
 }
 
 impl Device {
@@ -210,7 +156,7 @@ fn make_parents(place: &Path) -> io::Result<()> {
 }
 
 /// An empty file or folder to mount on.
-fn make_place(target: &Path, is_folder: bool) -> io::Result<CString> {
+fn make_place(target: &Path, is_folder: bool) -> io::Result<fs::File> {
     let place = inside(target);
     make_parents(&place)?;
     // One that is in a folder mounted before is there already.
@@ -219,5 +165,5 @@ fn make_place(target: &Path, is_folder: bool) -> io::Result<CString> {
         Err(_) if is_folder => fs::create_dir_all(&place)?,
         Err(_) => drop(fs::File::create_new(&place)?),
     }
-    Ok(CString::new(place.into_os_string().into_encoded_bytes())?)
+    fs::File::options().read(true).custom_flags(libc::O_PATH).open(place)
 }

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::kernel;
 use crate::perform;
 use crate::request::Step;
 use crate::stand::{Stand, plant};
+use bulkhead_kernel as kernel;
 
 const ROUNDS: usize = 500;
 

@@ -5,13 +5,13 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use crate::failure::{Context, Failure};
-use crate::kernel;
 use crate::loop_device;
 use crate::options::Options;
 use crate::request::FileSystem;
 use crate::root::{Kind, Root};
 use crate::staging::Stage;
 use crate::tree::{Tree, map_owners, users_of};
+use bulkhead_kernel as kernel;
 
 /// mount(2) takes one page, with its end mark.
 const MAX_DATA_BYTES: usize = 4095;

@@ -7,9 +7,9 @@ use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 
 use crate::failure::{Context, Failure};
-use crate::kernel::checked;
 use crate::options::Options;
 use crate::request::FileSystem;
+use bulkhead_kernel::checked;
 
 const LOOP_CTL_GET_FREE: c_ulong = 0x4C82;
 const LOOP_CONFIGURE: c_ulong = 0x4C0A;

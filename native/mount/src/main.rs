@@ -5,7 +5,6 @@
 mod attacks;
 mod failure;
 mod file_system;
-mod kernel;
 mod loop_device;
 mod mapping;
 mod options;
@@ -22,6 +21,7 @@ use std::os::unix::process::parent_id;
 use std::path::Path;
 use std::process::ExitCode;
 
+use bulkhead_kernel as kernel;
 use failure::{Context, Failure};
 use request::{Request, Step};
 use root::Root;

@@ -2,7 +2,7 @@
 
 use libc::c_ulong;
 
-use crate::kernel::MountAttributes;
+use bulkhead_kernel::MountAttributes;
 
 pub const READ_ONLY: u64 = 0x01;
 /// nosuid, nodev, noexec: virtiofsd neither executes nor opens what it exports, and the guest's own mounts decide there.

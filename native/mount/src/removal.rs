@@ -10,9 +10,9 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use crate::failure::{Context, Failure};
-use crate::kernel::{self, MountAttributes, Status, Walk};
 use crate::request::Target;
 use crate::root::{Root, look, names_of};
+use bulkhead_kernel::{self as kernel, MountAttributes, Status, Walk};
 
 /// How many mounts may lie on each other.
 const MAX_STACK: usize = 1_000;

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
 use crate::failure::{Context, Failure};
-use crate::kernel::{self, Status, Walk};
+use bulkhead_kernel::{self as kernel, Status, Walk};
 
 const FOLDER: libc::c_int = libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW;
 const ANYTHING: libc::c_int = libc::O_PATH | libc::O_NOFOLLOW;

@@ -7,8 +7,8 @@ use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Context, Failure};
-use crate::kernel::{self, Walk};
 use crate::tree::Tree;
+use bulkhead_kernel::{self as kernel, Walk};
 
 /// This thread is in the namespace, its working folder an empty one.
 pub struct Stage {

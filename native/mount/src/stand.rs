@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use crate::kernel;
 use crate::request::{Bind, Step, Target};
 use crate::{perform, removal};
+use bulkhead_kernel as kernel;
 
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 

@@ -7,11 +7,11 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
 use crate::failure::{Context, Failure};
-use crate::kernel::{self, MountAttributes};
 use crate::mapping::{self, Mapping};
 use crate::options::{INERT, Options};
 use crate::request::{Bind, IdMap};
 use crate::root::{Kind, Root};
+use bulkhead_kernel::{self as kernel, MountAttributes};
 
 const MOUNT_ATTR_IDMAP: u64 = 0x0010_0000;
 

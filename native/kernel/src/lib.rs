@@ -19,9 +19,13 @@ const WALK_TRIES: usize = 64;
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 pub struct MountAttributes {
+    /// `MOUNT_ATTR_*` to be set.
     pub set: u64,
+    /// `MOUNT_ATTR_*` to be cleared.
     pub clear: u64,
+    /// One of `MS_PRIVATE`, `MS_SLAVE`, `MS_SHARED`; 0 leaves it.
     pub propagation: u64,
+    /// Descriptor of a user namespace, with `MOUNT_ATTR_IDMAP`.
     pub user_namespace: u64,
 }
 
@@ -67,18 +71,22 @@ pub fn open(dir: Option<BorrowedFd>, path: &Path, flags: libc::c_int, walk: Walk
 #[derive(Clone, Copy)]
 pub struct Status {
     kind: libc::mode_t,
+    /// In bytes.
     pub size: u64,
     /// Something is mounted exactly there, and this is its root.
     pub is_mount_root: bool,
 }
 
 impl Status {
+    /// Whether it is a folder.
     pub fn is_folder(self) -> bool {
         self.kind == libc::S_IFDIR
     }
+    /// Whether it is a symbolic link.
     pub fn is_link(self) -> bool {
         self.kind == libc::S_IFLNK
     }
+    /// Whether it is a regular file.
     pub fn is_file(self) -> bool {
         self.kind == libc::S_IFREG
     }
@@ -180,6 +188,7 @@ pub fn checked(result: libc::c_long) -> io::Result<libc::c_long> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
+/// A path as system calls take it.
 pub fn c_path(path: &Path) -> io::Result<CString> {
     Ok(CString::new(path.as_os_str().as_bytes())?)
 }
