@@ -53,7 +53,7 @@ fn run(request: &Request) -> Result<child::End, String> {
     if let Some(score) = request.oom_score_adj {
         set_oom_score(score);
     }
-    // Read before the host is out of sight.
+    // Opened while it can be seen.
     let network = match &request.netns {
         Some(path) => Some(fs::File::open(path).map_err(|e| format!("cannot open the network namespace {path}: {e}"))?),
         None => None,

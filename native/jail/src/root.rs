@@ -14,7 +14,7 @@ use nix::unistd::{chdir, pivot_root};
 use crate::request::Request;
 use crate::said;
 
-/// What goes into the root, held before the host is out of sight.
+/// What goes into the root, as it was found on the host.
 pub struct Parts {
     /// Each target is a path in the new root.
     links: Vec<(PathBuf, PathBuf)>,
