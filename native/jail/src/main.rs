@@ -48,12 +48,11 @@ fn run(request: &Request) -> Result<child::End, String> {
     // SAFETY: the shim opened it for this process, and nothing else here uses it.
     let status = unsafe { OwnedFd::from_raw_fd(request.status_fd) };
     close_strangers(request.status_fd).map_err(said("cannot close what was inherited by mistake"))?;
-    // Joined only when the device nodes are made, which the cgroup forbids.
+    // Joined last, so that making the root is not limited; opened while their files can be seen.
     let cgroups = open_cgroups(request)?;
     if let Some(score) = request.oom_score_adj {
         set_oom_score(score);
     }
-    // Opened while it can be seen.
     let network = match &request.netns {
         Some(path) => Some(fs::File::open(path).map_err(|e| format!("cannot open the network namespace {path}: {e}"))?),
         None => None,
