@@ -79,15 +79,8 @@ export function virtiofsdArgv(shared: SharedFolder, flavour: VirtiofsdFlavour): 
     own.push('--inode-file-handles=never');
     own.push('--xattr', `--xattrmap=${XATTR_MAP}`, '--log-level=warn');
   } else {
-    // `posix_lock`, `flock`: a blocking lock of a guest process would otherwise stop the only worker.
-    const options = [
-      'sandbox=chroot',
-      'announce_submounts',
-      'xattr',
-      'flock',
-      'posix_lock',
-      'log_level=warn',
-    ];
+    // Without `posix_lock` and `flock`: the daemon refuses locks that wait. The guest's kernel keeps them, as with the other.
+    const options = ['sandbox=chroot', 'announce_submounts', 'xattr', 'log_level=warn'];
     own.push('-f', '-o', `source=${JAILED_SHARE}`, '-o', `cache=${QEMU_CACHE[cache]},${options.join(',')}`);
     own.push('-o', `xattrmap=${XATTR_MAP}`);
   }

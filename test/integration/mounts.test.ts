@@ -8,6 +8,7 @@ import { mustRun } from '../support/command.ts';
 import { Containerd } from '../support/containerd.ts';
 import { CtrContainer } from '../support/ctr.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
+import { repoRoot } from '../support/paths.ts';
 
 let daemon: Containerd;
 let clean: Belongings;
@@ -139,6 +140,17 @@ test('many small files, hard links, sparse files, rename over, unlink while open
   const sparse = await stat(join(host, 'rw', 'sparse'));
   assert.equal(sparse.size, 10_000_001);
   assert.ok(sparse.blocks * 512 < 1_000_000, `a sparse file stays sparse: ${sparse.blocks} blocks`);
+});
+
+test('locks of every kind: those that wait do, and what is read-only can be shared', async () => {
+  const program = join(host, 'rw', 'locks');
+  await mustRun('cc', ['-static', '-O1', '-o', program, join(repoRoot, 'test/support/locks.c')]);
+  await writeFile(join(host, 'rw', 'locked'), '');
+  // Only a failure prints anything.
+  await box.sh(
+    'touch /own && /data/locks /own && /data/locks /data/locked && /data/locks /data/locked shared',
+  );
+  await box.sh('/data/locks /fixed/fixed shared && /data/locks /etc/hosts shared');
 });
 
 test('nothing of the host but the mounts is seen, and nothing stays', async () => {
