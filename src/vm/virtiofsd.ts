@@ -68,7 +68,10 @@ const XATTR_MAP = [
   ':bad:all:::',
 ].join('');
 
-/** The arguments of the daemon; its listening socket is fd 0. */
+/**
+ * The arguments of the daemon; its listening socket is fd 0. `killpriv_v2`: when another user than root cuts a file off, as
+ * when it writes, setuid and setgid bits go.
+ */
 export function virtiofsdArgv(shared: SharedFolder, flavour: VirtiofsdFlavour): string[] {
   const { daemonPath, cache, extraArgs } = shared;
   // The launcher has set the limit of descriptors.
@@ -77,10 +80,10 @@ export function virtiofsdArgv(shared: SharedFolder, flavour: VirtiofsdFlavour): 
     own.push(`--shared-dir=${JAILED_SHARE}`, '--sandbox=chroot', `--cache=${cache}`, '--announce-submounts');
     // Handles would need a capability by which files outside of the share can be opened.
     own.push('--inode-file-handles=never');
-    own.push('--xattr', `--xattrmap=${XATTR_MAP}`, '--log-level=warn');
+    own.push('--xattr', `--xattrmap=${XATTR_MAP}`, '--killpriv-v2', '--log-level=warn');
   } else {
     // Without `posix_lock` and `flock`: the daemon refuses locks that wait. The guest's kernel keeps them, as with the other.
-    const options = ['sandbox=chroot', 'announce_submounts', 'xattr', 'log_level=warn'];
+    const options = ['sandbox=chroot', 'announce_submounts', 'xattr', 'killpriv_v2', 'log_level=warn'];
     own.push('-f', '-o', `source=${JAILED_SHARE}`, '-o', `cache=${QEMU_CACHE[cache]},${options.join(',')}`);
     own.push('-o', `xattrmap=${XATTR_MAP}`);
   }

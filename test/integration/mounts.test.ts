@@ -153,6 +153,17 @@ test('locks of every kind: those that wait do, and what is read-only can be shar
   await box.sh('/data/locks /fixed/fixed shared && /data/locks /etc/hosts shared');
 });
 
+test('setuid and setgid go when another user writes, and when a file gets another owner', async () => {
+  for (const dir of ['/data', '/root']) {
+    await box.sh(`chmod 755 /root; cd ${dir}; for n in w t o r; do echo data > $n; chmod 6777 $n; done`);
+    await box.sh(
+      `su -s /bin/sh app -c 'cd ${dir}; echo x >> w; : > t'; cd ${dir}; chown 12:12 o; echo x >> r`,
+    );
+    const modes = await box.sh(`cd ${dir}; stat -c '%n %a' w t o r; sleep 0.3`);
+    assert.equal(modes, 'w 777\nt 777\no 777\nr 6777\n', dir);
+  }
+});
+
 test('nothing of the host but the mounts is seen, and nothing stays', async () => {
   const names = await box.sh('sleep 0.3; ls /; ls /proc/1/root/ | wc -l');
   assert.doesNotMatch(names, /\b(boot|srv|opt)\b/);
