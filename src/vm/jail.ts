@@ -57,8 +57,9 @@ const LOADER = ['/etc/ld.so.cache', '/nix/store', '/gnu/store'];
 const FIRMWARE = ['/usr/share/qemu', '/usr/share/qemu-kvm', '/usr/share/seabios', '/usr/local/share/qemu'];
 /** Prefixes of which the folders above are all that a program needs. */
 const SYSTEM_PREFIXES = ['/', '/usr', '/usr/lib', '/usr/local'];
-/** In a folder of such a name a program is part of an installation, with its libraries beside that folder. */
+/** In a folder of such a name a program is part of an installation, with what it needs beside that folder. */
 const PROGRAM_FOLDERS = ['bin', 'sbin', 'libexec'];
+const BESIDE_PROGRAMS = ['lib', 'lib32', 'lib64', 'libexec', 'share'];
 
 /** QEMU holds few files: its devices, and three for each container of a pod. */
 const VMM_FILES = 16_384;
@@ -148,10 +149,10 @@ function programOf([path = '', ...args]: readonly string[]): [string, string[]] 
   return [realpathSync(path), args];
 }
 
-/** The program itself, and all of a prefix of its own (`/opt/qemu` of `/opt/qemu/bin/qemu-system-x86_64`). */
+/** The program itself, and what is installed with it (`/opt/qemu/lib` of `/opt/qemu/bin/qemu-system-x86_64`). */
 function own(program: string): string[] {
   const folder = dirname(program);
   const prefix = dirname(folder);
-  const isInstalled = PROGRAM_FOLDERS.includes(basename(folder)) && !SYSTEM_PREFIXES.includes(prefix);
-  return [isInstalled ? prefix : program];
+  if (!PROGRAM_FOLDERS.includes(basename(folder)) || SYSTEM_PREFIXES.includes(prefix)) return [program];
+  return [program, ...BESIDE_PROGRAMS.map((name) => join(prefix, name))];
 }

@@ -55,7 +55,8 @@ const QEMU_CACHE = { auto: 'always,timeout=1', always: 'always', never: 'none' }
 /**
  * What becomes of the extended attributes that a guest sets. Those that mean something to the host (`trusted.*`, which
  * overlay file systems read, and labels of security modules) are kept under a name that means nothing to it;
- * capabilities of files pass, as in any container, and so do ACLs and `user.*`, except under that name.
+ * capabilities of files pass, as in any container, and so does `user.*`, except under that name. ACLs would pass, but the
+ * daemons offer none so far.
  */
 const XATTR_MAP = [
   ':ok:all:security.capability:security.capability:',

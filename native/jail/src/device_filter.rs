@@ -135,6 +135,7 @@ fn put_pointer<T>(attribute: &mut Attribute, index: usize, value: *const T) {
 mod tests {
     use super::*;
     use std::fs;
+    use std::io::Write;
     use std::path::PathBuf;
     use std::process::Command;
 
@@ -180,7 +181,8 @@ mod tests {
     #[test]
     fn the_kernel_lets_in_what_is_on_the_list_and_nothing_else() {
         let Some(group) = Group::make() else {
-            eprintln!("not tested: no cgroup of version 2 can be made here");
+            // Past the test runner, which keeps the words of tests that pass.
+            writeln!(io::stderr(), "NOT TESTED: the device filter; no cgroup of version 2 can be made here").unwrap();
             return;
         };
         assert!(group.run("head -c 1 /dev/zero").0, "without a filter");

@@ -87,8 +87,8 @@ fn open_cgroups(request: &Request) -> Result<Vec<(&str, fs::File)>, String> {
         .collect()
 }
 
-/// A second lock on a door: the program has no way to make a device node, and none but its own to open. So a kernel that
-/// cannot do it, or that does not let this process, is no reason not to start.
+/// A second lock on a door: where the program is, no device node but its own can be opened. So a kernel that cannot do it,
+/// or that does not let this process, is no reason not to start.
 fn attach_filter(filter: &request::DeviceFilter) -> Result<(), String> {
     match device_filter::attach(Path::new(&filter.cgroup), &filter.devices) {
         Err(e) if matches!(e.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput) => {

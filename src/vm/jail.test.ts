@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { shareJail, vmmJail } from './jail.ts';
+
+const dir = realpathSync(mkdtempSync(join(tmpdir(), 'bulkhead-jail-')));
+after(() => rmSync(dir, { recursive: true }));
+
+function program(folder: string): string {
+  mkdirSync(join(dir, folder), { recursive: true });
+  const path = join(dir, folder, 'program');
+  writeFileSync(path, '');
+  return path;
+}
+
+const vmm = (path: string) => vmmJail([path, '-x'], { dir, kernel: path, uid: 7, kvm: false });
+
+test('of an installation of its own the program sees libraries and data, not all that lies beside them', () => {
+  const path = program('opt/bin');
+  const { visible, argv } = vmm(path);
+  assert.deepEqual(argv, [path, '-x']);
+  const own = visible.filter((one) => one.startsWith(dir));
+  assert.deepEqual(own, [
+    path,
+    ...['lib', 'lib32', 'lib64', 'libexec', 'share'].map((name) => join(dir, 'opt', name)),
+  ]);
+  const alone = program('somewhere');
+  assert.deepEqual(
+    vmm(alone).visible.filter((one) => one.startsWith(dir)),
+    [alone],
+  );
+});
+
+test('the VMM is its user without any capability; KVM only where it is used', () => {
+  const path = program('bin');
+  const jail = vmm(path);
+  assert.deepEqual([jail.uid, jail.gid, jail.capabilities, jail.seccomp], [7, 7, [], 'vmm']);
+  assert.ok(!jail.devices.includes('/dev/kvm'));
+  assert.ok(vmmJail([path], { dir, kernel: path, uid: 7, kvm: true }).devices.includes('/dev/kvm'));
+});
+
+test('virtiofsd cannot open files by their handles', () => {
+  const { capabilities, mounts } = shareJail([program('bin')], { dir, shared: dir });
+  assert.ok(!capabilities.includes('DAC_READ_SEARCH') && !capabilities.includes('SYS_ADMIN'));
+  assert.deepEqual(mounts, [{ source: dir, target: '/share', recursive: true }]);
+});
