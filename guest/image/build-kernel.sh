@@ -4,7 +4,7 @@
 #   build-kernel.sh [--path-only]     --path-only: print where it is or would be, build nothing
 #
 # The result is kept under ${BULKHEAD_CACHE:-$HOME/.cache/bulkhead}, named by a hash of the source package's version,
-# kernel.config and this script, so that a second clone builds nothing. Needs no root. Progress goes to stderr.
+# kernel.config, the patches and this script, so that a second clone builds nothing. Needs no root. Progress goes to stderr.
 set -eu
 
 PACKAGE=linux-source-6.12
@@ -18,7 +18,7 @@ die() { say "$*"; exit 1; }
 
 version=$(apt-cache show --no-all-versions "$PACKAGE" 2>/dev/null | sed -n 's/^Version: //p' | head -n 1)
 [ -n "$version" ] || die "apt does not know $PACKAGE; run 'make deps'"
-key=$({ echo "$version"; cat "$here/kernel.config" "$here/build-kernel.sh"; } | sha256sum | cut -c1-16)
+key=$({ echo "$version"; cat "$here/kernel.config" "$here/build-kernel.sh" "$here"/patches/*.patch; } | sha256sum | cut -c1-16)
 result=$cache/kernel-$key/vmlinux
 
 if [ "${1:-}" = --path-only ]; then echo "$result"; exit 0; fi
@@ -30,7 +30,7 @@ exec 9>"$cache/kernel.lock"
 flock -n 9 || { say "another build is running, waiting for it"; flock -w 3600 9 || die "waited an hour for $cache/kernel.lock"; }
 if [ -f "$result" ]; then echo "$result"; exit 0; fi
 
-for tool in make gcc flex bison bc xz strip readelf; do
+for tool in make gcc flex bison bc xz patch strip readelf; do
   command -v "$tool" >/dev/null || die "$tool is missing; run 'make deps'"
 done
 free_mib=$(df -Pm "$cache" | awk 'NR == 2 { print $4 }')
@@ -51,6 +51,7 @@ dpkg-deb --fsys-tarfile "$work"/*.deb | tar -xO "./usr/src/$PACKAGE.tar.xz" | xz
 rm "$work"/*.deb
 
 cd "$work/src"
+for patch in "$here"/patches/*.patch; do patch -s -p1 --fuzz=0 <"$patch" >&2; done
 # Same input, same bytes: nothing of the building machine or the time gets in.
 export ARCH=x86_64 KBUILD_BUILD_TIMESTAMP=@0 KBUILD_BUILD_USER=bulkhead KBUILD_BUILD_HOST=bulkhead KBUILD_BUILD_VERSION=1
 unset MAKEFLAGS MAKELEVEL MAKEOVERRIDES
