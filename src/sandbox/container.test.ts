@@ -178,6 +178,32 @@ describe('a container', () => {
     assert.deepEqual(events, ['create', 'delete']);
   });
 
+  test('whose delete failed can be deleted again, and then not once more', async () => {
+    await running();
+    guest.exit('', 0);
+    await container.init.exited;
+    await assert.rejects(
+      container.delete(async () => Promise.reject(new Error('the host is busy'))),
+      /the host is busy/,
+    );
+    await container.delete(async () => {});
+    assert.deepEqual(events.slice(2), ['exit c 0', 'delete']);
+    await assert.rejects(
+      container.delete(async () => {}),
+      code('not-found'),
+    );
+  });
+
+  test('takes execs along that were never started: who waits for them goes on', async () => {
+    await running();
+    await addExec('e');
+    const waiting = container.process('e').exited;
+    guest.exit('', 0);
+    await container.init.exited;
+    await container.delete(async () => {});
+    assert.equal((await waiting).status, 0);
+  });
+
   test('pauses and resumes', async () => {
     await running();
     await container.pause();
@@ -223,6 +249,52 @@ describe('a kill', () => {
     await container.kill('', 9, true);
     await new Promise((resolve) => setTimeout(resolve, 60));
     assert.match(givenUp ?? '', /did not end within 30 ms after SIGKILL/);
+  });
+
+  test('is carried out when the process has ended, however slowly its output is read', async () => {
+    const io = new FakeIo(false);
+    container = newContainer(io);
+    await running();
+    await container.kill('', 9, true);
+    guest.exit('', 137);
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    assert.equal(givenUp, undefined);
+    io.drained.resolve('drained');
+    assert.equal((await container.init.exited).status, 137);
+  });
+
+  test('of an exec that is being started comes after its start', async () => {
+    await running();
+    await addExec('e');
+    const gate = Promise.withResolvers<void>();
+    guest.answer = gate.promise;
+    const started = container.start('e');
+    await turn();
+    const killed = container.kill('e', 9, false);
+    await turn();
+    assert.deepEqual(guest.calls, ['start', 'exec e']);
+    gate.resolve();
+    await Promise.all([started, killed]);
+    assert.deepEqual(guest.calls, ['start', 'exec e', 'signal e 9']);
+    guest.exit('e', 137);
+    await container.process('e').exited;
+  });
+
+  test('of an exec that cannot be started is over with it, and the VM lives', async () => {
+    await running();
+    await addExec('e');
+    guest.fails.set('exec', new Error('executable not found'));
+    const gate = Promise.withResolvers<void>();
+    guest.answer = gate.promise;
+    const started = container.start('e');
+    await turn();
+    const killed = container.kill('e', 9, false);
+    await turn();
+    gate.resolve();
+    await assert.rejects(started, /not found/);
+    await assert.rejects(killed, code('not-found'));
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    assert.equal(givenUp, undefined);
   });
 
   test('returns although the guest does not answer', async () => {
@@ -279,6 +351,22 @@ describe('an exec', () => {
     guest.exit('e', 137);
     await container.init.exited;
     assert.deepEqual(events.slice(-2), ['exit e 137', 'exit c 0']);
+  });
+
+  test('that is being started exits before the init, too', async () => {
+    await running();
+    await addExec('e');
+    const gate = Promise.withResolvers<void>();
+    guest.answer = gate.promise;
+    const started = container.start('e');
+    await turn();
+    guest.exit('', 0);
+    await turn();
+    gate.resolve();
+    await started;
+    guest.exit('e', 137);
+    await container.init.exited;
+    assert.deepEqual(events.slice(-3), ['exec started e', 'exit e 137', 'exit c 0']);
   });
 });
 

@@ -194,9 +194,18 @@ export class Container {
     if (execId !== '' && process.state.t === 'created') {
       throw new ShimError('failed-precondition', `cannot kill ${process.name}: it has not been started`);
     }
+    if (process.state.t === 'starting' && execId !== '') await this.#awaitStart(process);
     const sent = this.#context.agent.signalProcess(this.id, all ? '' : execId || this.id, signal);
-    if (signal === SIGKILL) this.#expectExit(process);
+    if (signal === SIGKILL) this.#expectEnd(process);
     await Promise.race([sent.catch((error) => this.#ignoreFinished(process, error)), delay(KILL_ANSWER_MS)]);
+  }
+
+  /** The guest knows nothing of an exec until it has started it, and would refuse the signal. */
+  async #awaitStart(exec: Process): Promise<void> {
+    await Promise.race([exec.startReported(), delay(KILL_ANSWER_MS)]);
+    if (exec.state.t === 'starting')
+      throw new ShimError('failed-precondition', `cannot kill ${exec.name} yet: it is being started`);
+    if (exec.isOver) throw new ShimError('not-found', `${exec.name} has already finished: not found`);
   }
 
   /** A signal that crosses with the process's exit is not an error, nor is one to a VM that is just going. */
@@ -205,12 +214,13 @@ export class Container {
     throw error;
   }
 
-  #expectExit(process: Process): void {
+  /** Its end in the guest, that is: its exit may be reported later, when a slow reader has its output. */
+  #expectEnd(process: Process): void {
     const { stopMs } = this.#context.timeouts;
     const timer = setTimeout(() => {
       this.#context.giveUp(`${process.name} did not end within ${stopMs} ms after SIGKILL`);
     }, stopMs);
-    process.exited.then(() => clearTimeout(timer));
+    void process.hasEnded.then(() => clearTimeout(timer));
   }
 
   async resize(execId: string, size: TerminalSize): Promise<void> {
@@ -274,24 +284,29 @@ export class Container {
   deleteExec(execId: string): Promise<Exit> {
     return this.#queue.run(async () => {
       const process = this.process(execId);
+      process.requireDeletable();
+      await process.io.close();
       process.apply({ t: 'delete' });
       this.#execs.delete(execId);
-      await process.io.close();
       return process.exit!;
     });
   }
 
   /**
-   * Ends the container for containerd: only one that has stopped, or was never started.
+   * Ends the container for containerd: only one that has stopped, or was never started. When that fails it can be tried
+   * again.
    * @param release takes the container out of the guest and off the host.
    */
   delete(release: () => Promise<void>): Promise<Exit> {
     return this.#queue.run(async () => {
+      this.init.requireDeletable();
       if (this.init.state.t === 'created') await this.#endCreated();
-      this.init.apply({ t: 'delete' });
-      await Promise.all([...this.#execs.values()].map(({ process }) => process.io.close()));
-      await this.init.io.close();
+      const execs = [...this.#execs.values()].map(({ process }) => process);
+      await Promise.all([...execs, this.init].map((process) => process.io.close()));
       await release();
+      // Those that were never started, too: somebody may wait for them.
+      for (const process of [...execs, this.init])
+        if (process.state.t !== 'deleted') process.apply({ t: 'delete' });
       await this.#context.afterDelete();
       const exit = this.init.exit!;
       this.#context.emit({ t: 'delete', containerId: this.id, pid: this.#context.pid, exit });
@@ -332,7 +347,7 @@ export class Container {
   async #initEnded(status: number): Promise<void> {
     const running = [...this.#execs.values()]
       .map(({ process }) => process)
-      .filter((p) => p.state.t === 'running');
+      .filter(({ state }) => state.t === 'running' || state.t === 'starting');
     if (running.length > 0) {
       await Promise.race([Promise.all(running.map((process) => process.exited)), delay(EXEC_EXIT_MS)]);
       await Promise.all(running.map((process) => this.#ended(process, KILLED)));

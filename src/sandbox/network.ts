@@ -217,9 +217,15 @@ export class SandboxNetwork {
     // Also those of which the device fails below are undone at the end.
     this.#topology = { ...this.#topology, links: [...this.#topology.links, ...added] };
     const options = { owner: this.#context.uid, signal: this.#stop.signal };
-    await makeTaps(namespace, added, topology.taps, options);
-    await redirectFrames(namespace, added, this.#stop.signal);
-    for (const link of added) await guest.vm.devices.addNic(nicOf(link));
+    try {
+      await makeTaps(namespace, added, topology.taps, options);
+      await redirectFrames(namespace, added, this.#stop.signal);
+      for (const link of added) await guest.vm.devices.addNic(nicOf(link));
+    } catch (error) {
+      // So that the next look finds them new. What cannot be undone now is at the end.
+      await this.#unplug(namespace, guest, added).catch(() => undefined);
+      throw error;
+    }
   }
 
   async #unplug(namespace: Namespace, guest: NetworkGuest, removed: readonly Link[]): Promise<void> {

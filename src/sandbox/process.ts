@@ -1,4 +1,5 @@
 /** One process that containerd knows: the init of a container or an exec in it. Owns its state and its stdio. */
+import { ShimError } from './errors.ts';
 import { type Exit, next, type ProcessEvent, type ProcessState } from './process-state.ts';
 
 /** What a process needs of its standard streams; src/shim/stdio implements it. */
@@ -42,6 +43,7 @@ export class Process {
   pendingSize: TerminalSize | undefined;
   #state: ProcessState = { t: 'created' };
   #end: Exit | undefined;
+  readonly #ended = Promise.withResolvers<void>();
   readonly #exited = Promise.withResolvers<Exit>();
   readonly #started = Promise.withResolvers<void>();
 
@@ -72,6 +74,11 @@ export class Process {
     return 'exit' in this.#state ? this.#state.exit : undefined;
   }
 
+  /** Resolves when the process is no more, which can be long before its exit is reported. */
+  get hasEnded(): Promise<void> {
+    return this.#ended.promise;
+  }
+
   /** Resolves at the exit, for every waiter, however late. */
   get exited(): Promise<Exit> {
     return this.#exited.promise;
@@ -90,12 +97,21 @@ export class Process {
   /** Notes its end, before that is reported; of several the first is true: a dying VM changes no status. */
   ended(status: number): Exit {
     this.#end ??= { status, at: new Date() };
+    this.#ended.resolve();
     return this.#end;
   }
 
   /** @throws ShimError when the event does not fit the state. */
   apply(event: ProcessEvent): void {
     this.#state = next(this.name, this.#state, event);
-    if ('exit' in this.#state) this.#exited.resolve(this.#state.exit);
+    if (!('exit' in this.#state)) return;
+    this.#ended.resolve();
+    this.#exited.resolve(this.#state.exit);
+  }
+
+  /** @throws ShimError `not-found` when that has been done, `failed-precondition` while it runs. */
+  requireDeletable(): void {
+    if (this.#state.t === 'deleted') throw new ShimError('not-found', `${this.name} was deleted: not found`);
+    next(this.name, this.#state, { t: 'delete' });
   }
 }

@@ -269,7 +269,10 @@ export class Sandbox {
 
   /** Managers that connect a container between Create and Start (ctr --cni, Docker, old CRI-O) have done so by now. */
   #settleNetwork(): Promise<void> {
-    this.#settled ??= this.#booted.network.settle(this.#booted);
+    this.#settled ??= this.#booted.network.settle(this.#booted).catch((error: unknown) => {
+      this.#settled = undefined; // the next start tries again
+      throw error;
+    });
     return this.#settled;
   }
 
