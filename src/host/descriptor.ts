@@ -1,4 +1,5 @@
-/** Descriptors of Node's sockets and servers, for children that inherit them. */
+/** Descriptors of Node's sockets and servers, for children that inherit them, and of pipes that were inherited. */
+import { constants, openSync } from 'node:fs';
 import type { Server, Socket } from 'node:net';
 
 /**
@@ -9,4 +10,18 @@ export function descriptorOf(socket: Server | Socket): number {
   const fd: unknown = Reflect.get(Object(Reflect.get(socket, '_handle')), 'fd');
   if (typeof fd === 'number' && fd >= 0) return fd;
   throw new Error('this Node does not show the descriptor of a socket');
+}
+
+/**
+ * Opens what a descriptor leads to once more, so that writing to it never waits: `O_NONBLOCK` belongs to the open file,
+ * which a process shares with its parent, and libuv takes it away from what a child gets as 0, 1 and 2.
+ * @returns the new descriptor, or the same one when it is nothing that has a path (a socket).
+ */
+export function reopenNonBlocking(fd: number): number {
+  try {
+    // To read, too: a FIFO that nobody reads cannot be opened for writing alone.
+    return openSync(`/proc/self/fd/${fd}`, constants.O_RDWR | constants.O_APPEND | constants.O_NONBLOCK);
+  } catch {
+    return fd;
+  }
 }

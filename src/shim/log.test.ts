@@ -105,9 +105,33 @@ test('a full pipe drops lines and says so later; it never blocks', async () => {
   log('error', 'to a closed descriptor');
 });
 
+for (const loaded of [false, true]) {
+  test(`a log that nobody reads holds up no server, ${loaded ? 'with pino' : 'before pino is loaded'}`, () => {
+    const fifo = path.join(dir, `stopped-${loaded}`);
+    execFileSync('mkfifo', [fifo]);
+    const fd = fs.openSync(fifo, fs.constants.O_RDWR | fs.constants.O_NONBLOCK);
+    const here = (file: string) => JSON.stringify(path.join(import.meta.dirname, file));
+    const script = `import { createLog } from ${here('log.ts')};
+      import { reopenNonBlocking } from ${here('../host/descriptor.ts')};
+      const log = createLog({ debug: false, fields: {}, fd: reopenNonBlocking(2) });
+      const fill = () => { for (let i = 0; i < 400; i++) log('info', 'filler', { text: 'x'.repeat(1000) }); };
+      if (${loaded}) { log('info', 'first'); await log.flush(); }
+      fill();
+      process.stdout.write('alive');
+      process.exit(0);`;
+    const result = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', fd],
+      timeout: 30_000,
+    });
+    assert.deepEqual({ out: result.stdout, signal: result.signal }, { out: 'alive', signal: null });
+    fs.closeSync(fd);
+  });
+}
+
 test('an exit before pino is loaded still writes the reason; unserializable fields do no harm', () => {
   const script = `import { createLog } from ${JSON.stringify(path.join(import.meta.dirname, 'log.ts'))};
-    const log = createLog({ debug: false, fields: { ns: 'a' } });
+    const log = createLog({ debug: false, fields: { ns: 'a' }, fd: 2 });
     const circle = {}; circle.self = circle;
     log('error', 'last words'); process.exit(3);`;
   const result = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });

@@ -1,5 +1,6 @@
 // The shim's log: few lines at info, through the bundle's log FIFO into containerd's own log; a flight recorder of
-// what was too detailed to write, written after all when something fails. Never blocks and never throws.
+// what was too detailed to write, written after all when something fails. Never throws, and on a descriptor that does not
+// block never waits: what finds no room is counted and left out.
 
 import fs from 'node:fs';
 import type { Logger as Pino } from 'pino';
@@ -25,8 +26,8 @@ export interface LogOptions {
   readonly debug: boolean;
   /** Fields of every line. */
   readonly fields: Fields;
-  /** Where lines go; it must be non-blocking when it is a pipe. Default: 2, which `start` made the log FIFO. */
-  readonly fd?: number;
+  /** Where lines go; a pipe that is full holds up its writer unless it is non-blocking. */
+  readonly fd: number;
 }
 
 interface Line {
@@ -99,7 +100,7 @@ class Recorder {
 
   constructor(options: LogOptions) {
     this.#options = options;
-    this.#output = createOutput(options.fd ?? 2);
+    this.#output = createOutput(options.fd);
     this.#threshold = options.debug ? RANK.debug : RANK.info;
     // An exit before pino is there must not swallow the reason for it.
     process.once('exit', () => this.#writePlain());

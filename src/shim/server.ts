@@ -5,6 +5,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { Server } from 'ttrpc-ts';
 import { TaskV2, TaskV3 } from '../gen/task.ts';
+import { reopenNonBlocking } from '../host/descriptor.ts';
 import { OwnCgroup } from '../host/own-cgroup.ts';
 import { parseArgs } from './args.ts';
 import type { ShimContext } from './context.ts';
@@ -28,7 +29,8 @@ const FLUSH_MS = 3_000;
 
 async function serve(): Promise<void> {
   const args = parseArgs(process.argv.slice(2));
-  const log = createLog({ debug: args.debug, fields: { ns: args.namespace, sandbox: args.id } });
+  const fields = { ns: args.namespace, sandbox: args.id };
+  const log = createLog({ debug: args.debug, fields, fd: reopenNonBlocking(2) });
   const publisher = new EventPublisher({
     address: process.env.TTRPC_ADDRESS ?? '',
     namespace: args.namespace,
