@@ -13,6 +13,7 @@ import { type HostLimits, planHostLimits } from '../vm/host-limits.ts';
 import type { Vm } from '../vm/hypervisor.ts';
 import { dnsOf } from '../vm/network/resolv-conf.ts';
 import { startQemu } from '../vm/qemu/qemu.ts';
+import { keepGuestClock, setGuestClock } from './guest-clock.ts';
 import { SandboxNetwork } from './network.ts';
 import { firstOomScore } from './oom-score.ts';
 import { type PreparedContainer, prepareContainer } from './prepare.ts';
@@ -149,11 +150,14 @@ export async function bootVm(
     preparing,
   ]);
   const agentReady = performance.now();
+  const clockSet = setGuestClock(agent, context.log);
   await agent.createSandbox({
     sandboxId: first.id,
     hostname: first.spec.hostname ?? '',
     dns: await dnsOf(first.spec.mounts ?? []),
   });
+  await clockSet;
+  stack.defer(keepGuestClock(agent));
   await network.configureGuest(agent);
   // Not waited for: nobody can know of the pod yet.
   if (pod) void network.forwardPorts(agent, requestMs);

@@ -1,0 +1,79 @@
+// Programs of others that test a file system, and our own probe: built once, static, so that they run in any container.
+import { createHash } from 'node:crypto';
+import { access, mkdir, readFile, rename } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { mustRun } from '../support/command.ts';
+import { cacheDir, repoRoot } from '../support/paths.ts';
+
+const crates = { pjdfstest: '0.2.2', fsx: '0.3.2' } as const;
+type Crate = keyof typeof crates;
+
+const BUILD_MS = 600_000;
+
+/** What `buildPrograms` gives: path of each on the host. */
+export type Programs = Readonly<Record<Crate | 'probe', string>>;
+
+/** Builds what is not in the cache yet; the crates take a minute the first time. */
+export async function buildPrograms(): Promise<Programs> {
+  const [probe, pjdfstest, fsx] = [
+    await buildProbe(),
+    await buildCrate('pjdfstest'),
+    await buildCrate('fsx'),
+  ];
+  return { probe, pjdfstest, fsx };
+}
+
+async function buildCrate(name: Crate): Promise<string> {
+  const version = crates[name];
+  const root = join(cacheDir, 'posix', `${name}-${version}`);
+  const program = join(root, 'bin', name);
+  if (await exists(program)) return program;
+  const { stdout } = await mustRun('rustc', ['-vV'], { env: cargoEnv });
+  const target = /^host: (.+)$/m.exec(stdout)?.[1] ?? '';
+  const words = [
+    'install',
+    '--quiet',
+    '--locked',
+    '--target',
+    target,
+    '--root',
+    root,
+    '--version',
+    version,
+    name,
+  ];
+  // With a target the flags do not reach build scripts and macros, which cannot be static.
+  await mustRun('cargo', words, {
+    timeoutMs: BUILD_MS,
+    env: { ...cargoEnv, RUSTFLAGS: '-C target-feature=+crt-static' },
+  });
+  return program;
+}
+
+async function buildProbe(): Promise<string> {
+  const source = join(repoRoot, 'test/posix/probe.c');
+  const hash = createHash('sha256')
+    .update(await readFile(source))
+    .digest('hex')
+    .slice(0, 16);
+  const program = join(cacheDir, 'posix', `probe-${hash}`);
+  if (await exists(program)) return program;
+  await mkdir(join(cacheDir, 'posix'), { recursive: true });
+  await mustRun('cc', ['-static', '-O1', '-o', `${program}.${process.pid}`, source]);
+  await rename(`${program}.${process.pid}`, program);
+  return program;
+}
+
+const cargoEnv = {
+  ...process.env,
+  PATH: [process.env.PATH, join(homedir(), '.cargo/bin')].join(delimiter),
+  CARGO_TARGET_DIR: join(repoRoot, 'build/cargo-posix'),
+};
+
+async function exists(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  );
+}
