@@ -1,6 +1,6 @@
 /**
  * The guest's clock follows the host's. Its own begins with the whole seconds of an emulated real-time clock, and then
- * runs as exactly as the guest has measured its processor: under emulation that is some ten parts in a million wrong.
+ * runs as exactly as the guest has measured its processor: docs/limits.md has figures.
  */
 import type { GuestAgent } from '../agent/agent.ts';
 import type { Logger } from './sandbox.ts';

@@ -118,6 +118,7 @@ test('privileged containers get the devices of the guest, others do not', { time
     mount -t erofs -o loop,ro /disk.erofs /mnt/b; cat /mnt/a/file /mnt/b/inside
     losetup -a | wc -l
     umount /mnt/a /mnt/b
+    mknod /dev/loop9 b 7 9; losetup /dev/loop9 /disk.ext4; losetup /dev/loop9 | grep -o disk.ext4; losetup -d /dev/loop9
     echo written >/dev/kmsg; dmesg | grep -o written
     ls /dev | grep -E 'vport|hvc' || echo no port of the agent`;
   const spec = specOf('privileged', script);
@@ -125,7 +126,16 @@ test('privileged containers get the devices of the guest, others do not', { time
   spec.process.capabilities = { bounding: all, effective: all, permitted: all, inheritable: [], ambient: [] };
   spec.linux.resources = { devices: [{ allow: true, access: 'rwm' }] };
   const { text } = await outputOf('privileged', spec);
-  const expected = [...wanted, '/dev/loop0', 'data', 'erofs', '2', 'written', 'no port of the agent'];
+  const expected = [
+    ...wanted,
+    '/dev/loop0',
+    'data',
+    'erofs',
+    '2',
+    'disk.ext4',
+    'written',
+    'no port of the agent',
+  ];
   assert.equal(text, `${expected.join('\n')}\n`);
   await assertNothingNew(fake, clean, ['plain', 'privileged']);
 });
