@@ -1,6 +1,6 @@
 // Programs of others that test a file system, and our own probe: built once, static, so that they run in any container.
 import { createHash } from 'node:crypto';
-import { access, mkdir, readFile, rename } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, rename } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { mustRun } from '../support/command.ts';
@@ -52,16 +52,16 @@ async function buildCrate(name: Crate): Promise<string> {
 }
 
 async function buildProbe(): Promise<string> {
-  const source = join(repoRoot, 'test/posix/probe.c');
-  const hash = createHash('sha256')
-    .update(await readFile(source))
-    .digest('hex')
-    .slice(0, 16);
-  const program = join(cacheDir, 'posix', `probe-${hash}`);
+  const dir = join(repoRoot, 'test/posix/probe');
+  const hash = createHash('sha256');
+  for (const name of (await readdir(dir)).sort()) hash.update(await readFile(join(dir, name)));
+  const program = join(cacheDir, 'posix', `probe-${hash.digest('hex').slice(0, 16)}`);
   if (await exists(program)) return program;
   await mkdir(join(cacheDir, 'posix'), { recursive: true });
-  await mustRun('cc', ['-static', '-O1', '-o', `${program}.${process.pid}`, source]);
-  await rename(`${program}.${process.pid}`, program);
+  const draft = `${program}.${process.pid}`;
+  const sources = ['probe.c', 'owners.c'].map((name) => join(dir, name));
+  await mustRun('cc', ['-static', '-O1', '-o', draft, ...sources]);
+  await rename(draft, program);
   return program;
 }
 

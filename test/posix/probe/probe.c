@@ -21,16 +21,14 @@
 #include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <sys/vfs.h>
-#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define BLOCK 4096
+#include "probe.h"
 
-static void say(const char *name, const char *value) { printf("%s\t%s\n", name, value); }
+void say(const char *name, const char *value) { printf("%s\t%s\n", name, value); }
 
-/* The answer of a call: its result must not be negative. */
-static void call(const char *name, long result) {
+void call(const char *name, long result) {
   const char *error = result < 0 ? strerrorname_np(errno) : "ok";
   say(name, error ? error : "an unknown error");
 }
@@ -41,8 +39,7 @@ static void check(const char *name, long result, int fine) {
   else say(name, fine ? "ok" : "wrong");
 }
 
-/* A file with `blocks` blocks of data, each filled with its own letter. */
-static int make(const char *name, int blocks) {
+int make(const char *name, int blocks) {
   char data[BLOCK];
   int fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0644);
   if (fd < 0) { perror(name); exit(1); }
@@ -56,18 +53,6 @@ static int make(const char *name, int blocks) {
 static int letter_at(int fd, off_t block) {
   char c = '?';
   return pread(fd, &c, 1, block * BLOCK) == 1 ? c : '?';
-}
-
-static int is_as(void (*act)(void)) {
-  pid_t child = fork();
-  if (child == 0) {
-    if (setgid(1000) || setuid(1000)) _exit(99);
-    act();
-    _exit(0);
-  }
-  int status = 1;
-  waitpid(child, &status, 0);
-  return status;
 }
 
 static void opening(void) {
@@ -186,6 +171,24 @@ static void extents(void) {
   close(fd);
 }
 
+/* A file of 100 GiB with one block of data in the middle and one at its end. */
+static void large(void) {
+  const off_t size = 100LL << 30, middle = 50LL << 30;
+  struct stat about;
+  int fd = make("large", 0);
+  call("100 GiB: ftruncate", ftruncate(fd, size));
+  check("100 GiB: write", pwrite(fd, "m", 1, middle), pwrite(fd, "e", 1, size - 1) == 1);
+  fsync(fd);
+  int result = fstat(fd, &about);
+  check("100 GiB: size, and next to no blocks", result, about.st_size == size && about.st_blocks < 1024);
+  check("100 GiB: SEEK_DATA", lseek(fd, 0, SEEK_DATA), lseek(fd, 0, SEEK_DATA) == middle);
+  check("100 GiB: SEEK_HOLE", lseek(fd, middle, SEEK_HOLE), lseek(fd, middle, SEEK_HOLE) == middle + BLOCK);
+  check("100 GiB: read", 0, letter_at(fd, middle / BLOCK) == 'm' && letter_at(fd, 1) == 0);
+  call("100 GiB: truncate back", ftruncate(fd, 0));
+  close(fd);
+  unlink("large");
+}
+
 static void names(void) {
   char name[300], path[4200] = "";
   memset(name, 'n', sizeof name);
@@ -220,45 +223,6 @@ static void names(void) {
   call("a socket is connected to", connect(client, (struct sockaddr *)&address, sizeof address));
   close(server);
   close(client);
-}
-
-static void attributes(void) {
-  static const char acl[] = "\2\0\0\0\1\0\6\0\377\377\377\377\2\0\4\0\350\3\0\0\4\0\4\0\377\377\377\377\20\0\4\0\377\377\377\377\40\0\4\0\377\377\377\377";
-  close(make("x", 1));
-  call("xattr user", setxattr("x", "user.a", "b", 1, 0));
-  call("xattr trusted", setxattr("x", "trusted.a", "b", 1, 0));
-  call("xattr security", setxattr("x", "security.a", "b", 1, 0));
-  call("xattr security.capability", setxattr("x", "security.capability", "\1\0\0\2\0\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20, 0));
-  call("xattr of another kind", setxattr("x", "other.a", "b", 1, 0));
-  static char large[60000];
-  call("xattr of 3 KB", setxattr("x", "user.large", large, 3000, 0));
-  call("an ACL is set", setxattr("x", "system.posix_acl_access", acl, 44, 0));
-  chmod("x", 0640);
-  call("an ACL is asked for", getxattr("x", "system.posix_acl_access", large, sizeof large));
-  mkdir("d", 0755);
-  call("a default ACL is set", setxattr("d", "system.posix_acl_default", acl, 44, 0));
-}
-
-static void write_it(void) { int fd = open("setid", O_WRONLY); if (fd < 0 || write(fd, "x", 1) != 1) _exit(1); }
-static void empty_it(void) { int fd = open("setid", O_WRONLY | O_TRUNC); if (fd < 0) _exit(1); }
-static void cut_it(void) { if (truncate("setid", 5)) _exit(1); }
-static void own_it(void) { if (chown("setid", 1000, 1000)) _exit(1); }
-
-static void setids(void) {
-  static const struct { const char *name; void (*act)(void); } acts[] = {
-    {"setuid and setgid after a write by another", write_it}, {"setuid and setgid after O_TRUNC by another", empty_it},
-    {"setuid and setgid after truncate by another", cut_it}, {"setuid and setgid after chown by the owner", own_it},
-  };
-  for (size_t i = 0; i < sizeof acts / sizeof *acts; i++) {
-    struct stat about;
-    unlink("setid");
-    close(make("setid", 1));
-    if (acts[i].act == own_it) chown("setid", 1000, 1000);
-    chmod("setid", 06777);
-    if (is_as(acts[i].act)) { say(acts[i].name, "the act failed"); continue; }
-    stat("setid", &about);
-    say(acts[i].name, about.st_mode & 06000 ? "kept" : "cleared");
-  }
 }
 
 static void mapping(void) {
@@ -331,6 +295,6 @@ int main(int count, char **words) {
   if (chdir(words[count - 1]) || (!only_read && (!mkdtemp(dir) || chmod(dir, 0777) || chdir(dir)))) { perror(words[count - 1]); return 1; }
   umask(022);
   if (only_read) { reading(); return 0; }
-  opening(), times(), direct(), extents(), names(), attributes(), setids(), mapping();
+  opening(), times(), direct(), extents(), large(), names(), attributes(), owners(), mapping();
   return 0;
 }
