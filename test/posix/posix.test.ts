@@ -1,9 +1,10 @@
-// All of pjdfstest, of our probe, and a long fsx on each kind of file system that a container can have, ours and runc's:
+// All of pjdfstest and of our probe, a long fsx, and stress-ng on each kind of file system that a container can have, ours and runc's:
 // what differs is in docs/mounts.md, and nothing else. `make test-posix` prints the counts.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { differencesOf, surprises } from './differences.ts';
-import { type Answers, fsx, pjdfstest, probe } from './questions.ts';
+import { fetchStressNg } from './programs.ts';
+import { type Answers, fsx, pjdfstest, probe, stressNg } from './questions.ts';
 import { type Place, places, type Side, Stand } from './stand.ts';
 
 const SEEDS = [1, 2, 3, 4, 5];
@@ -11,7 +12,7 @@ const OPERATIONS = 2_000;
 
 let stand: Stand;
 before(async () => {
-  stand = await Stand.start();
+  stand = await Stand.start(await fetchStressNg());
 });
 after(() => stand?.stop());
 
@@ -26,14 +27,15 @@ const questions: readonly [string, Question][] = [
   ['probe', probe],
   ['pjdfstest', pjdfstest],
   ['fsx', manySeeds],
+  ['stress-ng', stressNg],
 ];
 
 for (const place of Object.keys(places) as Place[]) {
   for (const [name, ask] of questions) {
-    if (place === 'read-only bind' && name === 'fsx') continue;
+    if (place === 'read-only bind' && (name === 'fsx' || name === 'stress-ng')) continue;
     test(`${place}: ${name}`, { timeout: 600_000 }, async (t) => {
       const { ours, runc } = await stand.sides(place);
-      const [a, b] = [await ask(ours, place), await ask(runc, place)];
+      const [a, b] = await Promise.all([ask(ours, place), ask(runc, place)]);
       const found = differencesOf(place, a, b);
       t.diagnostic(`${place}: ${name}: ours ${counts(a)}; runc ${counts(b)}; ${found.length} differ`);
       for (const one of found) t.diagnostic(`  ${one.asked}: ours ${one.ours}, runc ${one.runc}`);

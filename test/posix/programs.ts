@@ -4,6 +4,7 @@ import { access, mkdir, readdir, readFile, rename } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { mustRun } from '../support/command.ts';
+import { fetchDebian } from '../support/fetch-debian.ts';
 import { cacheDir, repoRoot } from '../support/paths.ts';
 
 const crates = { pjdfstest: '0.2.2', fsx: '0.3.2' } as const;
@@ -22,6 +23,16 @@ export async function buildPrograms(): Promise<Programs> {
     await buildCrate('fsx'),
   ];
   return { probe, pjdfstest, fsx };
+}
+
+/** Debian's stress-ng with its libraries, unpacked: a folder that a container runs it from. */
+export function fetchStressNg(): Promise<string> {
+  const packages =
+    'stress-ng libapparmor1 libattr1 libacl1 libbsd0 libmd0 libc6 libcrypt1 libdrm2 libegl1 libexpat1 libffi8 libgbm1 libgcc-s1 ' +
+    'libgles2 libglvnd0 libipsec-mb1 libjpeg62-turbo libjudydebian1 libkmod2 liblzma5 libsctp1 libssl3 libwayland-server0 ' +
+    'libxxhash0 libzstd1 zlib1g';
+  const witness = 'usr/bin/stress-ng';
+  return fetchDebian({ name: 'stress-ng', suite: 'bookworm', packages: packages.split(' '), witness });
 }
 
 async function buildCrate(name: Crate): Promise<string> {

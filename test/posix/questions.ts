@@ -7,6 +7,7 @@ export type Answers = ReadonlyMap<string, string>;
 const PROBE_MS = 60_000;
 const PJDFSTEST_MS = 280_000;
 const FSX_MS = 200_000;
+const STRESS_MS = 400_000;
 
 /** What programs ask beyond POSIX. */
 export async function probe(side: Side, place: Place): Promise<Answers> {
@@ -45,6 +46,38 @@ export async function fsx(side: Side, place: Place, seed: number, operations: nu
   const { status, text } = await side(['/programs/fsx', ...words], FSX_MS);
   const answer = status === 0 && text.includes('A-OK') ? 'ok' : text.trim().split('\n').slice(-3).join(' | ');
   return new Map([['fsx', answer]]);
+}
+
+/** Those of stress-ng's class `filesystem` that are about the file system in which they run. */
+const stressors =
+  'access chattr chdir chmod chown copy-file dentry dir dirdeep dirmany dnotify dup fallocate fanotify fcntl fiemap file-ioctl ' +
+  'filename flock fpunch fsize fstat getdent handle hdd inode-flags inotify io iomix lease link locka lockf lockofd mknod open ' +
+  'rename symlink sync-file touch utime verity xattr';
+
+/** stress-ng(1), EXIT STATUS. */
+const stressOutcomes: Readonly<Record<string, string>> = {
+  0: 'ok',
+  2: 'FAILED',
+  3: 'no resources',
+  4: 'not implemented',
+};
+
+/** Load on each kind of call for a second, with stress-ng's own checks. */
+export async function stressNg(side: Side, place: Place): Promise<Answers> {
+  const libraries = ['lib', 'usr/lib'].map((dir) => `/stress-ng/${dir}/x86_64-linux-gnu`);
+  const run = `${libraries[0]}/ld-linux-x86-64.so.2 --library-path ${libraries.join(':')} /stress-ng/usr/bin/stress-ng`;
+  // "No resources" may be a lock or a process that did not come within the second.
+  const script = `for s in ${stressors}; do
+    for try in 1 2 3; do
+      ${run} --$s 1 -t 1 --verify --temp-path ${places[place]} >/tmp/out 2>&1; status=$?
+      [ $status = 3 ] || break
+    done
+    echo "= stress-ng $s $status"; grep -E "fail|error" /tmp/out
+  done`;
+  const { text } = await side(['sh', '-c', script], STRESS_MS);
+  const found = [...text.matchAll(/^= (stress-ng \S+) (\d+)$/gm)];
+  if (found.length !== stressors.split(' ').length) throw failure('stress-ng', { status: 1, text });
+  return new Map(found.map(([, name, status]) => [name!, stressOutcomes[status!] ?? `exit ${status}`]));
 }
 
 function failure(what: string, { status, text }: Outcome): Error {

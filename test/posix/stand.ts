@@ -48,9 +48,12 @@ export class Stand {
   readonly #stack = new AsyncDisposableStack();
   readonly #open = new Map<string, Promise<Side>>();
   #dir!: string;
+  #stressNg: string | undefined;
 
-  static async start(): Promise<Stand> {
+  /** @param stressNg folder of stress-ng, if that is to be asked as well. */
+  static async start(stressNg?: string): Promise<Stand> {
     const stand = new Stand();
+    stand.#stressNg = stressNg;
     try {
       const programs = await buildPrograms();
       stand.#dir = await scratchDir('posix');
@@ -150,6 +153,7 @@ export class Stand {
       bind('/programs', join(this.#dir, 'bin'), 'ro'),
       { destination: '/second', type: 'tmpfs', source: 'tmpfs', options: [] },
     );
+    if (this.#stressNg !== undefined) spec.mounts.push(bind('/stress-ng', this.#stressNg, 'ro'));
     const nodes = ['b', 'c'].map((type) => ({ allow: true, type, access: 'm' }));
     const usable = { allow: true, type: 'c', major: 1, minor: 3, access: 'rwm' };
     spec.linux.resources = { devices: [{ allow: false, access: 'rwm' }, ...nodes, usable] };
