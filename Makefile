@@ -12,7 +12,7 @@ CARGO_TARGET_DIR ?= $(CURDIR)/build/cargo
 export CARGO_TARGET_DIR
 CARGO_AGENT := --manifest-path guest/agent/Cargo.toml --locked
 CARGO_NATIVE := --manifest-path native/Cargo.toml --workspace --locked
-NATIVE := hand-over jail loopback mount
+NATIVE := files hand-over jail loopback mount
 
 PREFIX ?= /usr/local
 DESTDIR ?=

@@ -4,6 +4,7 @@
  */
 import { connectAgent, type GuestAgent } from '../agent/agent.ts';
 import type { Config } from '../config/config.ts';
+import { filesProgram } from '../config/locate.ts';
 import { hostCapacity } from '../host/capacity.ts';
 import { type Cgroup, createCgroup, vmCgroupPath } from '../host/cgroup.ts';
 import { chooseAccelerator, kvmFacts } from '../host/kvm.ts';
@@ -122,9 +123,8 @@ export async function bootVm(
       oomScoreAdj: firstOomScore(first.spec, pod),
       shared: {
         dir: share.dir,
-        daemonPath: config.sharedFs.daemon,
-        cache: config.sharedFs.cache,
-        extraArgs: config.sharedFs.extraArgs,
+        program: filesProgram(),
+        mostFiles: limits.files,
       },
       ...network.vmSpec,
     },
