@@ -36,7 +36,7 @@ const USAGE: &str =
 const OWN_DESCRIPTORS: u64 = 128;
 
 /// How many requests are worked on at once, so that one that waits for a disk or a server holds up no other.
-const THREADS: usize = 4;
+const THREADS: usize = 0;
 
 /// What becomes of the extended attributes that a guest sets. Those that mean something to the host (`trusted.*`, which
 /// overlay file systems read, and labels of security modules) are kept under a name that means nothing to it;
