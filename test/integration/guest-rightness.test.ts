@@ -43,50 +43,56 @@ async function outputOf(id: string, spec: Spec): Promise<{ text: string; upper: 
   return { text: io.output + io.errors, upper: join(fake.dir, 'o', id, 'upper') };
 }
 
-test('a mount whose target is a dangling link is made inside of the root', { timeout: 120_000 }, async () => {
-  const volume = join(fake.dir, 'volume');
-  mkdirSync(volume);
-  writeFileSync(join(volume, 'seen'), 'seen\n');
-  const spec = specOf(
-    'links',
-    `set -e
+for (const readonly of [false, true]) {
+  test(`a mount whose target is a dangling link is made inside of the root${readonly ? ', also of a read-only one' : ''}`, {
+    timeout: 120_000,
+  }, async () => {
+    const id = `links-${readonly}`;
+    const volume = join(fake.dir, 'volume', id);
+    mkdirSync(volume, { recursive: true });
+    writeFileSync(join(volume, 'seen'), 'seen\n');
+    const spec = specOf(
+      id,
+      `set -e
     touch /data/a; grep -o ' /var/real [a-z]* ' /proc/mounts; ls /var/real
     cat /data/below/seen /near/seen /var/end/seen /climbed/x/seen
     cat /etc/conf; readlink /data; ls -d /var/real/below`,
-  );
-  const tmpfs = (destination: string) => ({
-    destination,
-    type: 'tmpfs',
-    source: 'tmpfs',
-    options: ['mode=755'],
+    );
+    spec.root.readonly = readonly;
+    const tmpfs = (destination: string) => ({
+      destination,
+      type: 'tmpfs',
+      source: 'tmpfs',
+      options: ['mode=755'],
+    });
+    const bind = (destination: string, source = volume) => ({
+      destination,
+      type: 'bind',
+      source,
+      options: ['rbind', 'ro'],
+    });
+    spec.mounts.push(tmpfs('/data'), bind('/data/below'), bind('/near'), bind('/chain'), bind('/etc/up'));
+    spec.mounts.push(bind('/etc/conf', join(volume, 'seen')));
+    const { text, upper } = await outputOf(id, spec);
+    const expected = [
+      ' /var/real tmpfs ',
+      'a',
+      'below',
+      'seen',
+      'seen',
+      'seen',
+      'seen',
+      'seen',
+      '/var/real',
+      '/var/real/below',
+    ];
+    assert.equal(text, `${expected.join('\n')}\n`);
+    for (const made of ['var/real', 'there/it/is', 'var/end', 'climbed/x', 'var/conf/file.conf'])
+      assert.ok(existsSync(join(upper, made)), `${made} is made in the root`);
+    assert.equal(existsSync('/climbed'), false);
+    await assertNothingNew(fake, clean, [id]);
   });
-  const bind = (destination: string, source = volume) => ({
-    destination,
-    type: 'bind',
-    source,
-    options: ['rbind', 'ro'],
-  });
-  spec.mounts.push(tmpfs('/data'), bind('/data/below'), bind('/near'), bind('/chain'), bind('/etc/up'));
-  spec.mounts.push(bind('/etc/conf', join(volume, 'seen')));
-  const { text, upper } = await outputOf('links', spec);
-  const expected = [
-    ' /var/real tmpfs ',
-    'a',
-    'below',
-    'seen',
-    'seen',
-    'seen',
-    'seen',
-    'seen',
-    '/var/real',
-    '/var/real/below',
-  ];
-  assert.equal(text, `${expected.join('\n')}\n`);
-  for (const made of ['var/real', 'there/it/is', 'var/end', 'climbed/x', 'var/conf/file.conf'])
-    assert.ok(existsSync(join(upper, made)), `${made} is made in the root`);
-  assert.equal(existsSync('/climbed'), false);
-  await assertNothingNew(fake, clean, ['links']);
-});
+}
 
 test('links in a circle: an error that names the mount, and nothing left', { timeout: 120_000 }, async () => {
   const spec = specOf('circle', 'true');
