@@ -149,6 +149,18 @@ test('a tree of 25,000 files is made, read and removed, and the host holds only 
   );
 });
 
+test('a guest that holds more files than it may gets ENFILE, and goes on when it lets go', {
+  skip: !runtime.isVm && 'it is about what the host holds',
+  timeout: 120_000,
+}, async () => {
+  const script = 'mkdir /data/held; files hold /data/held 20000; sleep 0.3';
+  assert.equal(await box.sh(script, { timeoutMs: 100_000 }), 'ENFILE\n');
+  assert.equal(
+    await box.sh('rm -r /data/held; echo still here; sleep 0.3', { timeoutMs: 60_000 }),
+    'still here\n',
+  );
+});
+
 test('nothing stays', async () => {
   await box.remove();
   await assertNothingNew(daemon, clean, ['files']);

@@ -5,6 +5,7 @@
 //   files acl-get FILE                 prints the entries as tag:id:perms
 //   files xattr-set FILE NAME VALUE, xattr-get FILE NAME
 //   files overlay LOWER UPPER WORK TARGET
+//   files hold FOLDER MOST             makes and holds as many files as it can, and prints why it could not get them all
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +17,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
@@ -84,6 +86,20 @@ static int overlay(char **a) {
   return mount("overlay", a[3], "overlay", 0, options) ? failed("overlay") : 0;
 }
 
+static int hold(const char *folder, int most) {
+  struct rlimit limit = {most + 100, most + 100};
+  if (setrlimit(RLIMIT_NOFILE, &limit)) return failed("setrlimit");
+  for (int i = 0; i < most; i++) {
+    char path[300];
+    snprintf(path, sizeof path, "%s/%d", folder, i);
+    if (open(path, O_CREAT | O_WRONLY, 0600) >= 0) continue;
+    puts(errno == ENFILE ? "ENFILE" : strerror(errno));
+    return i > most / 4 ? 0 : 1;
+  }
+  puts("all");
+  return 0;
+}
+
 int main(int argc, char **argv) {
   if (argc < 3) return 2;
   const char *what = argv[1];
@@ -96,6 +112,7 @@ int main(int argc, char **argv) {
   if (!strcmp(what, "xattr-set") && argc == 5)
     return setxattr(a[0], a[1], a[2], strlen(a[2]), 0) ? failed(a[1]) : 0;
   if (!strcmp(what, "xattr-get") && argc == 4) return xattr_get(a);
+  if (!strcmp(what, "hold") && argc == 4) return hold(a[0], atoi(a[1]));
   if (!strcmp(what, "overlay") && argc == 6) return overlay(a);
   return 2;
 }
