@@ -11,13 +11,13 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
@@ -86,15 +86,29 @@ static int overlay(char **a) {
   return mount("overlay", a[3], "overlay", 0, options) ? failed("overlay") : 0;
 }
 
+/** By a process for each 500 of them, as more are not open at once in one. */
 static int hold(const char *folder, int most) {
-  struct rlimit limit = {most + 100, most + 100};
-  if (setrlimit(RLIMIT_NOFILE, &limit)) return failed("setrlimit");
-  for (int i = 0; i < most; i++) {
-    char path[300];
-    snprintf(path, sizeof path, "%s/%d", folder, i);
-    if (open(path, O_CREAT | O_WRONLY, 0600) >= 0) continue;
-    puts(errno == ENFILE ? "ENFILE" : strerror(errno));
-    return i > most / 4 ? 0 : 1;
+  int full[2], held = 0;
+  if (pipe(full)) return failed("pipe");
+  for (int first = 0; first < most; first += 500) {
+    pid_t child = fork();
+    if (child < 0) return failed("fork");
+    if (child > 0) {
+      int error = 0;
+      if (read(full[0], &error, sizeof error) != sizeof error) return failed("read");
+      if (error == 0 && ++held) continue;
+      puts(error == ENFILE ? "ENFILE" : strerror(error));
+      return held > 2 ? 0 : 1;
+    }
+    int error = 0;
+    for (int i = first; i < first + 500 && error == 0; i++) {
+      char path[300];
+      snprintf(path, sizeof path, "%s/%d", folder, i);
+      if (open(path, O_CREAT | O_WRONLY, 0600) < 0) error = errno;
+    }
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (write(full[1], &error, sizeof error) != sizeof error) _exit(1);
+    pause();
   }
   puts("all");
   return 0;
