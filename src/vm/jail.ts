@@ -101,12 +101,12 @@ export function vmmJail(argv: readonly string[], jail: VmmJail): Jail {
 }
 
 /**
- * What serving files of all owners takes; SYS_CHROOT is for its own way into the share, and it gives it up there. Not
- * DAC_READ_SEARCH: with it, files outside of the share could be opened by their handles.
+ * What serving files of all owners takes; SYS_CHROOT and SETPCAP are for its own way into the share, and it gives them up
+ * there. Not DAC_READ_SEARCH: with it, files outside of the share could be opened by their handles.
  */
 const SHARE_CAPABILITIES = [
   ...['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'SETGID', 'SETUID', 'MKNOD', 'SETFCAP'],
-  'SYS_CHROOT',
+  ...['SYS_CHROOT', 'SETPCAP'],
 ];
 
 export interface ShareJail extends JailPlace {

@@ -13,6 +13,7 @@ import { assertNothingNew, type Belongings, belongings } from '../support/leaks.
 import { repoRoot } from '../support/paths.ts';
 import { programsOf } from '../support/processes.ts';
 import { runtime } from '../support/runtime.ts';
+import { waitFor } from '../support/wait.ts';
 
 /** `/data` is a folder of the host, `/root` lies in the container's own file system. */
 const places = ['/data', '/root'];
@@ -130,7 +131,6 @@ test('a tree of 25,000 files is made, read and removed, and the host holds only 
 }, async () => {
   const make = `mkdir many; d=0; while [ $d -lt 50 ]; do mkdir many/$d; i=0; while [ $i -lt 500 ]; do : > many/$d/$i; i=$((i+1)); done; d=$((d+1)); done`;
   await box.sh(`cd /data; ${make}`, { timeoutMs: 200_000 });
-  const held = () => readdirSync(`/proc/${filesPid()}/fd`).length;
   // A VM of 256 MiB may hold 16,384 files; the rest are the daemon's own descriptors.
   const most = 16_384 + 128;
   assert.ok(held() < most, `${held()} of ${most}`);
@@ -149,6 +149,19 @@ test('a tree of 25,000 files is made, read and removed, and the host holds only 
   );
 });
 
+test('a guest that holds more files than it may gets ENFILE, and goes on when it lets go', {
+  skip: !runtime.isVm && 'it is about what the host holds',
+  timeout: 120_000,
+}, async () => {
+  const script = 'mkdir /data/held; files hold /data/held 20000';
+  assert.equal(await box.sh(script, { timeoutMs: 100_000 }), 'ENFILE\n');
+  await waitFor('what was held', () => held() < 12_000);
+  assert.equal(
+    await box.sh('rm -r /data/held; echo still here; sleep 0.3', { timeoutMs: 60_000 }),
+    'still here\n',
+  );
+});
+
 test('nothing stays', async () => {
   await box.remove();
   await assertNothingNew(daemon, clean, ['files']);
@@ -159,6 +172,11 @@ function filesPid(): number {
   const [found] = programsOf(daemon.processes(), /^\S*bulkhead-files/, 'files');
   assert.ok(found, 'the file system daemon');
   return found.pid;
+}
+
+/** How many descriptors it has. */
+function held(): number {
+  return readdirSync(`/proc/${filesPid()}/fd`).length;
 }
 
 /** The container's root as its daemon has it mounted. */

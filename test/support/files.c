@@ -5,11 +5,13 @@
 //   files acl-get FILE                 prints the entries as tag:id:perms
 //   files xattr-set FILE NAME VALUE, xattr-get FILE NAME
 //   files overlay LOWER UPPER WORK TARGET
+//   files hold FOLDER MOST             makes and holds as many files as it can, and prints why it could not get them all
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,6 +86,34 @@ static int overlay(char **a) {
   return mount("overlay", a[3], "overlay", 0, options) ? failed("overlay") : 0;
 }
 
+/** By a process for each 500 of them, as more are not open at once in one. */
+static int hold(const char *folder, int most) {
+  int full[2], held = 0;
+  if (pipe(full)) return failed("pipe");
+  for (int first = 0; first < most; first += 500) {
+    pid_t child = fork();
+    if (child < 0) return failed("fork");
+    if (child > 0) {
+      int error = 0;
+      if (read(full[0], &error, sizeof error) != sizeof error) return failed("read");
+      if (error == 0 && ++held) continue;
+      puts(error == ENFILE ? "ENFILE" : strerror(error));
+      return held > 2 ? 0 : 1;
+    }
+    int error = 0;
+    for (int i = first; i < first + 500 && error == 0; i++) {
+      char path[300];
+      snprintf(path, sizeof path, "%s/%d", folder, i);
+      if (open(path, O_CREAT | O_WRONLY, 0600) < 0) error = errno;
+    }
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (write(full[1], &error, sizeof error) != sizeof error) _exit(1);
+    pause();
+  }
+  puts("all");
+  return 0;
+}
+
 int main(int argc, char **argv) {
   if (argc < 3) return 2;
   const char *what = argv[1];
@@ -96,6 +126,7 @@ int main(int argc, char **argv) {
   if (!strcmp(what, "xattr-set") && argc == 5)
     return setxattr(a[0], a[1], a[2], strlen(a[2]), 0) ? failed(a[1]) : 0;
   if (!strcmp(what, "xattr-get") && argc == 4) return xattr_get(a);
+  if (!strcmp(what, "hold") && argc == 4) return hold(a[0], atoi(a[1]));
   if (!strcmp(what, "overlay") && argc == 6) return overlay(a);
   return 2;
 }

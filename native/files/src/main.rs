@@ -17,7 +17,7 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use capng::{Action, CUpdate, Set, Type};
+use capng::{Action, Set, Type};
 use vhost::vhost_user::Listener;
 use vhost_user_backend::{Error::HandleRequest, VhostUserDaemon};
 use virtiofsd::limits::setup_rlimit_nofile;
@@ -90,7 +90,7 @@ fn said<E: std::fmt::Display>(what: &str) -> impl FnOnce(E) -> String {
     move |error| format!("{what}: {error}")
 }
 
-/// Makes the folder this process's root and gives up the right to do so again. Returns `/proc/self/fd`, by which files are
+/// Makes the folder this process's root and gives up the capabilities for that. Returns `/proc/self/fd`, by which files are
 /// opened that are only held.
 fn enter(folder: &str) -> Result<File, String> {
     let proc_fds =
@@ -98,11 +98,15 @@ fn enter(folder: &str) -> Result<File, String> {
     chroot(folder).and_then(|()| std::env::set_current_dir("/")).map_err(said(folder))?;
     let dropped = || -> capng::Result<()> {
         capng::get_caps_process()?;
-        let capability = capng::name_to_capability("SYS_CHROOT")?;
-        capng::update(vec![CUpdate { action: Action::DROP, cap_type: Type::EFFECTIVE | Type::PERMITTED, capability }])?;
-        capng::apply(Set::CAPS)
+        // SETPCAP is what the bounding set takes.
+        capng::updatev(
+            Action::DROP,
+            Type::EFFECTIVE | Type::PERMITTED | Type::BOUNDING_SET,
+            vec!["SYS_CHROOT", "SETPCAP"],
+        )?;
+        capng::apply(Set::BOTH)
     };
-    dropped().map_err(|error| format!("cannot give up a capability: {error:?}"))?;
+    dropped().map_err(|error| format!("cannot give up capabilities: {error:?}"))?;
     Ok(proc_fds)
 }
 
