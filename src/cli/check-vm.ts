@@ -1,12 +1,12 @@
-// Checks of what a VM is made of: hypervisor, virtiofsd, guest kernel and image.
+// Checks of what a VM is made of: hypervisor, file system daemon, guest kernel and image.
 
 import fs from 'node:fs';
 import type { Config } from '../config/config.ts';
+import { filesProgram } from '../config/locate.ts';
 import { runCommand } from '../host/command.ts';
 import { messageOf } from '../sandbox/errors.ts';
 import { VmError } from '../vm/hypervisor.ts';
 import { checkImage, checkKernel, checkProgram } from '../vm/preflight.ts';
-import { virtiofsdFlavour } from '../vm/virtiofsd.ts';
 import type { Finding } from './finding.ts';
 
 const VERSION_LIMIT_MS = 10_000;
@@ -53,16 +53,16 @@ export async function checkQemu(config: Config): Promise<Finding> {
   }
 }
 
-/** Is virtiofsd there and one of the two that are known? */
-export async function checkVirtiofsd(config: Config): Promise<Finding> {
-  const name = 'virtiofsd';
-  const fix =
-    'apt-get install virtiofsd (Debian 12: qemu-system-common), or set shared_fs.daemon in the configuration';
+/** Is the daemon there, and does it run? */
+export async function checkFiles(): Promise<Finding> {
+  const name = 'file system daemon';
+  const fix = "run 'make build', or install bulkhead again";
+  const program = filesProgram();
   try {
-    checkProgram('virtiofsd', config.sharedFs.daemon, fix);
-    const flavour = await virtiofsdFlavour(config.sharedFs.daemon, AbortSignal.timeout(VERSION_LIMIT_MS));
-    const kind = flavour === 'qemu' ? "QEMU's own (C)" : 'Rust';
-    return { name, status: 'ok', text: `${config.sharedFs.daemon}, ${kind}` };
+    checkProgram('the file system daemon', program, fix);
+    const { stderr } = await runCommand([program], { timeoutMs: VERSION_LIMIT_MS });
+    if (stderr.includes('usage:')) return { name, status: 'ok', text: program };
+    return { name, status: 'fail', text: `${program} says: ${stderr.slice(0, 300)}`, fix };
   } catch (error) {
     return failed(name, error, fix);
   }

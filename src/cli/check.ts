@@ -14,7 +14,7 @@ import {
   checkVsock,
 } from './check-host.ts';
 import { checkContainerManager } from './check-manager.ts';
-import { checkGuestImage, checkGuestKernel, checkQemu, checkVirtiofsd } from './check-vm.ts';
+import { checkFiles, checkGuestImage, checkGuestKernel, checkQemu } from './check-vm.ts';
 import type { Finding } from './finding.ts';
 
 async function checkConfig(
@@ -47,7 +47,7 @@ export async function checkHost(named?: string): Promise<Finding[]> {
     checkKernel(),
     checkKvm(config),
     await checkQemu(config),
-    await checkVirtiofsd(config),
+    await checkFiles(),
     checkGuestKernel(config),
     checkGuestImage(config),
     checkMemory(config),

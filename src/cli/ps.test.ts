@@ -35,7 +35,7 @@ test('sandboxes are told with what lives of them', () => {
       bundle: '/b',
       socket: '/s',
     };
-    const dead = { name: 'virtiofsd', pid: qemu.pid, startTime: '1' };
+    const dead = { name: 'files', pid: qemu.pid, startTime: '1' };
     write('k8s.io', 'b', {
       ...common,
       namespace: 'k8s.io',
@@ -58,11 +58,11 @@ test('sandboxes are told with what lives of them', () => {
         ['k8s.io', 'b', 'running'],
       ],
     );
-    assert.match(views[2]?.problem ?? '', /gone: virtiofsd \(\d+\)/);
+    assert.match(views[2]?.problem ?? '', /gone: files \(\d+\)/);
     assert.ok((views[3]?.processes[0]?.pssKib ?? 0) > 0);
     const text = formatSandboxes(views).join('\n');
     assert.match(text, /^k8s\.io +b +running +1m35s +2 +512M +shim \d+ [\d.]+M, qemu \d+ [\d.]+M$/m);
-    assert.match(text, /virtiofsd \d+ GONE/);
+    assert.match(text, /files \d+ GONE/);
     assert.match(text, /state\.json is missing or unreadable/);
   } finally {
     child.kill();

@@ -36,20 +36,18 @@ test('an empty file gives the defaults, with paths found, frozen', async () => {
   assert.match(config.vm.path, /^\/.*qemu/);
   assert.match(config.vm.kernel, /\/share\/bulkhead\/vmlinux$/);
   assert.match(config.vm.image, /\/share\/bulkhead\/image$/);
-  assert.match(config.sharedFs.daemon, /^\/.*virtiofsd$/);
   assert.equal(config.timeouts.bootMs, 60_000);
   assert.throws(() => {
     (config.vm as { kernel: string }).kernel = '/x';
   }, TypeError);
-  assert.ok(Object.isFrozen(config.sharedFs.extraArgs));
+  assert.ok(Object.isFrozen(config.annotations.allow));
 });
 
 test('values are taken as they are written', async () => {
   const config = await loadConfig(
     write(`vm.default_vcpus = 4
 [shared_fs]
-cache = "never"
-extra_args = ["--xattr", "-o x"]
+disk_empty_dir = "local"
 [annotations]
 allow = ["vm.kernel"]
 [timeouts]
@@ -57,7 +55,7 @@ boot_ms = 1_000
 `),
   );
   assert.equal(config.vm.defaultVcpus, 4);
-  assert.deepEqual(config.sharedFs, { ...config.sharedFs, cache: 'never', extraArgs: ['--xattr', '-o x'] });
+  assert.deepEqual(config.sharedFs, { diskEmptyDir: 'local' });
   assert.deepEqual(config.annotations.allow, ['vm.kernel']);
   assert.equal(config.timeouts.bootMs, 1000);
 });
@@ -77,7 +75,7 @@ test('errors name file, line, key, problem and a suggestion', async () => {
     ['[vm]\nkernel = "vmlinux"', 2, 'vm.kernel', /absolute path, not "vmlinux"/],
     ['[vm]\nkernel = ["/x"]', 2, 'vm.kernel', /absolute path/],
     ['[log]\nlevel = "loud"', 2, 'log.level', /one of "trace", .*not "loud"/],
-    ['[shared_fs]\nextra_args = "x"', 2, 'shared_fs.extra_args', /array of strings/],
+    ['[annotations]\nallow = "x"', 2, 'annotations.allow', /array of strings/],
     ['[annotations]\nallow = ["vm.path"]', 2, 'annotations.allow', /has "vm.path"; it may have vm.kernel/],
     ['[vm]\nkernel = "/x', 2, undefined, /is not valid TOML/],
     ['[vm]\nkernel = "/x"\nkernel = "/y"', 3, undefined, /is not valid TOML/],
@@ -175,9 +173,9 @@ test('annotations override what the allow-list names, and nothing else', async (
 });
 
 test('lines are found in the usual ways to write a key', () => {
-  const text = '# [vm]\n[vm] # here\n\n  "kernel" = "/x"\n[shared_fs]\ncache="auto"\n';
+  const text = '# [vm]\n[vm] # here\n\n  "kernel" = "/x"\n[shared_fs]\ndisk_empty_dir="share"\n';
   assert.equal(lineOf(text, 'vm', 'kernel'), 4);
-  assert.equal(lineOf(text, 'shared_fs', 'cache'), 6);
+  assert.equal(lineOf(text, 'shared_fs', 'disk_empty_dir'), 6);
   assert.equal(lineOf(text, 'shared_fs'), 5);
   assert.equal(lineOf(text, 'log', 'level'), undefined);
 });

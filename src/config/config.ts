@@ -2,7 +2,7 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
-import { findQemu, findVirtiofsd, shareDir } from './locate.ts';
+import { findQemu, shareDir } from './locate.ts';
 import { ConfigError, parseAnnotation, parseConfig, type Values } from './parse.ts';
 import { type Config, camelCase, KEYS, keyName, type Value } from './schema.ts';
 
@@ -19,7 +19,6 @@ const FOUND: Readonly<Record<string, () => string>> = {
   'vm.path': findQemu,
   'vm.kernel': () => path.join(shareDir(), 'vmlinux'),
   'vm.image': () => path.join(shareDir(), 'image'),
-  'shared_fs.daemon': findVirtiofsd,
 };
 
 function read(file: string): string {

@@ -1,4 +1,4 @@
-// What the configuration leaves empty: where the installation's own files, QEMU and virtiofsd are on this machine.
+// What the configuration leaves empty: where the installation's own files and QEMU are on this machine.
 
 import fs from 'node:fs';
 import path from 'node:path';
@@ -7,9 +7,6 @@ import { arch } from 'node:process';
 /** Set by the bundler's CommonJS wrapper: `$PREFIX/lib/bulkhead`. */
 declare const __dirname: string | undefined;
 
-/** Where distributions put the Rust virtiofsd, and where QEMU's own, which comes last. */
-const RUST_VIRTIOFSD = ['/usr/libexec/virtiofsd', '/usr/lib/virtiofsd'];
-const QEMU_VIRTIOFSD = ['/usr/lib/qemu/virtiofsd', '/usr/libexec/qemu/virtiofsd'];
 const QEMU_ELSEWHERE = ['/usr/libexec/qemu-kvm'];
 const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
@@ -44,6 +41,11 @@ export function mountHelper(): string {
   return path.join(installationPrefix(), 'lib/bulkhead/bulkhead-mount');
 }
 
+/** The program that serves the shared folder to the guest. */
+export function filesProgram(): string {
+  return path.join(installationPrefix(), 'lib/bulkhead/bulkhead-files');
+}
+
 /** `$PREFIX/share/bulkhead`. */
 export function shareDir(): string {
   return path.join(installationPrefix(), 'share/bulkhead');
@@ -53,14 +55,4 @@ export function shareDir(): string {
 export function findQemu(): string {
   const name = `qemu-system-${arch === 'arm64' ? 'aarch64' : 'x86_64'}`;
   return findInPath(name) ?? QEMU_ELSEWHERE.find(isExecutable) ?? `/usr/bin/${name}`;
-}
-
-/** virtiofsd; when there is none, the path that a later error will tell. */
-export function findVirtiofsd(): string {
-  return (
-    RUST_VIRTIOFSD.find(isExecutable) ??
-    findInPath('virtiofsd') ??
-    QEMU_VIRTIOFSD.find(isExecutable) ??
-    '/usr/libexec/virtiofsd'
-  );
 }

@@ -14,7 +14,7 @@ export interface Config {
     readonly defaultMemoryMib: number;
     readonly overheadVcpus: number;
     readonly overheadMemoryMib: number;
-    /** What QEMU and virtiofsd may take of the host beside the VM's memory; 0: computed. */
+    /** What QEMU and the file system daemon may take of the host beside the VM's memory; 0: computed. */
     readonly vmmMemoryMib: number;
     /** Whom the VMM runs as: a user and group that no other VM has, or root, without its capabilities. */
     readonly user: 'own' | 'root';
@@ -23,12 +23,8 @@ export interface Config {
     readonly uidCount: number;
   };
   readonly sharedFs: {
-    /** Absolute path of virtiofsd. */
-    readonly daemon: string;
-    readonly cache: 'auto' | 'always' | 'never';
     /** Where disk-backed emptyDirs are: the kubelet's folder, shared, or a folder that the guest makes. */
     readonly diskEmptyDir: 'share' | 'local';
-    readonly extraArgs: readonly string[];
   };
   readonly annotations: {
     /** Keys (as in the file, `table.key`) that a pod may override by annotation. */
@@ -51,7 +47,6 @@ export type Kind =
   | { readonly t: 'text' }
   /** An absolute path; empty: found when the configuration is loaded. */
   | { readonly t: 'path' }
-  | { readonly t: 'texts' }
   /** Names of keys whose `annotation` is true. */
   | { readonly t: 'keys' };
 
@@ -90,8 +85,6 @@ export const KEYS: readonly Key[] = [
   { table: 'vm', name: 'user', kind: choice('own', 'root'), fallback: 'own', ...fixed },
   { table: 'vm', name: 'first_uid', kind: integer(1_000, 4_294_000_000), fallback: 2_000_000_000, ...fixed },
   { table: 'vm', name: 'uid_count', kind: integer(1, 900_000), fallback: 65_536, ...fixed },
-  { table: 'shared_fs', name: 'daemon', kind: path, fallback: '', ...fixed },
-  { table: 'shared_fs', name: 'cache', kind: choice('auto', 'always', 'never'), fallback: 'auto', ...perPod },
   {
     table: 'shared_fs',
     name: 'disk_empty_dir',
@@ -99,7 +92,6 @@ export const KEYS: readonly Key[] = [
     fallback: 'share',
     ...perPod,
   },
-  { table: 'shared_fs', name: 'extra_args', kind: { t: 'texts' }, fallback: [], ...fixed },
   { table: 'annotations', name: 'allow', kind: { t: 'keys' }, fallback: [], ...fixed },
   {
     table: 'log',
@@ -155,8 +147,6 @@ export function problemOf(kind: Kind, value: unknown): string | undefined {
       return typeof value === 'string' && /^(\/[^\0]*)?$/.test(value)
         ? undefined
         : `must be an absolute path, not ${JSON.stringify(value)}`;
-    case 'texts':
-      return isTexts(value) ? undefined : `must be an array of strings, not ${JSON.stringify(value)}`;
     case 'keys':
       return keysProblem(value);
   }

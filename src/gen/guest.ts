@@ -274,6 +274,28 @@ export const RefreshVolumeRequest: Message<RefreshVolumeRequest> = message<Refre
   },
 );
 
+export interface ForgetFilesRequest {
+  /** Those too of which it has read content. */
+  withContent: boolean;
+}
+export const ForgetFilesRequest: Message<ForgetFilesRequest> = message<ForgetFilesRequest>(
+  (init) => ({
+    withContent: init.withContent ?? false,
+  }),
+  (out, from) => {
+    if (from.withContent) out.tag(8).bool(from.withContent);
+  },
+  (input, into, tag) => {
+    switch (tag) {
+      case 8:
+        into.withContent = input.bool();
+        return true;
+      default:
+        return false;
+    }
+  },
+);
+
 export const GuestService = {
   name: 'bulkhead.guest.v1.Guest',
   methods: {
@@ -286,5 +308,6 @@ export const GuestService = {
     nextQuery: unary('NextQuery', Empty, Query),
     answerQuery: unary('AnswerQuery', AnswerQueryRequest, Empty),
     refreshVolume: unary('RefreshVolume', RefreshVolumeRequest, Empty),
+    forgetFiles: unary('ForgetFiles', ForgetFilesRequest, Empty),
   },
 } as const satisfies ServiceSpec;

@@ -87,7 +87,7 @@ function limitDevices(folders: readonly string[], { devices }: CgroupLimits): st
   const problem = write(join(folder, 'devices.deny'), 'a');
   if (problem !== undefined) return `devices are not limited: ${problem}`;
   const opened = devices.map(({ type, major, minor }) => `${type} ${major}:${minor} rw`);
-  // Nodes of any may be made: virtiofsd does for a guest, and none can be opened where it serves.
+  // Nodes of any may be made: the file system daemon does for a guest, and none can be opened where it serves.
   for (const rule of [...opened, 'c *:* m', 'b *:* m']) write(join(folder, 'devices.allow'), rule);
   return undefined;
 }

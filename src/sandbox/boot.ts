@@ -4,6 +4,7 @@
  */
 import { connectAgent, type GuestAgent } from '../agent/agent.ts';
 import type { Config } from '../config/config.ts';
+import { filesProgram } from '../config/locate.ts';
 import { hostCapacity } from '../host/capacity.ts';
 import { type Cgroup, createCgroup, vmCgroupPath } from '../host/cgroup.ts';
 import { chooseAccelerator, kvmFacts } from '../host/kvm.ts';
@@ -13,6 +14,7 @@ import { type HostLimits, planHostLimits } from '../vm/host-limits.ts';
 import type { Vm } from '../vm/hypervisor.ts';
 import { dnsOf } from '../vm/network/resolv-conf.ts';
 import { startQemu } from '../vm/qemu/qemu.ts';
+import { keepGuestClock, setGuestClock } from './guest-clock.ts';
 import { SandboxNetwork } from './network.ts';
 import { firstOomScore } from './oom-score.ts';
 import { type PreparedContainer, prepareContainer } from './prepare.ts';
@@ -121,9 +123,8 @@ export async function bootVm(
       oomScoreAdj: firstOomScore(first.spec, pod),
       shared: {
         dir: share.dir,
-        daemonPath: config.sharedFs.daemon,
-        cache: config.sharedFs.cache,
-        extraArgs: config.sharedFs.extraArgs,
+        program: filesProgram(),
+        mostFiles: limits.files,
       },
       ...network.vmSpec,
     },
@@ -149,11 +150,14 @@ export async function bootVm(
     preparing,
   ]);
   const agentReady = performance.now();
+  const clockSet = setGuestClock(agent, context.log);
   await agent.createSandbox({
     sandboxId: first.id,
     hostname: first.spec.hostname ?? '',
     dns: await dnsOf(first.spec.mounts ?? []),
   });
+  await clockSet;
+  stack.defer(keepGuestClock(agent));
   await network.configureGuest(agent);
   // Not waited for: nobody can know of the pod yet.
   if (pod) void network.forwardPorts(agent, requestMs);

@@ -190,12 +190,18 @@ function rootfsMounts(request: PlanRequest, share: Share): MountEntry[] {
   return [{ type: 'bind', source, target, options: ['rbind'] }];
 }
 
+/** Where containerd mounts an image that a pod has as a volume; nobody writes there. */
+const IMAGE_VOLUME = /\/image-volumes\/[^/]+\/[^/]+$/;
+
 function hostVolume(mount: ClassifiedMount): HostVolume {
   const recursive = mount.mount.options?.includes('rbind') === true;
   const idMap = idMapOptions(mount.mount.uidMappings, mount.mount.gidMappings);
   // An emptyDir belongs to the pod: one mount serves those that write and those that only read.
-  if (mount.kind === 'disk') return { source: mount.volume!.path, readOnly: 'no', recursive: true, idMap };
-  return { source: mount.mount.source!, readOnly: readOnlyOf(mount), recursive, idMap };
+  if (mount.kind === 'disk')
+    return { source: mount.volume!.path, readOnly: 'no', recursive: true, isShared: false, idMap };
+  const source = mount.mount.source!;
+  const isShared = !(mount.readOnly && IMAGE_VOLUME.test(source));
+  return { source, readOnly: readOnlyOf(mount), recursive, isShared, idMap };
 }
 
 /** Where what is mounted below gets no bind of its own in the guest, it is read-only there and so it is here. */

@@ -1,6 +1,7 @@
 /**
- * What the host mounts for the guest, in a shared mount of its own: `<sandbox dir>/mounts/<container id>/rootfs`, and
- * `volumes/<n>` for what containers bind from the host. A source that several containers bind is mounted once: only
+ * What the host mounts for the guest, in a shared mount of its own: `<sandbox dir>/mounts/<container id>/rootfs`,
+ * `private/<n>` for volumes of the pod and `volumes/<n>` for what others change too. By the place the file system daemon
+ * knows how long the guest may believe what it has read (native/files/src/kind.rs). A source that several containers bind is mounted once: only
  * then do they share one cache in the guest and see each other's writes at once. Mounts made while the VM runs reach the
  * daemon, whose own view of the folder receives them.
  *
@@ -30,13 +31,15 @@ export interface HostVolume {
   readonly readOnly: 'no' | 'top' | 'all';
   /** With what is mounted below it. */
   readonly recursive: boolean;
+  /** Whether anybody outside of the pod changes it. */
+  readonly isShared: boolean;
   /** Mount options by which its owners are seen as other ids (`uidmap=`, `gidmap=`). */
   readonly idMap?: readonly string[];
 }
 
 interface Volume {
-  /** Never used twice, so that the guest cannot mistake a new volume for one that it still knows. */
-  readonly name: string;
+  /** In the share. Never used twice, so that the guest cannot mistake a new volume for one that it still knows. */
+  readonly path: string;
   readonly entry: MountEntry;
   readonly users: Set<string>;
   isMounted: boolean;
@@ -45,6 +48,7 @@ interface Volume {
 /** How long a batch of mounts that is under way may take when the share is closed; then it is killed. */
 const CLOSE_MS = 1_000;
 const VOLUMES = 'volumes';
+const PRIVATE = 'private';
 const READ_ONLY = { no: [], top: ['ro'], all: ['ro', 'rro'] } as const;
 
 export class Share {
@@ -84,18 +88,14 @@ export class Share {
     const known = this.#volumes.get(key) ?? this.#newVolume(volume);
     this.#volumes.set(key, known);
     known.users.add(containerId);
-    return `${GUEST_SHARE}/${VOLUMES}/${known.name}`;
+    return `${GUEST_SHARE}/${known.path}`;
   }
 
-  #newVolume({ source, readOnly, recursive, idMap = [] }: HostVolume): Volume {
-    const name = String(++this.#count);
+  #newVolume({ source, readOnly, recursive, isShared, idMap = [] }: HostVolume): Volume {
+    const path = `${isShared ? VOLUMES : PRIVATE}/${++this.#count}`;
     const options = [recursive ? 'rbind' : 'bind', ...READ_ONLY[readOnly], ...idMap];
-    const entry = { type: 'bind', source, target: this.#volumePath(name), options };
-    return { name, entry, users: new Set(), isMounted: false };
-  }
-
-  #volumePath(name: string): string {
-    return join(this.dir, VOLUMES, name);
+    const entry = { type: 'bind', source, target: join(this.dir, path), options };
+    return { path, entry, users: new Set(), isMounted: false };
   }
 
   /**
@@ -119,12 +119,12 @@ export class Share {
     if (this.#closed !== undefined) return this.#closed;
     return this.#queue.run(async () => {
       const dir = join(this.dir, containerId);
-      // The one name that is not its own.
-      const targets = [join(dir, 'rootfs'), ...(containerId === VOLUMES ? [] : [dir])];
-      for (const [key, { name, users }] of this.#volumes) {
+      // The two names that are not its own.
+      const targets = [join(dir, 'rootfs'), ...([VOLUMES, PRIVATE].includes(containerId) ? [] : [dir])];
+      for (const [key, { path, users }] of this.#volumes) {
         if (!users.delete(containerId) || users.size > 0) continue;
         this.#volumes.delete(key);
-        targets.push(this.#volumePath(name));
+        targets.push(join(this.dir, path));
       }
       await removeTargets(this.dir, targets, { helper: mountHelper() });
     });

@@ -32,7 +32,7 @@ export interface SandboxRecord {
   readonly socket: string;
   readonly shim: ProcessRef;
   readonly processes: readonly RecordedProcess[];
-  /** The cgroup path, relative to the hierarchy's root, of VMM and virtiofsd. */
+  /** The cgroup path, relative to the hierarchy's root, of VMM and file system daemon. */
   readonly cgroup?: string;
   /** That of the shim itself and of the helpers that it starts. */
   readonly shimCgroup?: string;
@@ -150,7 +150,7 @@ const REAP_MS = 1_500;
 const CLEAR_MS = 4_000;
 
 /**
- * Undoes all that a sandbox left behind, for another process than its shim: the shim, VMM and virtiofsd, cgroup, mounts,
+ * Undoes all that a sandbox left behind, for another process than its shim: the shim, VMM and file system daemon, cgroup, mounts,
  * socket and folder. Works on any half of it, twice and in parallel.
  * @throws Error when something still stands, saying what.
  */

@@ -7,12 +7,12 @@ const MIB = 1024 * 1024;
 
 test('the VM, and what its monitor needs besides', () => {
   const { memoryBytes, cpus, pids, devices, reasons } = planHostLimits(shape);
-  // 64 + 2 * 4 programs, 21 tables, 256 cache, 2458 files.
-  assert.equal(memoryBytes / MIB, 1024 + 72 + 21 + 256 + 2458);
+  // 64 + 2 * 4 programs, 21 tables, 256 cache, 176 files.
+  assert.equal(memoryBytes / MIB, 1024 + 72 + 21 + 256 + 176);
   assert.equal(cpus, 4);
   assert.equal(pids, 1026);
   assert.ok(devices.every(({ type }) => type === 'c'));
-  assert.match(reasons.join('\n'), /3831 MiB of the host: the VM's 1024 plus 2807 .*\n4 CPUs of the host/);
+  assert.match(reasons.join('\n'), /1549 MiB of the host: the VM's 1024 plus 525 .*\n4 CPUs of the host/);
 });
 
 test('emulation needs room for its translations, and more for each processor', () => {
@@ -20,10 +20,12 @@ test('emulation needs room for its translations, and more for each processor', (
   assert.equal((emulated.memoryBytes - planHostLimits(shape).memoryBytes) / MIB, 128 + 2 * 28);
 });
 
-test('what the guest can hold of files is bounded for large VMs', () => {
+test('what the guest can hold of files is bounded, for large VMs too', () => {
   const overhead = (memoryMib: number) =>
     planHostLimits({ ...shape, memoryMib }).memoryBytes / MIB - memoryMib;
   assert.equal(overhead(65_536) - overhead(32_768), Math.ceil(65_536 * 0.02) - Math.ceil(32_768 * 0.02));
+  const files = (memoryMib: number) => planHostLimits({ ...shape, memoryMib }).files;
+  assert.deepEqual([64, 1024, 65_536].map(files), [16_384, 65_536, 262_144]);
 });
 
 test('an operator may say what the monitor gets', () => {

@@ -5,6 +5,8 @@ import { TRANSLATION_MIB } from './qemu/argv.ts';
 export interface HostLimits extends CgroupLimits {
   /** One sentence each for memory and CPU time, for people. */
   readonly reasons: readonly string[];
+  /** How many files of the host the guest may hold. */
+  readonly files: number;
 }
 
 export interface VmShape {
@@ -17,7 +19,7 @@ export interface VmShape {
 
 const MIB = 1024 * 1024;
 
-/** QEMU's and virtiofsd's own memory: 27 to 40 MiB measured (QEMU 7.2), with a reserve for devices that come later. */
+/** QEMU's and bulkhead-files' own memory: 27 to 40 MiB measured (QEMU 7.2), with a reserve for devices that come later. */
 const PROGRAMS_MIB = 64;
 /** TCG's table of translated addresses grows with what a processor touches. */
 const TCG_PROCESSOR_MIB = 32;
@@ -28,15 +30,16 @@ const TABLES_SHARE = 0.02;
 const CACHE_MIB = 256;
 
 /**
- * A file that the guest's kernel remembers costs the guest 1.16 KiB, and the host 1.9 (ext4) to 2.75 KiB (overlayfs) as
- * long, because virtiofsd holds it: nothing that the host could take back. So a guest that has walked through enough
- * files holds this much for each MiB of its own; up to the million files that virtiofsd opens.
+ * A file that the guest's kernel remembers costs the host 1.9 (ext4) to 2.75 KiB (overlayfs) as long, because the file
+ * system daemon holds it: nothing that the host could take back. So a guest may hold this many, and is asked to forget in time.
  */
-const FILES_PER_MIB = 2.4;
-const FILES_MAX_MIB = 2816;
+const FILES_PER_MIB = 64;
+const FILES_MIN = 16_384;
+const FILES_MAX = 262_144;
+const FILE_KIB = 2.75;
 
 /**
- * QEMU's main loop and virtiofsd (each at most one CPU) beside the virtual CPUs, so a busy guest is never held up here:
+ * QEMU's main loop and the file system daemon (each at most one CPU) beside the virtual CPUs, so a busy guest is never held up here:
  * its own limit is the container's, inside.
  */
 const HELPER_CPUS = 2;
@@ -54,28 +57,31 @@ export const VM_DEVICES: readonly AllowedDevice[] = [
 
 export function planHostLimits(shape: VmShape): HostLimits {
   const { vcpus, memoryMib } = shape;
-  const [overheadMib, why] = overheadOf(shape);
+  const files = Math.min(Math.max(Math.floor(memoryMib * FILES_PER_MIB), FILES_MIN), FILES_MAX);
+  const [overheadMib, why] = overheadOf(shape, files);
   const cpus = vcpus + HELPER_CPUS;
   return {
     memoryBytes: (memoryMib + overheadMib) * MIB,
     cpus,
     pids: PIDS + vcpus,
     devices: VM_DEVICES,
+    files,
     reasons: [
       `${memoryMib + overheadMib} MiB of the host: the VM's ${memoryMib} plus ${overheadMib} ${why}`,
-      `${cpus} CPUs of the host: the VM's ${vcpus} plus ${HELPER_CPUS} for QEMU and virtiofsd`,
+      `${cpus} CPUs of the host: the VM's ${vcpus} plus ${HELPER_CPUS} for QEMU and bulkhead-files`,
     ],
   };
 }
 
-function overheadOf({ vcpus, memoryMib, accelerator, vmmMemoryMib }: VmShape): [number, string] {
+function overheadOf(shape: VmShape, mostFiles: number): [number, string] {
+  const { vcpus, memoryMib, accelerator, vmmMemoryMib } = shape;
   if (vmmMemoryMib > 0) return [vmmMemoryMib, 'as configured (vm.vmm_memory_mib)'];
   const programs =
     accelerator === 'tcg'
       ? PROGRAMS_MIB + TRANSLATION_MIB + vcpus * TCG_PROCESSOR_MIB
       : PROGRAMS_MIB + vcpus * KVM_PROCESSOR_MIB;
   const tables = Math.ceil(memoryMib * TABLES_SHARE);
-  const files = Math.min(Math.ceil(memoryMib * FILES_PER_MIB), FILES_MAX_MIB);
+  const files = Math.ceil((mostFiles * FILE_KIB) / 1024);
   return [
     programs + tables + CACHE_MIB + files,
     `(programs ${programs}, tables ${tables}, cache ${CACHE_MIB}, files that the guest holds ${files})`,

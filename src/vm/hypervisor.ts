@@ -10,11 +10,10 @@ import type { ProcessRef } from '../host/process.ts';
 export interface SharedFolder {
   /** Absolute path of the exported folder. The guest cannot write in it, only in what is mounted below, now or later. */
   readonly dir: string;
-  /** virtiofsd binary: QEMU's C daemon (7.2) or the Rust one (1.8+); told apart by the implementation. */
-  readonly daemonPath: string;
-  readonly cache: 'auto' | 'always' | 'never';
-  /** Further arguments for the daemon, after ours, so that they win. */
-  readonly extraArgs: readonly string[];
+  /** The daemon's program, bulkhead-files. */
+  readonly program: string;
+  /** How many files the guest may hold, open ones among them. */
+  readonly mostFiles: number;
 }
 
 /** A block device of the host, given to the guest as virtio-blk. */
@@ -79,7 +78,7 @@ export type VmExitCause =
   | 'guest-panicked'
   | 'guest-reset'
   | 'guest-powered-off'
-  | 'virtiofsd-died'
+  | 'files-died'
   | 'vmm-exited';
 
 export interface VmProcess extends ProcessRef {
@@ -115,6 +114,8 @@ export interface Vm {
   /** Settles once, when every process of the VM is gone; never rejects. */
   readonly exited: Promise<VmExit>;
   readonly devices: HotPlug;
+  /** Calls back when the guest holds many files; with true when it has been told so and holds yet more. */
+  onManyFiles(listener: (again: boolean) => void): void;
   /** The end of the guest's console, sanitized, at most 64 KiB. */
   console(): string;
   /** The end of the VMM's and the daemon's stderr, sanitized. */
@@ -135,7 +136,7 @@ export interface Hypervisor {
 }
 
 /** Where in the life of a VM an error came up. */
-export type VmStage = 'check' | 'virtiofsd' | 'vmm' | 'boot' | 'hot-plug' | 'run';
+export type VmStage = 'check' | 'files' | 'vmm' | 'boot' | 'hot-plug' | 'run';
 
 export interface VmErrorDetail {
   /** What the operator can do about it. */

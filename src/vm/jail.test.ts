@@ -41,8 +41,10 @@ test('the VMM is its user without any capability; KVM only where it is used', ()
   assert.ok(vmmJail([path], { dir, kernel: path, uid: 7, kvm: true }).devices.includes('/dev/kvm'));
 });
 
-test('virtiofsd cannot open files by their handles', () => {
-  const { capabilities, mounts } = shareJail([program('bin')], { dir, shared: dir });
+test('the file system daemon sees itself and the share, and cannot open files by their handles', () => {
+  const path = program('bin');
+  const { capabilities, mounts, visible } = shareJail([path], { dir, shared: dir });
+  assert.deepEqual(visible, [path]);
   assert.ok(!capabilities.includes('DAC_READ_SEARCH') && !capabilities.includes('SYS_ADMIN'));
   assert.deepEqual(mounts, [{ source: dir, target: '/share', recursive: true }]);
 });

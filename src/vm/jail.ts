@@ -1,5 +1,5 @@
 /**
- * Where the VMM and virtiofsd run: what each can see, as whom, and what it may do. `bulkhead-jail` (native/jail) makes it
+ * Where the VMM and the file system daemon run: what each can see, as whom, and what it may do. `bulkhead-jail` (native/jail) makes it
  * so; this file says what goes in. See docs/security.md.
  */
 import { realpathSync } from 'node:fs';
@@ -48,7 +48,7 @@ export interface JailPlace {
 
 /** Of the kernel that the guest boots. */
 export const JAILED_KERNEL = '/kernel';
-/** Of the folder that virtiofsd exports. */
+/** Of the folder that is exported to the guest. */
 export const JAILED_SHARE = '/share';
 
 /** Where a distribution's programs have their libraries and QEMU its firmware; what is not there is left out. */
@@ -102,8 +102,7 @@ export function vmmJail(argv: readonly string[], jail: VmmJail): Jail {
 
 /**
  * What serving files of all owners takes; SYS_CHROOT and SETPCAP are for its own way into the share, and it gives them up
- * there (QEMU's daemon but for one idle thread). Not DAC_READ_SEARCH: with it, files outside of the share could be opened
- * by their handles.
+ * there. Not DAC_READ_SEARCH: with it, files outside of the share could be opened by their handles.
  */
 const SHARE_CAPABILITIES = [
   ...['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'SETGID', 'SETUID', 'MKNOD', 'SETFCAP'],
@@ -115,15 +114,15 @@ export interface ShareJail extends JailPlace {
   readonly shared: string;
 }
 
-/** virtiofsd: its libraries and the exported folder, read-only at the top. It is uid 0, since files have all owners. */
+/** The file system daemon, which is static, and the exported folder, read-only at the top. It is uid 0: files have all owners. */
 export function shareJail(argv: readonly string[], jail: ShareJail): Jail {
   const [program, args] = programOf(argv);
   return {
     ...place(jail),
     netns: null,
-    visible: [...LIBRARIES, ...LOADER, ...own(program)],
+    visible: [program],
     mounts: [{ source: jail.shared, target: JAILED_SHARE, recursive: true }],
-    devices: ['/dev/null', '/dev/urandom'],
+    devices: ['/dev/null'],
     proc: true,
     uid: 0,
     gid: 0,

@@ -33,7 +33,7 @@ const good: VmSpec = {
   kernelParams: '',
   accelerator: 'tcg',
   hypervisorPath: program,
-  shared: { dir, daemonPath: program, cache: 'auto', extraArgs: [] },
+  shared: { dir, program, mostFiles: 1000 },
 };
 
 test('a good spec passes, and a bzImage does too', () => {
@@ -41,7 +41,7 @@ test('a good spec passes, and a bzImage does too', () => {
   assert.equal(checkSpec({ ...good, kernel: file('bzImage', bzImage) }).accelerator, 'tcg');
 });
 
-const shared = (daemonPath: string) => ({ dir, daemonPath, cache: 'auto', extraArgs: [] }) as const;
+const shared = (path: string) => ({ dir, program: path, mostFiles: 1000 });
 
 const bad: [string, Partial<VmSpec>, RegExp][] = [
   [
@@ -57,9 +57,9 @@ const bad: [string, Partial<VmSpec>, RegExp][] = [
   ],
   ['QEMU not executable', { hypervisorPath: file('plain', 'x') }, /is not executable/],
   [
-    'no virtiofsd',
-    { shared: shared('/no/vfsd') },
-    /virtiofsd \/no\/vfsd does not exist; .*shared_fs\.daemon/,
+    'no file system daemon',
+    { shared: shared('/no/files') },
+    /the file system daemon \/no\/files does not exist; .*make build/,
   ],
   ['no kernel', { kernel: '/no/k' }, /the guest kernel \/no\/k does not exist; .*make guest.*vm\.kernel/],
   ['kernel is a folder', { kernel: folder }, /is not a file/],

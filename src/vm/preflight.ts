@@ -146,8 +146,11 @@ export function checkSpec(spec: VmSpec): AcceleratorChoice {
   checkKernel(spec.kernel, spec.uid);
   checkImage(spec.image);
   if (spec.shared) {
-    const hint = 'install it (apt-get install virtiofsd, or qemu-system-common on Debian 12) or set';
-    checkProgram('virtiofsd', spec.shared.daemonPath, `${hint} shared_fs.daemon in the configuration`);
+    checkProgram(
+      'the file system daemon',
+      spec.shared.program,
+      "run 'make build', or install bulkhead again",
+    );
   }
   return checkAccelerator(spec.accelerator);
 }

@@ -1,4 +1,4 @@
-/** A process of the VM (VMM, virtiofsd): started in its jail, its stderr kept, its exit awaited. */
+/** A process of the VM (VMM, file system daemon): started in its jail, its stderr kept, its exit awaited. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { Socket } from 'node:net';
 import { PacedReading } from '../host/paced-reading.ts';

@@ -1,10 +1,12 @@
-// The floor of a guest's files and network: the same QEMU, kernel and virtiofsd from a bare script, with a shell in it and
+// The floor of a guest's files and network: the same QEMU, kernel and file system daemon from a bare script, with a shell in it and
 // nothing of ours: no agent, no container, no redirects between interfaces.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
+import { descriptorOf } from '../../src/host/descriptor.ts';
 import { run } from '../support/command.ts';
 import { writeRootfs } from '../support/image.ts';
 import { scratchDir } from '../support/paths.ts';
@@ -73,9 +75,7 @@ export class BareGuest implements Terminal {
     writeFileSync(join(root, 'init'), init(this.#network));
     chmodSync(join(root, 'init'), 0o755);
     const socket = join(dir, 'fs.sock');
-    this.#spawn(daemonArgv(programs.virtiofsd, root, socket), 'ignore');
-    const isThere = () => run('test', ['-S', socket]).then(({ code }) => code === 0);
-    await waitFor('socket of virtiofsd', isThere, 10_000);
+    await this.#startDaemon(programs.files, root, socket);
     if (this.#network !== undefined) await this.#addTap(this.#network);
     const qemu = this.#spawn(
       [...this.#inNamespace(), ...bareArgv(shareRoot(vm)), ...this.#deviceArgs(vm, socket)],
@@ -92,6 +92,19 @@ export class BareGuest implements Terminal {
     });
     this.type('echo rea""dy\n');
     await Promise.race([this.expect(/ready/, BOOT_MS), ended]);
+  }
+
+  /** Ours with the same arguments, on another folder. It finds a listening socket as its descriptor 0. */
+  async #startDaemon([program = '', _folder, ...args]: readonly string[], root: string, socket: string) {
+    const server = createServer();
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(`${socket}.new`, 1, resolve);
+    });
+    // Closing the server removes the path that it was bound to.
+    renameSync(`${socket}.new`, socket);
+    this.#spawn([program, root, ...args], 'pipe', descriptorOf(server));
+    server.close();
   }
 
   #deviceArgs(vm: BareVm, socket: string): string[] {
@@ -121,8 +134,12 @@ export class BareGuest implements Terminal {
     }
   }
 
-  #spawn([file = '', ...args]: readonly string[], port: 'ignore' | 'pipe'): ChildProcess {
-    const child = spawn(file, args, { stdio: ['ignore', 'ignore', 'pipe', port] });
+  #spawn(
+    [file = '', ...args]: readonly string[],
+    port: 'pipe',
+    stdin: number | 'ignore' = 'ignore',
+  ): ChildProcess {
+    const child = spawn(file, args, { stdio: [stdin, 'ignore', 'pipe', port] });
     child.stderr?.on('data', (chunk: Buffer) => {
       this.#errors = (this.#errors + chunk.toString()).slice(-2_000);
     });
@@ -166,12 +183,4 @@ function shareRoot(vm: BareVm): BareVm {
     'root=kataShared rootfstype=virtiofs rw init=/init',
   );
   return { ...vm, append, machine: `${vm.machine},memory-backend=ram` };
-}
-
-/** The same daemon with the same options, on another folder and a socket of its own. */
-function daemonArgv(argv: readonly string[], root: string, socket: string): string[] {
-  return argv.map((word) => {
-    if (word === '--fd=0') return `--socket-path=${socket}`;
-    return word.replace(/^source=.*/, `source=${root}`).replace(/^--shared-dir=.*/, `--shared-dir=${root}`);
-  });
 }

@@ -10,7 +10,7 @@ const guest = join(repoRoot, 'build/share/bulkhead');
 
 export interface Programs {
   readonly qemu: readonly string[];
-  readonly virtiofsd: readonly string[];
+  readonly files: readonly string[];
 }
 
 /**
@@ -24,7 +24,7 @@ export function programsOf(processes: readonly Process[], sandboxId: string): Pr
     const words = readFileSync(`/proc/${found.pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
     return words.map(onHost);
   };
-  return { qemu: argv(/^\S*qemu-system-\S+ /), virtiofsd: argv(/^\S*virtiofsd /) };
+  return { qemu: argv(/^\S*qemu-system-\S+ /), files: argv(/^\S*bulkhead-files /) };
 }
 
 function onHost(word: string): string {

@@ -55,10 +55,6 @@ const configured = async (toml: string, patterns: readonly RegExp[], limitMs?: n
 
 const configFaults: Readonly<Record<string, { toml: string; patterns: RegExp[]; limitMs?: number }>> = {
   'QEMU missing': { toml: '[vm]\npath = "/no/such/qemu"', patterns: [/\/no\/such\/qemu/] },
-  'virtiofsd missing': {
-    toml: '[shared_fs]\ndaemon = "/no/such/virtiofsd"',
-    patterns: [/\/no\/such\/virtiofsd/],
-  },
   'kernel missing': { toml: '[vm]\nkernel = "/no/such/kernel"', patterns: [/\/no\/such\/kernel/] },
   'image missing': { toml: '[vm]\nimage = "/no/such/image"', patterns: [/\/no\/such\/image/] },
   'unknown key': { toml: '[vm]\nmemory = 5', patterns: [/config\.toml/, /memory/, /2/] },

@@ -20,7 +20,7 @@ after(() => daemon.stop());
 const victims = {
   shim: /containerd-shim|server\.cjs/,
   vmm: /^\S*qemu-system/,
-  virtiofsd: /^\S*virtiofsd/,
+  files: /^\S*bulkhead-files/,
 } as const;
 
 for (const [victim, pattern] of Object.entries(victims)) {

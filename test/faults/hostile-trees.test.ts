@@ -14,7 +14,7 @@ import type { Mount } from '../support/spec.ts';
 const long = process.env.BULKHEAD_TEST_LONG === '1';
 
 /**
- * Folders in one another: their path is beyond PATH_MAX from 2,048 on. QEMU's virtiofsd holds a descriptor for each that
+ * Folders in one another: their path is beyond PATH_MAX from 2,048 on. The daemon holds a descriptor for each that
  * the guest has in use, of 20,000 on some machines.
  */
 const levels = long ? 15_000 : 2_500;

@@ -1,4 +1,4 @@
-// kill -9 of the shim, the VMM and virtiofsd at each stage: calls end with an error, exits are told, nothing is left.
+// kill -9 of the shim, the VMM and the file system daemon at each stage: calls end with an error, exits are told, nothing is left.
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
@@ -10,8 +10,8 @@ import { runtime } from '../support/runtime.ts';
 import { containerSpec } from '../support/spec.ts';
 import { waitFor, within } from '../support/wait.ts';
 
-const victims = runtime.isVm ? (['shim', 'vmm', 'virtiofsd'] as const) : (['shim'] as const);
-type Victim = 'shim' | 'vmm' | 'virtiofsd';
+const victims = runtime.isVm ? (['shim', 'vmm', 'files'] as const) : (['shim'] as const);
+type Victim = 'shim' | 'vmm' | 'files';
 
 let fake: FakeContainerd;
 let clean: Belongings;
@@ -27,7 +27,7 @@ function find(victim: Victim, shim: Shim): number[] {
   const patterns = {
     shim: /containerd-shim|server\.cjs/,
     vmm: /^\S*qemu-system/,
-    virtiofsd: /^\S*virtiofsd/,
+    files: /^\S*bulkhead-files/,
   };
   const id = victim === 'shim' ? `-id ${shim.id}` : shim.id;
   return programsOf(fake.processes(), patterns[victim], id).map(({ pid }) => pid);

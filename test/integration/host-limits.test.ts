@@ -1,4 +1,4 @@
-// What a VM's processes may take of the host: limits, devices and oom_score_adj of QEMU, virtiofsd and the shim; and that
+// What a VM's processes may take of the host: limits, devices and oom_score_adj of QEMU, bulkhead-files and the shim; and that
 // a guest which uses all it has never meets them.
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -67,7 +67,7 @@ test('the groups of a VM and of its shim, below the slice that the spec names', 
   }
 
   const vm = pidsIn(groups.vm);
-  assert.ok(vm.length >= 2, 'QEMU and virtiofsd');
+  assert.ok(vm.length >= 2, 'QEMU and bulkhead-files');
   for (const pid of vm) assert.equal(scoreOf(pid), 300, readFileSync(`/proc/${pid}/comm`, 'utf8'));
   // A node is the guest's own business: what it makes is a file on the host, which nobody can open as a device there.
   const nodes = 'mknod /node c 1 3 && echo > /node && mknod /block b 8 0 && echo ok';

@@ -3,6 +3,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { connectAgent, type GuestAgent } from '../../src/agent/agent.ts';
+import { filesProgram } from '../../src/config/locate.ts';
 import { createCgroup, vmCgroupPath } from '../../src/host/cgroup.ts';
 import { parseSpec } from '../../src/oci/spec.ts';
 import { type NetworkGuest, SandboxNetwork } from '../../src/sandbox/network.ts';
@@ -15,7 +16,6 @@ import { startQemu } from '../../src/vm/qemu/qemu.ts';
 import { writeRootfs } from '../support/image.ts';
 import { repoRoot, scratchDir } from '../support/paths.ts';
 import { containerSpec, processSpec } from '../support/spec.ts';
-import { installedVirtiofsd } from './vm-fixture.ts';
 
 export interface MachineOptions {
   readonly network: SpecNamespaces[number] | undefined;
@@ -96,7 +96,7 @@ export class Machine {
         ...{ id, dir: join(dir, 'vm'), vcpus: 1, memoryMib: 256, cgroup, uid: VMM_USER },
         ...{ kernel: join(guest, 'vmlinux'), image: join(guest, 'image'), kernelParams: '' },
         ...{ accelerator: 'auto', hypervisorPath: '/usr/bin/qemu-system-x86_64' },
-        shared: { dir: share.dir, daemonPath: installedVirtiofsd(), cache: 'auto', extraArgs: [] },
+        shared: { dir: share.dir, program: filesProgram(), mostFiles: 16_384 },
         ...network.vmSpec,
       },
       signal,

@@ -72,7 +72,7 @@ test('memory without a limit of its own; two volumes do not mix', async () => {
 });
 
 test('fsGroup: group, setgid bit and mode reach the containers of each kind', async () => {
-  const owner = { gid: 2345, mode: 0o777 };
+  const owner = { gid: 2345, mode: 0o770 };
   const memory = await memoryEmptyDir(pod, 'grouped-memory', '1m', owner);
   const disk = diskEmptyDir(pod, 'grouped-disk', owner);
   const box = await pod.run({
@@ -83,7 +83,7 @@ test('fsGroup: group, setgid bit and mode reach the containers of each kind', as
     security: { runAsUser: { value: 1000 }, runAsGroup: { value: 1000 }, supplementalGroups: [2345] },
   });
   for (const path of ['/memory', '/disk']) {
-    assert.equal(await box.sh(`stat -c '%g %a' ${path}`), '2345 2777\n', path);
+    assert.equal(await box.sh(`stat -c '%g %a' ${path}`), '2345 2770\n', path);
     assert.equal(await box.sh(`touch ${path}/mine; stat -c '%u %g' ${path}/mine`), '1000 2345\n', path);
   }
 });

@@ -1,12 +1,10 @@
-// Devices of a VM: disks that come and go, the limit of ports, and both virtiofsd daemons.
+// Devices of a VM: disks that come and go, and the limit of ports.
 import assert from 'node:assert/strict';
 import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { VmError } from '../../src/vm/hypervisor.ts';
-import { virtiofsdFlavour } from '../../src/vm/virtiofsd.ts';
-import { assertRunning, awaitAgent, createStand, type Stand } from './vm-fixture.ts';
-import { rustVirtiofsd } from './vm-rust-virtiofsd.ts';
+import { awaitAgent, createStand, type Stand } from './vm-fixture.ts';
 
 let stand: Stand;
 before(async () => {
@@ -50,17 +48,5 @@ test('disks are added to a running guest, and the guest lets go of them', { time
   await assert.rejects(fill(), /cannot add disk-more-\d\d: [\s\S]*no slot/);
   await vm.kill();
   await assert.rejects(vm.devices.addDisk(disk('late')), { name: 'VmError' });
-  await stand.assertEmpty(vm.processes);
-});
-
-test('the Rust virtiofsd of Debian 13 serves the guest as well', { timeout: 300_000 }, async () => {
-  const daemonPath = await rustVirtiofsd();
-  assert.equal(await virtiofsdFlavour(daemonPath), 'rust');
-  const vm = await stand.start({
-    shared: { dir: stand.sharedDir, daemonPath, cache: 'auto', extraArgs: [] },
-  });
-  assertRunning(vm, stand.cgroup);
-  await awaitAgent(vm);
-  await vm.kill();
   await stand.assertEmpty(vm.processes);
 });

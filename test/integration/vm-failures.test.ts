@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { filesProgram } from '../../src/config/locate.ts';
 import { VmError, type VmSpec, type VmStage } from '../../src/vm/hypervisor.ts';
 import { within } from '../support/wait.ts';
 import { createStand, type Stand } from './vm-fixture.ts';
@@ -33,16 +34,11 @@ async function fails(change: Partial<VmSpec>, stage: VmStage, pattern: RegExp): 
 }
 
 const limit = { timeout: 60_000 };
-const shared = (daemonPath: string) =>
-  ({ dir: stand.sharedDir, daemonPath, cache: 'auto', extraArgs: [] }) as const;
+const shared = (path: string) => ({ dir: stand.sharedDir, program: path, mostFiles: 16_384 });
 
 test('missing parts are found before anything starts', limit, async () => {
   await fails({ hypervisorPath: '/no/qemu' }, 'check', /\/no\/qemu does not exist.*vm\.path/);
-  await fails(
-    { shared: shared('/no/virtiofsd') },
-    'check',
-    /\/no\/virtiofsd does not exist.*shared_fs\.daemon/,
-  );
+  await fails({ shared: shared('/no/files') }, 'check', /\/no\/files does not exist.*make build/);
   await fails({ kernel: '/no/kernel' }, 'check', /\/no\/kernel does not exist.*vm\.kernel/);
   await fails({ image: '/no/image' }, 'check', /\/no\/image does not exist.*vm\.image/);
 });
@@ -60,19 +56,12 @@ test('QEMU that ends at once, or says nothing sensible', limit, async () => {
   await fails({ hypervisorPath: babbles }, 'vmm', /did not come up: [\s\S]*not JSON/);
 });
 
-test('virtiofsd that ends at once, is something else, or refuses its arguments', limit, async () => {
-  const version = 'if (!strcmp(argv[1], "--version")) { puts("virtiofsd 1.13.2"); return 0; }';
-  const ends = program('vfsd-ends', `${version} fputs("no folder\\n", stderr); return 1;`);
-  await fails({ shared: shared(ends) }, 'virtiofsd', /virtiofsd died with code 1: [\s\S]*no folder/);
-  const other = program('vfsd-other', 'puts("hello");');
-  await fails({ shared: shared(other) }, 'virtiofsd', /does not look like virtiofsd/);
-  const daemon = stand.spec().shared?.daemonPath ?? '';
-  const extraArgs = ['--no-such-option'];
-  await fails(
-    { shared: { ...shared(daemon), extraArgs } },
-    'virtiofsd',
-    /virtiofsd died[\s\S]*no-such-option/,
-  );
+test('a file system daemon that ends at once, or finds no folder', limit, async () => {
+  const ends = program('files-ends', 'fputs("no folder\\n", stderr); return 1;');
+  await fails({ shared: shared(ends) }, 'files', /bulkhead-files died with code 1: [\s\S]*no folder/);
+  const file = join(stand.dir, 'a-file');
+  writeFileSync(file, '');
+  await fails({ shared: { ...shared(filesProgram()), dir: file } }, 'files', /Not a directory/);
 });
 
 test('a program of the wrong format', limit, async () => {

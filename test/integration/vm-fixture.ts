@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Connection, createClient } from 'ttrpc-ts';
-import { mountHelper } from '../../src/config/locate.ts';
+import { filesProgram, mountHelper } from '../../src/config/locate.ts';
 import { HealthService } from '../../src/gen/agent.ts';
 import { type Cgroup, createCgroup, vmCgroupPath } from '../../src/host/cgroup.ts';
 import { shareFolder } from '../../src/host/mounts.ts';
@@ -59,7 +59,7 @@ export async function createStand(): Promise<Stand> {
     accelerator: 'auto',
     hypervisorPath: '/usr/bin/qemu-system-x86_64',
     cgroup,
-    shared: { dir: sharedDir, daemonPath: installedVirtiofsd(), cache: 'auto', extraArgs: [] },
+    shared: { dir: sharedDir, program: filesProgram(), mostFiles: 16_384 },
     ...change,
   });
   return {
@@ -82,13 +82,6 @@ export async function createStand(): Promise<Stand> {
       rmSync(dir, { recursive: true });
     },
   };
-}
-
-/** The daemon that this machine's packages brought. */
-export function installedVirtiofsd(): string {
-  const found = ['/usr/libexec/virtiofsd', '/usr/lib/qemu/virtiofsd'].find((path) => existsSync(path));
-  assert.ok(found, "virtiofsd is not installed: run 'make deps'");
-  return found;
 }
 
 /** Asks the agent for its health, over the VM's channel, before the guest can have opened it. */

@@ -27,7 +27,7 @@ test('boots, answers over the agent channel, pauses, and leaves nothing when kil
   assert.equal(vm.pid, vm.processes[0]?.pid);
   assert.deepEqual(
     vm.processes.map((p) => p.name),
-    ['qemu', 'virtiofsd', 'qemu-jail', 'virtiofsd-jail'],
+    ['qemu', 'files', 'qemu-jail', 'files-jail'],
   );
   assertRunning(vm, stand.cgroup);
   const connection = await awaitAgent(vm);
@@ -82,18 +82,18 @@ test('a panic that does not end the VM has its time to be written, then the VM i
   await stand.assertEmpty(vm.processes);
 });
 
-test('the death of virtiofsd ends the VM and is named', limit, async () => {
+test('the death of the file system daemon ends the VM and is named', limit, async () => {
   const vm = await stand.start();
-  const [, virtiofsd] = vm.processes;
-  assert.ok(virtiofsd);
-  killRef(virtiofsd);
+  const [, files] = vm.processes;
+  assert.ok(files);
+  killRef(files);
   const exit = await within('end of the VM', 10_000, vm.exited);
-  assert.equal(exit.cause, 'virtiofsd-died');
-  assert.match(exit.reason, /virtiofsd died with signal SIGKILL/);
+  assert.equal(exit.cause, 'files-died');
+  assert.match(exit.reason, /bulkhead-files died with signal SIGKILL/);
   await stand.assertEmpty(vm.processes);
 });
 
-test('the death of QEMU is known at once and takes virtiofsd with it', limit, async () => {
+test('the death of QEMU is known at once and takes the file system daemon with it', limit, async () => {
   const vm = await stand.start();
   const start = performance.now();
   killRef({ pid: vm.pid, startTime: vm.processes[0]?.startTime ?? '' });
@@ -105,7 +105,7 @@ test('the death of QEMU is known at once and takes virtiofsd with it', limit, as
 });
 
 test('the death of a launcher takes its program and the VM with it', limit, async () => {
-  for (const name of ['qemu-jail', 'virtiofsd-jail']) {
+  for (const name of ['qemu-jail', 'files-jail']) {
     const vm = await stand.start();
     const launcher = vm.processes.find((one) => one.name === name);
     assert.ok(launcher && killRef(launcher));
@@ -157,7 +157,7 @@ test(
   },
 );
 
-test('a shim that is killed takes VMM and virtiofsd with it', limit, async () => {
+test('a shim that is killed takes VMM and file system daemon with it', limit, async () => {
   const script = `
     const { createStand } = await import(${JSON.stringify(join(repoRoot, 'test/integration/vm-fixture.ts'))});
     const stand = await createStand();

@@ -37,7 +37,7 @@ pub enum Kind {
     Character = 2,
 }
 
-/// Has the processes of a group open the allowed devices only. They may make nodes of any: virtiofsd does for a guest, and
+/// Has the processes of a group open the allowed devices only. They may make nodes of any: the file system daemon does for a guest, and
 /// nothing of the host's can be opened by them where it serves.
 pub fn attach(cgroup: &Path, allowed: &[Device]) -> io::Result<()> {
     let failed = |what: &str, e: io::Error| {

@@ -1,4 +1,4 @@
-//! Run by the shim: starts the VMM, or virtiofsd, where it can reach nothing but what it needs, and stays as its parent.
+//! Run by the shim: starts the VMM, or the file system daemon, where it can reach nothing but what it needs, and stays as its parent.
 //!
 //! The one argument is the request as JSON (`request.rs`). Descriptors from 3 on are the program's. The launcher writes the
 //! program's pid to `status_fd` once it is about to become the program, waits for its end and ends in the same way. The

@@ -23,14 +23,9 @@ fn filter(lists: &[&[libc::c_long]], prctl: &[i32]) -> Result<BpfProgram, seccom
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
         lists.iter().flat_map(|list| list.iter()).map(|number| (*number, Vec::new())).collect();
     // Threads, but no namespaces. The flags of clone3 are out of a filter's sight, so it is missing.
-    let no_namespaces = || {
-        let none = SeccompCmpOp::MaskedEq(NEW_NAMESPACES as u64);
-        SeccompRule::new(vec![SeccompCondition::new(0, SeccompCmpArgLen::Qword, none, 0)?])
-    };
-    rules.insert(libc::SYS_clone, vec![no_namespaces()?]);
-    if let Some(unshare) = rules.get_mut(&libc::SYS_unshare) {
-        *unshare = vec![no_namespaces()?];
-    }
+    let none = SeccompCmpOp::MaskedEq(NEW_NAMESPACES as u64);
+    let no_namespaces = SeccompRule::new(vec![SeccompCondition::new(0, SeccompCmpArgLen::Qword, none, 0)?])?;
+    rules.insert(libc::SYS_clone, vec![no_namespaces]);
     rules.insert(libc::SYS_prctl, equal(0, prctl)?);
     // Unix sockets at most: connections are made for the program.
     rules.insert(libc::SYS_socket, equal(0, &[libc::AF_UNIX])?);
@@ -74,15 +69,8 @@ const PRCTL: &[i32] = &[
     libc::PR_SET_DUMPABLE,
 ];
 
-/// How virtiofsd gives up capabilities.
-const PRCTL_FILES: &[i32] = &[
-    libc::PR_CAPBSET_DROP,
-    libc::PR_CAP_AMBIENT,
-    libc::PR_GET_SECUREBITS,
-    libc::PR_GET_KEEPCAPS,
-    libc::PR_SET_KEEPCAPS,
-    libc::PR_SET_PDEATHSIG,
-];
+/// How the file system daemon gives up capabilities.
+const PRCTL_FILES: &[i32] = &[libc::PR_CAPBSET_DROP, libc::PR_CAP_AMBIENT, libc::PR_GET_SECUREBITS];
 
 /// What only the VMM needs. QEMU 7.2 and 10 were seen to use these and the common ones with the devices of ours; some are
 /// from their sources, for the same on KVM. Not here, among others: execution of more than the VMM itself is left to QEMU's
@@ -101,20 +89,16 @@ const VMM: &[libc::c_long] = &[
     libc::SYS_timer_delete,
 ];
 
-/// What only virtiofsd needs: to change files, as other users, and to go into its share. It has a list of its own, which
-/// kills; QEMU's daemon has a thread that this does not cover. No `open_by_handle_at`: by it all of a file system can be
-/// reached, also what is not shared.
+/// What only the file system daemon needs: to change files, as other users, and to go into its share. No `open_by_handle_at`:
+/// by it all of a file system can be reached, also what is not shared.
 const FILES: &[libc::c_long] = &[
-    libc::SYS_accept,
     libc::SYS_accept4,
-    libc::SYS_listen,
     libc::SYS_capset,
     libc::SYS_chdir,
     libc::SYS_chroot,
     libc::SYS_fchdir,
     libc::SYS_fchmod,
     libc::SYS_fchmodat,
-    libc::SYS_fchown,
     libc::SYS_fchownat,
     libc::SYS_linkat,
     libc::SYS_mkdirat,
@@ -124,34 +108,18 @@ const FILES: &[libc::c_long] = &[
     libc::SYS_unlinkat,
     libc::SYS_utimensat,
     libc::SYS_getxattr,
-    libc::SYS_lgetxattr,
     libc::SYS_fgetxattr,
     libc::SYS_setxattr,
-    libc::SYS_lsetxattr,
     libc::SYS_fsetxattr,
     libc::SYS_listxattr,
-    libc::SYS_llistxattr,
     libc::SYS_flistxattr,
     libc::SYS_removexattr,
-    libc::SYS_lremovexattr,
     libc::SYS_fremovexattr,
-    libc::SYS_setfsgid,
-    libc::SYS_setfsuid,
-    libc::SYS_setgid,
     libc::SYS_setgroups,
     libc::SYS_setresgid,
     libc::SYS_setresuid,
-    libc::SYS_setuid,
     libc::SYS_syncfs,
-    libc::SYS_unshare,
     libc::SYS_openat2,
-    libc::SYS_sched_setattr,
-    libc::SYS_sched_getattr,
-    libc::SYS_sched_setscheduler,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_renameat,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_utimes,
 ];
 
 /// What both need.
@@ -348,6 +316,7 @@ mod tests {
             libc::SYS_umount2,
             libc::SYS_pivot_root,
             libc::SYS_setns,
+            libc::SYS_unshare,
             libc::SYS_process_vm_readv,
             libc::SYS_process_vm_writev,
             libc::SYS_kexec_load,
@@ -366,8 +335,7 @@ mod tests {
             }
             assert_eq!(errno(profile, libc::SYS_getpid), 0);
         }
-        for number in [libc::SYS_unshare, libc::SYS_chroot, libc::SYS_setresuid, libc::SYS_mknodat, libc::SYS_setxattr]
-        {
+        for number in [libc::SYS_chroot, libc::SYS_setresuid, libc::SYS_mknodat, libc::SYS_setxattr] {
             assert_eq!(errno(Profile::Vmm, number), libc::ENOSYS, "system call {number}");
         }
     }
@@ -375,8 +343,7 @@ mod tests {
     #[test]
     fn arguments_count_where_they_decide() {
         let namespaces = libc::c_long::from(libc::CLONE_NEWUSER);
-        assert_eq!(errno_of_first(Profile::Files, libc::SYS_unshare, libc::CLONE_FS.into()), 0);
-        assert_eq!(errno_of_first(Profile::Files, libc::SYS_unshare, namespaces), libc::ENOSYS);
+        assert_eq!(errno_of_first(Profile::Files, libc::SYS_clone, namespaces), libc::ENOSYS);
         assert_eq!(errno_of_first(Profile::Vmm, libc::SYS_clone, namespaces), libc::ENOSYS);
         assert_eq!(errno_of_first(Profile::Vmm, libc::SYS_socket, libc::AF_INET.into()), libc::ENOSYS);
         assert_eq!(errno_of_first(Profile::Vmm, libc::SYS_prctl, libc::PR_SET_MM.into()), libc::ENOSYS);

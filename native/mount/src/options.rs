@@ -5,7 +5,7 @@ use libc::c_ulong;
 use bulkhead_kernel::MountAttributes;
 
 pub const READ_ONLY: u64 = 0x01;
-/// nosuid, nodev, noexec: virtiofsd neither executes nor opens what it exports, and the guest's own mounts decide there.
+/// nosuid, nodev, noexec: the file system daemon neither executes nor opens what it exports, and the guest's own mounts decide there.
 pub const INERT: u64 = 0x02 | 0x04 | 0x08;
 const NO_ATIME: u64 = 0x10;
 const STRICT_ATIME: u64 = 0x20;

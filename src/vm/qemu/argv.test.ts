@@ -14,7 +14,7 @@ const spec: VmSpec = {
   kernelParams: '',
   accelerator: 'tcg',
   hypervisorPath: '/usr/bin/qemu',
-  shared: { dir: '/run/x/shared', daemonPath: '/d', cache: 'auto', extraArgs: [] },
+  shared: { dir: '/run/x/shared', program: '/d', mostFiles: 1000 },
 };
 const tcg = { accelerator: 'tcg', kernel: '/kernel' } as const;
 const kvm = { accelerator: 'kvm', kernel: '/kernel' } as const;

@@ -41,7 +41,7 @@ const KERNEL_PARAMS = [
 ].join(' ');
 
 /**
- * virtiofsd fills guest pages behind QEMU's back, and TCG of QEMU 8 and later may then run translations of what was
+ * The file system daemon fills guest pages behind QEMU's back, and TCG of QEMU 8 and later may then run translations of what was
  * there before (crashes of guest programs on Debian 13). Pages that the guest itself clears first are noticed.
  */
 const TCG_PARAMS = 'init_on_alloc=1';

@@ -2,10 +2,10 @@
 import { closeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { descriptorOf } from '../../host/descriptor.ts';
+import { type Share, startFiles } from '../files.ts';
 import { type Vm, VmError, type VmSpec } from '../hypervisor.ts';
 import { JAILED_KERNEL, vmmJail } from '../jail.ts';
 import { checkSpec } from '../preflight.ts';
-import { type Share, startVirtiofsd, virtiofsdFlavour } from '../virtiofsd.ts';
 import { VmChild } from '../vm-child.ts';
 import { qemuArgv } from './argv.ts';
 import { diskKind, openDisk } from './disk-file.ts';
@@ -35,14 +35,14 @@ export async function startQemu(spec: VmSpec, signal: AbortSignal, options: Qemu
     vmm = startStage('vmm', spec.hypervisorPath, () => startVmm(spec, accelerator, connection, signal));
     vmm.catch(() => undefined);
     // The daemon's error first: without it the VMM fails too.
-    const daemon = await startStage('virtiofsd', spec.shared?.daemonPath ?? '', async () => share?.daemon);
+    const daemon = await startStage('files', spec.shared?.program ?? '', async () => share?.daemon);
     const qemu = await vmm;
     // QEMU has an end of its own.
     share?.connection.destroy();
     throwIfAborted(signal);
     return await connect(spec, qemu, daemon, signal, options.startMs ?? DEFAULT_START_MS);
   } catch (error) {
-    // Last started first: without its peer, virtiofsd ends by itself.
+    // Last started first: without its peer, the daemon ends by itself.
     const qemu = await vmm?.catch(() => undefined);
     qemu?.kill();
     await qemu?.exited;
@@ -58,10 +58,7 @@ export async function startQemu(spec: VmSpec, signal: AbortSignal, options: Qemu
 async function startShare(spec: VmSpec, signal: AbortSignal): Promise<Share | undefined> {
   const { shared, dir, cgroup, oomScoreAdj } = spec;
   if (!shared) return undefined;
-  return startStage('virtiofsd', shared.daemonPath, async () => {
-    const flavour = await virtiofsdFlavour(shared.daemonPath, signal);
-    return startVirtiofsd({ shared, flavour, dir, cgroup, oomScoreAdj, signal });
-  });
+  return startStage('files', shared.program, () => startFiles({ shared, dir, cgroup, oomScoreAdj, signal }));
 }
 
 /** What the VMM may not open by itself is opened here and inherited. */
@@ -88,7 +85,7 @@ async function startVmm(
   }
 }
 
-async function startStage<T>(stage: 'vmm' | 'virtiofsd', path: string, start: () => Promise<T>): Promise<T> {
+async function startStage<T>(stage: 'vmm' | 'files', path: string, start: () => Promise<T>): Promise<T> {
   try {
     return await start();
   } catch (error) {
@@ -101,14 +98,14 @@ async function startStage<T>(stage: 'vmm' | 'virtiofsd', path: string, start: ()
 async function connect(
   spec: VmSpec,
   qemu: VmChild,
-  virtiofsd: VmChild | undefined,
+  files: VmChild | undefined,
   signal: AbortSignal,
   startMs: number,
 ): Promise<Vm> {
   const [qmpChannel, agent, console] = qemu.channels;
   if (!qmpChannel || !agent || !console) throw new VmError('vmm', 'the channels to QEMU could not be made');
   const qmp = new QmpClient(qmpChannel);
-  const vm = new QemuVm({ qemu, virtiofsd, qmp, agent, console, cgroup: spec.cgroup });
+  const vm = new QemuVm({ qemu, files, qmp, agent, console, cgroup: spec.cgroup });
   const failed = Promise.withResolvers<never>();
   const onAbort = () => failed.reject(abortError(signal));
   signal.addEventListener('abort', onAbort, { once: true });
@@ -136,7 +133,7 @@ async function explain(vm: QemuVm, error: unknown): Promise<VmError> {
   if (exit.cause === 'killed') {
     return new VmError('vmm', `QEMU did not come up: ${(error as Error).message}`, detail);
   }
-  const stage = exit.cause === 'virtiofsd-died' ? 'virtiofsd' : 'vmm';
+  const stage = exit.cause === 'files-died' ? 'files' : 'vmm';
   return new VmError(stage, `the VM ended while it started: ${exit.reason}`, { cause: error });
 }
 

@@ -4,6 +4,7 @@ import type { Cgroup } from '../../host/cgroup.ts';
 import { PacedReading } from '../../host/paced-reading.ts';
 import { isAlive } from '../../host/process.ts';
 import { ConsoleRing, PANIC } from '../console-ring.ts';
+import { onManyFiles } from '../files.ts';
 import { type Vm, VmError, type VmExit, type VmExitCause, type VmProcess } from '../hypervisor.ts';
 import { type ChildExit, describeExit, ended, type VmChild } from '../vm-child.ts';
 import { createHotPlug } from './hot-plug.ts';
@@ -11,7 +12,7 @@ import type { QmpClient, QmpEvent } from './qmp.ts';
 
 export interface QemuParts {
   readonly qemu: VmChild;
-  readonly virtiofsd: VmChild | undefined;
+  readonly files: VmChild | undefined;
   readonly qmp: QmpClient;
   readonly agent: Socket;
   readonly console: Socket;
@@ -22,15 +23,14 @@ export interface QemuParts {
 export const DEATH_MS = 3000;
 
 /**
- * virtiofsd ends by itself within some milliseconds of QEMU, and then reaps its own child; killed at once, it
- * would leave that to init.
+ * The file system daemon ends by itself within some milliseconds of QEMU.
  */
 export const SHARE_END_MS = 200;
 
 /** How long a guest that panics may take to write why and to reset itself. */
 const PANIC_MS = 3000;
 
-/** How long QEMU may take to be gone after it has closed its connection to virtiofsd. */
+/** How long QEMU may take to be gone after it has closed its connection to the file system daemon. */
 const QEMU_END_MS = 1000;
 
 const TAIL_LINES = 20;
@@ -57,10 +57,10 @@ export class QemuVm implements Vm {
   #oomKills = 0;
 
   constructor(parts: QemuParts) {
-    const { qemu, virtiofsd, qmp, agent } = parts;
+    const { qemu, files, qmp, agent } = parts;
     this.#parts = parts;
     this.pid = qemu.ref.pid;
-    const children = [qemu, ...(virtiofsd ? [virtiofsd] : [])];
+    const children = [qemu, ...(files ? [files] : [])];
     this.processes = [
       ...children.map(({ name, ref }) => ({ name, ...ref })),
       ...children.map(({ name, launcher }) => ({ name: `${name}-jail`, ...launcher })),
@@ -82,8 +82,12 @@ export class QemuVm implements Vm {
   }
 
   stderr(): string {
-    const { qemu, virtiofsd } = this.#parts;
-    return [qemu, virtiofsd].map((c) => c?.stderr() ?? '').join('');
+    const { qemu, files } = this.#parts;
+    return [qemu, files].map((c) => c?.stderr() ?? '').join('');
+  }
+
+  onManyFiles(listener: (again: boolean) => void): void {
+    if (this.#parts.files) onManyFiles(this.#parts.files, listener);
   }
 
   kill(): Promise<VmExit> {
@@ -124,15 +128,15 @@ export class QemuVm implements Vm {
 
   /** Either process's end is the end of the VM. */
   async #watch(): Promise<VmExit> {
-    const { qemu, virtiofsd, qmp, console } = this.#parts;
+    const { qemu, files, qmp, console } = this.#parts;
     const first = await Promise.race([
       qemu.exited.then(() => 'qemu' as const),
-      ...(virtiofsd ? [virtiofsd.exited.then(() => 'virtiofsd' as const)] : []),
+      ...(files ? [files.exited.then(() => 'files' as const)] : []),
     ]);
-    const alone = first === 'virtiofsd' && !this.#killed && (await this.#outlivesShare());
+    const alone = first === 'files' && !this.#killed && (await this.#outlivesShare());
     qemu.kill();
     const exit = await qemu.exited;
-    await virtiofsd?.end(SHARE_END_MS);
+    await files?.end(SHARE_END_MS);
     this.#oomKills = this.#parts.cgroup?.oomKills() ?? 0;
     await this.#clearCgroup();
     this.#consoleReading.free();
@@ -143,10 +147,10 @@ export class QemuVm implements Vm {
     return this.#describe(exit, alone || this.#shareFailed(exit));
   }
 
-  /** virtiofsd ends by itself, with code 0, when QEMU dies, and that can be seen before QEMU is gone. */
+  /** The daemon ends by itself, with code 0, when QEMU dies, and that can be seen before QEMU is gone. */
   async #outlivesShare(): Promise<boolean> {
-    const { qemu, virtiofsd } = this.#parts;
-    const exit = virtiofsd?.exit;
+    const { qemu, files } = this.#parts;
+    const exit = files?.exit;
     if (exit?.signal) return qemu.exit === undefined && isAlive(qemu.ref);
     const graceMs = exit?.code === 0 ? QEMU_END_MS : QEMU_END_MS / 10;
     let timer: NodeJS.Timeout | undefined;
@@ -158,27 +162,26 @@ export class QemuVm implements Vm {
     return qemu.exit === undefined;
   }
 
-  /** While the VM starts, QEMU gives up when virtiofsd does, and may be gone before that is seen. */
+  /** While the VM starts, QEMU gives up when the daemon does, and may be gone before that is seen. */
   #shareFailed(exit: ChildExit): boolean {
     const failed = (code: number | null | undefined) => typeof code === 'number' && code !== 0;
-    return !this.#killed && failed(exit.code) && failed(this.#parts.virtiofsd?.exit?.code);
+    return !this.#killed && failed(exit.code) && failed(this.#parts.files?.exit?.code);
   }
 
-  /** virtiofsd's sandbox has a second process; it dies with the first, this makes sure. */
   async #clearCgroup(): Promise<void> {
     // What cannot be killed is for `delete` to report; the VM itself is gone.
     await this.#parts.cgroup?.kill({ timeoutMs: DEATH_MS }).catch(() => undefined);
   }
 
   #describe(exit: ChildExit, shareDied: boolean): VmExit {
-    const { virtiofsd } = this.#parts;
+    const { files } = this.#parts;
     const base = { code: exit.code, signal: exit.signal };
-    if (shareDied && virtiofsd) {
-      const how = virtiofsd.exit ? describeExit(virtiofsd.exit) : 'an unknown end';
+    if (shareDied && files) {
+      const how = files.exit ? describeExit(files.exit) : 'an unknown end';
       return {
         ...base,
-        cause: 'virtiofsd-died',
-        reason: withTail(`virtiofsd died with ${how}`, virtiofsd.stderr()),
+        cause: 'files-died',
+        reason: withTail(`bulkhead-files died with ${how}`, files.stderr()),
       };
     }
     if (this.#killed && !this.#guestEnd) {

@@ -95,7 +95,7 @@ static int deep(const char *top, long levels) {
   return 0;
 }
 
-/** Lets virtiofsd close what it holds open for names that this kernel remembers. */
+/** Lets the file system daemon close what it holds open for names that this kernel remembers. */
 static void forget(void) {
   int file = open("/proc/sys/vm/drop_caches", O_WRONLY);
   if (file < 0 || write(file, "2", 1) != 1) perror("drop_caches");

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use serde_json::Value;
 use tokio::task::spawn_local;
 
-use super::{Container, Process, Reservation, sources};
+use super::{Container, Process, Reservation, sources, targets};
 use crate::agent::Agent;
 use crate::cgroup::Cgroup;
 use crate::r#gen::grpc::CreateContainerRequest;
@@ -55,6 +55,7 @@ async fn create_from(
     let pid_namespace = agent.pid_namespace(request.sandbox_pidns, spec)?;
     let owns_users = crate::agent::has_user_namespace(spec) && agent.mapped_namespaces().is_none();
     let fitted = agent.fit(spec, &request.container_id, pid_namespace.as_deref())?;
+    crate::device::open_all(spec);
     sources::check(spec)?;
     sources::protect_copies(spec, &request.storages);
     let opened = MAPPED_NET_SYSCTLS.map(|(key, value)| (key.to_owned(), value.to_owned()));
@@ -63,6 +64,7 @@ async fn create_from(
     }
     fs::create_dir_all(bundle).context(|| format!("make {}", bundle.display()))?;
     let _held = sources::hold(agent, spec, bundle)?;
+    targets::resolve(spec)?;
     fs::write(bundle.join("config.json"), spec.to_string()).context(|| "write config.json")?;
 
     let (streams, ends) = if fitted.terminal {

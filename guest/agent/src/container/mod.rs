@@ -5,6 +5,7 @@ mod exec;
 mod process;
 mod remove;
 mod sources;
+mod targets;
 
 pub use create::{create, start};
 pub use exec::exec;

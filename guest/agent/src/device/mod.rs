@@ -2,10 +2,12 @@
 
 mod pci;
 mod prepare;
+mod privileged;
 mod uevent;
 
 pub use pci::PciPath;
 pub use prepare::prepare;
+pub use privileged::open_all;
 
 use std::fs;
 use std::path::{Path, PathBuf};

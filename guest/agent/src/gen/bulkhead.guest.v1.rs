@@ -74,3 +74,9 @@ pub struct RefreshVolumeRequest {
     #[prost(string, tag = "1")]
     pub mount_point: ::prost::alloc::string::String,
 }
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ForgetFilesRequest {
+    /// Those too of which it has read content.
+    #[prost(bool, tag = "1")]
+    pub with_content: bool,
+}

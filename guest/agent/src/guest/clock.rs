@@ -4,14 +4,35 @@ use std::fs::OpenOptions;
 use std::os::fd::AsRawFd;
 
 use nix::errno::Errno;
+use nix::time::{ClockId, clock_gettime};
 
 use crate::ttrpc::{Context, Result, Status};
 
-/// Sets the clock.
-pub fn set_time(seconds: i64, microseconds: i64) -> Result<()> {
+/// Programs would rather have a clock that is this much ahead run slower for a while than go back.
+const MAX_SLOWED_US: i64 = 1_000_000;
+
+/// Sets the clock. While it `is_in_use` it does not go back by a second or less: the kernel slows it down by 0.5 ms each
+/// second instead, until it is right.
+pub fn set_time(seconds: i64, microseconds: i64, is_in_use: bool) -> Result<()> {
+    let now = clock_gettime(ClockId::CLOCK_REALTIME).context(|| "read the clock")?;
+    let ahead = (now.tv_sec() - seconds).saturating_mul(1_000_000).saturating_add(now.tv_nsec() / 1000 - microseconds);
+    if is_in_use && (1..=MAX_SLOWED_US).contains(&ahead) {
+        return slow_down(ahead);
+    }
     let time = libc::timeval { tv_sec: seconds, tv_usec: microseconds };
     // SAFETY: reads one timeval; no time zone.
     Errno::result(unsafe { libc::settimeofday(&time, std::ptr::null()) }).context(|| "set the clock")?;
+    Ok(())
+}
+
+/// Replaces what an earlier call has left to be done.
+fn slow_down(microseconds: i64) -> Result<()> {
+    // SAFETY: a structure of numbers.
+    let mut change: libc::timex = unsafe { std::mem::zeroed() };
+    change.modes = libc::ADJ_OFFSET_SINGLESHOT;
+    change.offset = -microseconds;
+    // SAFETY: reads and fills in the structure.
+    Errno::result(unsafe { libc::adjtimex(&mut change) }).context(|| "slow the clock down")?;
     Ok(())
 }
 

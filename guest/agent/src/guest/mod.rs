@@ -2,12 +2,14 @@
 
 mod clock;
 mod details;
+mod files;
 mod hotplug;
 mod metrics;
 mod volume;
 
 pub use clock::{reseed, set_time};
 pub use details::details;
+pub use files::forget_files;
 pub use hotplug::{online, probe_memory};
 pub use metrics::metrics;
 pub use volume::volume_stats;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::{Found, complete, empty, now, wait};
 use crate::agent::Agent;
 use crate::r#gen::guest as pb;
+use crate::guest;
 use crate::ttrpc::Reply;
 
 pub(super) fn find(agent: &Rc<Agent>, method: &str, payload: &Bytes) -> Found {
@@ -38,6 +39,12 @@ pub(super) fn find(agent: &Rc<Agent>, method: &str, payload: &Bytes) -> Found {
         }),
         "RefreshVolume" => {
             now(payload, move |r: pb::RefreshVolumeRequest| empty(agent.storages.refresh(&r.mount_point)))
+        }
+        "ForgetFiles" => {
+            complete(
+                payload,
+                |r: pb::ForgetFilesRequest| async move { empty(guest::forget_files(r.with_content).await) },
+            )
         }
         "ReleaseOutput" => now(payload, move |r: pb::ReleaseOutputRequest| {
             if let Ok(process) = agent.containers.get(&r.container_id).and_then(|c| c.process(&r.exec_id)) {

@@ -43,7 +43,9 @@ fn find_machine(agent: Rc<Agent>, method: &str, payload: &Bytes) -> Found {
         "GetMetrics" => now(payload, move |_: pb::GetMetricsRequest| {
             Ok(Reply::message(&pb::Metrics { metrics: guest::metrics(agent.containers.all().len()) }))
         }),
-        "SetGuestDateTime" => now(payload, move |r: pb::SetGuestDateTimeRequest| empty(guest::set_time(r.sec, r.usec))),
+        "SetGuestDateTime" => now(payload, move |r: pb::SetGuestDateTimeRequest| {
+            empty(guest::set_time(r.sec, r.usec, !agent.containers.all().is_empty()))
+        }),
         "ReseedRandomDev" => now(payload, move |r: pb::ReseedRandomDevRequest| empty(guest::reseed(&r.data))),
         "OnlineCPUMem" => complete(payload, |r: pb::OnlineCpuMemRequest| async move { empty(guest::online(&r).await) }),
         "MemHotplugByProbe" => now(payload, move |r: pb::MemHotplugByProbeRequest| empty(guest::probe_memory(&r))),

@@ -364,10 +364,24 @@ pub fn the_machine_answers(guest: &Guest) {
     assert!(details.mem_block_size_bytes >= 1 << 20);
     assert!(details.agent_details.unwrap().init_daemon);
     guest.call::<()>("ReseedRandomDev", &ReseedRandomDevRequest { data: vec![7; 512].into() }).unwrap();
-    guest.call::<()>("SetGuestDateTime", &SetGuestDateTimeRequest { sec: 2_000_000_000, usec: 5 }).unwrap();
-    guest.run("date", "date +%s");
-    assert!(guest.stdout("date", "").starts_with("20000000"));
-    guest.remove("date").unwrap();
+    let set_clock = |sec, usec| {
+        guest.call::<()>("SetGuestDateTime", &SetGuestDateTimeRequest { sec, usec }).unwrap();
+    };
+    let date = |id: &str| {
+        guest.run(id, "date +%s");
+        guest.stdout(id, "")
+    };
+    set_clock(2_000_000_000, 5);
+    assert!(date("date").starts_with("20000000"));
+    // While there is a container it goes back only when it is far ahead.
+    set_clock(2_000_000_100, 0);
+    set_clock(2_000_000_099, 500_000);
+    assert!(date("ahead").starts_with("20000001"));
+    set_clock(2_000_000_050, 0);
+    assert!(date("back").starts_with("20000000"));
+    for id in ["date", "ahead", "back"] {
+        guest.remove(id).unwrap();
+    }
     guest.call::<()>("OnlineCPUMem", &OnlineCpuMemRequest { nb_cpus: 1, ..Default::default() }).unwrap();
     let rules = guest.call::<GetIpTablesResponse>("GetIPTables", &GetIpTablesRequest::default());
     assert!(rules.is_ok() || rules.unwrap_err().code == 12);

@@ -1,0 +1,42 @@
+/**
+ * Files that the guest remembers and the host has to hold as long: when the file system daemon says that they are many, the
+ * guest is asked to forget. One that does not gets ENFILE, from the daemon.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf } from './errors.ts';
+
+/** Between two questions, whatever the daemon says: what it says meanwhile it says again when it still holds. */
+const PAUSE_MS = 100;
+
+type Ask = (withContent: boolean) => Promise<void>;
+type Log = (message: string, fields: Record<string, unknown>) => void;
+
+export class HeldFiles {
+  readonly #ask: Ask;
+  readonly #log: Log;
+  #isAsking = false;
+  #hasFailed = false;
+
+  /**
+   * @param ask asks the guest; rejects when it cannot.
+   * @param log for the first time that it could not.
+   */
+  constructor(ask: Ask, log: Log) {
+    this.#ask = ask;
+    this.#log = log;
+  }
+
+  /** @param again the guest was asked before: content that it has read keeps files from being forgotten. */
+  async tooMany(again: boolean): Promise<void> {
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    try {
+      await this.#ask(again);
+    } catch (error) {
+      if (!this.#hasFailed) this.#log('the guest does not forget files', { error: messageOf(error) });
+      this.#hasFailed = true;
+    }
+    await sleep(PAUSE_MS, undefined, { ref: false });
+    this.#isAsking = false;
+  }
+}
