@@ -10,12 +10,15 @@ import { chooseAccelerator, kvmFacts } from '../host/kvm.ts';
 import { processRef } from '../host/process.ts';
 import { sizeVm, type VmSize } from '../oci/sizing.ts';
 import { type HostLimits, planHostLimits } from '../vm/host-limits.ts';
-import type { Vm } from '../vm/hypervisor.ts';
+import type { DiskSpec, Vm } from '../vm/hypervisor.ts';
 import { dnsOf } from '../vm/network/resolv-conf.ts';
 import { startQemu } from '../vm/qemu/qemu.ts';
+import { bootDisks } from './disks.ts';
 import { SandboxNetwork } from './network.ts';
 import { firstOomScore } from './oom-score.ts';
 import { type PreparedContainer, prepareContainer } from './prepare.ts';
+import { rootOf } from './root/prepare-root.ts';
+import type { RootPlan } from './root/root-parts.ts';
 import type { CreateContainer, SandboxContext } from './sandbox.ts';
 import { Share } from './share.ts';
 import { removeSandboxDir, SandboxState } from './state.ts';
@@ -30,6 +33,10 @@ export interface BootedVm {
   readonly share: Share;
   readonly network: SandboxNetwork;
   readonly first: PreparedContainer;
+  /** Of the first container. */
+  readonly root: RootPlan;
+  /** Plugged in at boot. */
+  readonly disks: readonly DiskSpec[];
   readonly state: SandboxState;
   /** Undoes everything of the host. */
   readonly resources: AsyncDisposableStack;
@@ -91,7 +98,10 @@ export async function bootVm(
     await cgroup.remove({ timeoutMs: TEARDOWN_MS });
   });
   // Beside the network, which takes longer.
-  const sharing = Share.create(state.dir, first.id);
+  const root = rootOf(first, config.rootfs);
+  const providing = bootDisks(root, signal);
+  providing.catch(() => undefined); // awaited below
+  const sharing = Share.create(state.dir);
   sharing.catch(() => undefined); // awaited below
   stack.defer(async () => {
     const share = await sharing.catch(() => undefined);
@@ -105,6 +115,7 @@ export async function bootVm(
   );
   stack.defer(() => network.end());
   const share = await sharing;
+  const disks = await providing;
   const vm = await startQemu(
     {
       id: first.id,
@@ -125,6 +136,7 @@ export async function bootVm(
         cache: config.sharedFs.cache,
         extraArgs: config.sharedFs.extraArgs,
       },
+      disks,
       ...network.vmSpec,
     },
     signal,
@@ -136,7 +148,12 @@ export async function bootVm(
   const vmmStarted = performance.now();
   await joined;
   // While the kernel boots: the container's mounts and streams.
-  const preparing = prepareContainer(context, share, first, config.sharedFs);
+  const preparing = prepareContainer(context, share, first, {
+    root,
+    diskEmptyDir: config.sharedFs.diskEmptyDir,
+    diskSizeMib: config.rootfs.diskSizeMib,
+    sandboxRoot: root.guestPath,
+  });
   stack.defer(() =>
     preparing.then(
       (container) => container.undo(),
@@ -174,6 +191,8 @@ export async function bootVm(
     share,
     network,
     state,
+    root,
+    disks,
     first: { ...prepared, begin: agentReady },
     resources: stack.move(),
   };

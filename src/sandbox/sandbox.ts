@@ -21,6 +21,7 @@ import { OomReports } from './oom-reports.ts';
 import { firstOomScore, OomScore } from './oom-score.ts';
 import { type PreparedContainer, prepareContainer } from './prepare.ts';
 import { Process, type ProcessIo, type StdioPaths } from './process.ts';
+import { rootOf } from './root/prepare-root.ts';
 import type { RootfsMount, TaskEvent } from './task-event.ts';
 import { WatchedFolders } from './watched-folders.ts';
 
@@ -77,7 +78,7 @@ export class Sandbox {
     this.config = request.config;
     this.#context = context;
     this.#booted = booted;
-    this.#disks = new Disks(booted.vm.devices);
+    this.#disks = new Disks(booted.vm.devices, booted.disks);
     this.#oomScore = new OomScore(firstOomScore(request.first.spec, request.pod), (score) => {
       const problems = booted.cgroup.procs().flatMap((pid) => setOomScore(pid, score) ?? []);
       if (problems.length > 0) context.log('debug', 'oom_score_adj', { problems });
@@ -150,9 +151,13 @@ export class Sandbox {
     }
   }
 
-  #prepare(request: CreateContainer): Promise<PreparedContainer> {
+  async #prepare(request: CreateContainer): Promise<PreparedContainer> {
+    const { rootfs, sharedFs } = this.config;
     return prepareContainer(this.#context, this.#booted.share, request, {
-      diskEmptyDir: this.config.sharedFs.diskEmptyDir,
+      root: rootOf(request, rootfs),
+      diskEmptyDir: sharedFs.diskEmptyDir,
+      diskSizeMib: rootfs.diskSizeMib,
+      sandboxRoot: this.#booted.root.guestPath,
       containerOf: (pid) => this.containers.find((one) => one.pid === pid && pid !== this.pid)?.id,
     });
   }
@@ -172,8 +177,9 @@ export class Sandbox {
   async #add(prepared: PreparedContainer, pid: number, signal: AbortSignal): Promise<void> {
     const { request, plan, io, begin } = prepared;
     const { id, bundle, rootfs, paths } = request;
-    const { spec, storages, sandboxPidns } = plan;
+    const { spec, sandboxPidns } = plan;
     const devices = await this.#disks.use(id, plan.disks);
+    const storages = await this.#disks.storages(id, plan.storages, signal);
     await this.#runHooks('create', request);
     await this.agent.createContainer(id, { spec, devices, storages, sandboxPidns });
     if (this.#gone !== undefined) throw this.#goneError();
@@ -219,6 +225,16 @@ export class Sandbox {
 
   #removeInGuest(id: string): Promise<void> {
     return this.agent.removeContainer(id, this.config.timeouts.stopMs);
+  }
+
+  /** What a container has written to its disks is in the guest's memory until it is removed there. */
+  async #writeOut(id: string): Promise<void> {
+    await this.#removeInGuest(id).catch((error: unknown) => {
+      this.#context.log('warn', 'what the container wrote last may be lost', {
+        container: id,
+        error: messageOf(error),
+      });
+    });
   }
 
   async #release(id: string): Promise<void> {
@@ -340,7 +356,9 @@ export class Sandbox {
       afterStart: () => hooks('poststart'),
       // Nothing can run any more in the VM of a plain container: its pid and memory do not wait for the Delete.
       beforeExit: async () => {
-        if (!this.#isPod && this.#gone === undefined) await this.end('its container has exited');
+        if (this.#isPod || this.#gone !== undefined) return;
+        if (this.#booted.root.mode === 'disk') await this.#writeOut(id);
+        await this.end('its container has exited');
       },
       afterDelete: () => hooks('poststop'),
       giveUp: (reason) => this.#giveUp(reason),
