@@ -26,7 +26,7 @@ export function hostView({ diskEmptyDir, diskSizeMib, localDir, containerOf }: G
       // As the kernel packs them (makedev(3)).
       return { major: (rdev >>> 8) & 0xfff, minor: (rdev & 0xff) | ((rdev >>> 12) & 0xfff00) };
     },
-    volumeContent: (path) => contentOf(path, VOLUME_DISK),
+    volumeContent: (path) => contentOf(path, VOLUME_DISK, MAX_SUB_PATHS),
     containerOf: (pid) => containerOf?.(pid),
     fileKind(path) {
       const stat = statSync(path, { throwIfNoEntry: false });
@@ -47,11 +47,22 @@ export const rootView: RootView = {
   },
 };
 
-function contentOf(folder: string, disk: string): FolderContent {
+/** How deep the empty folders may be that the kubelet makes for a subPath before a container is there. */
+const MAX_SUB_PATHS = 8;
+
+function contentOf(folder: string, disk: string, depth = 0): FolderContent {
   if (lstatSync(join(folder, disk), { throwIfNoEntry: false }) !== undefined) return 'disk';
+  return holdsOnlyFolders(folder, depth) ? 'empty' : 'files';
+}
+
+function holdsOnlyFolders(folder: string, depth: number): boolean {
   const entries = opendirSync(folder);
   try {
-    return entries.readSync() === null ? 'empty' : 'files';
+    for (let entry = entries.readSync(); entry !== null; entry = entries.readSync()) {
+      if (depth === 0 || !entry.isDirectory() || !holdsOnlyFolders(join(folder, entry.name), depth - 1))
+        return false;
+    }
+    return true;
   } finally {
     entries.closeSync();
   }
