@@ -13,6 +13,7 @@ import { type HostLimits, planHostLimits } from '../vm/host-limits.ts';
 import type { DiskSpec, Vm } from '../vm/hypervisor.ts';
 import { dnsOf } from '../vm/network/resolv-conf.ts';
 import { startQemu } from '../vm/qemu/qemu.ts';
+import { explainPlug } from './disk-errors.ts';
 import { bootDisks } from './disks.ts';
 import { SandboxNetwork } from './network.ts';
 import { firstOomScore } from './oom-score.ts';
@@ -140,7 +141,9 @@ export async function bootVm(
       ...network.vmSpec,
     },
     signal,
-  );
+  ).catch((error: unknown) => {
+    throw explainPlug(error, disks);
+  });
   stack.defer(async () => {
     await vm.kill();
   });

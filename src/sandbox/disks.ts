@@ -1,5 +1,6 @@
 /** Disks that containers of a sandbox have: plugged into the VM once, while somebody uses them. */
 import type { DiskSpec, HotPlug } from '../vm/hypervisor.ts';
+import { explainPlug } from './disk-errors.ts';
 import { provideDisk } from './disk-image.ts';
 import type { DiskFile, GuestStorage } from './guest-storage.ts';
 import type { RootPlan } from './root/root-parts.ts';
@@ -115,7 +116,10 @@ export class Disks {
     let disk = this.#disks.get(key);
     if (disk === undefined) {
       disk = { serial: `bulkhead-disk-${++this.#count}`, users: new Set() };
-      await this.#plug.addDisk({ serial: disk.serial, path, readOnly, isOwn: make !== undefined });
+      const spec = { serial: disk.serial, path, readOnly, isOwn: make !== undefined };
+      await this.#plug.addDisk(spec).catch((error: unknown) => {
+        throw explainPlug(error, [spec]);
+      });
       this.#disks.set(key, disk);
     }
     disk.users.add(containerId);

@@ -14,6 +14,7 @@ import type { Spec } from '../oci/spec.ts';
 import type { VmExit } from '../vm/hypervisor.ts';
 import { type BootedVm, type BootRequest, bootVm } from './boot.ts';
 import { Container, type ContainerContext } from './container.ts';
+import { explainMount } from './disk-errors.ts';
 import { Disks } from './disks.ts';
 import { messageOf, ShimError } from './errors.ts';
 import { type HookStage, hasHooks, runHooks } from './hooks.ts';
@@ -181,7 +182,11 @@ export class Sandbox {
     const devices = await this.#disks.use(id, plan.disks);
     const storages = await this.#disks.storages(id, plan.storages, signal);
     await this.#runHooks('create', request);
-    await this.agent.createContainer(id, { spec, devices, storages, sandboxPidns });
+    await this.agent
+      .createContainer(id, { spec, devices, storages, sandboxPidns })
+      .catch((error: unknown) => {
+        throw explainMount(error, plan.storages);
+      });
     if (this.#gone !== undefined) throw this.#goneError();
     // Whoever asked is gone, and nobody else knows of a container that could be ended.
     signal.throwIfAborted();
