@@ -41,7 +41,14 @@ export function explain(id: string, spec: Spec, config: Config): string[] {
     lines.push('', 'VM', ...because(vmReasons(spec, config.vm)));
     lines.push('', `network: ${network.t}`, ...because(network.reasons));
   }
-  const mounts = classifyMounts(spec.mounts ?? [], hostView(config.sharedFs));
+  const mounts = classifyMounts(
+    spec.mounts ?? [],
+    hostView({
+      diskEmptyDir: config.sharedFs.diskEmptyDir,
+      diskSizeMib: config.rootfs.diskSizeMib,
+      localDir: '',
+    }),
+  );
   lines.push('', 'mounts');
   for (const { mount, kind, readOnly, reason } of mounts) {
     lines.push(`  ${mount.destination.padEnd(32)} ${kind}${readOnly ? ', read-only' : ''}: ${reason}`);

@@ -66,7 +66,7 @@ test('errors name file, line, key, problem and a suggestion', async () => {
     ['[vm]\nboot_ms = 1', 2, 'vm.boot_ms', /it belongs into \[timeouts\]/],
     ['\n[vms]\nx = 1', 2, 'vms', /did you mean \[vm\]\?/],
     ['level = "info"', 1, 'level', /it belongs into \[log\]/],
-    ['[runtime]', 1, 'runtime', /known are vm, shared_fs, annotations, log, timeouts/],
+    ['[runtime]', 1, 'runtime', /known are vm, shared_fs, rootfs, annotations, log, timeouts/],
     ['[vm]\nzzzzzzzzzzzz = 1', 2, 'vm.zzzzzzzzzzzz', /\[vm\] has hypervisor, path/],
     ['vm = 3', 1, 'vm', /must be a table/],
     ['[vm]\ndefault_vcpus = "2"', 2, 'vm.default_vcpus', /whole number from 1 to 240, not "2"/],

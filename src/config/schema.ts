@@ -23,8 +23,14 @@ export interface Config {
     readonly uidCount: number;
   };
   readonly sharedFs: {
-    /** Where disk-backed emptyDirs are: the kubelet's folder, shared, or a folder that the guest makes. */
-    readonly diskEmptyDir: 'share' | 'local';
+    /** Where disk-backed emptyDirs are: the kubelet's folder, shared, or a folder that the guest makes, or a disk. */
+    readonly diskEmptyDir: 'share' | 'local' | 'disk';
+  };
+  readonly rootfs: {
+    /** Where what a container writes into its root is: in the snapshot's folder, shared, or on a disk in that folder. */
+    readonly mode: 'shared' | 'disk';
+    /** Of new disks, for roots and emptyDirs; they are sparse. */
+    readonly diskSizeMib: number;
   };
   readonly annotations: {
     /** Keys (as in the file, `table.key`) that a pod may override by annotation. */
@@ -88,10 +94,12 @@ export const KEYS: readonly Key[] = [
   {
     table: 'shared_fs',
     name: 'disk_empty_dir',
-    kind: choice('share', 'local'),
+    kind: choice('share', 'local', 'disk'),
     fallback: 'share',
     ...perPod,
   },
+  { table: 'rootfs', name: 'mode', kind: choice('shared', 'disk'), fallback: 'shared', ...perPod },
+  { table: 'rootfs', name: 'disk_size_mib', kind: integer(256, 16_777_216), fallback: 65_536, ...perPod },
   { table: 'annotations', name: 'allow', kind: { t: 'keys' }, fallback: [], ...fixed },
   {
     table: 'log',

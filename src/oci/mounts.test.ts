@@ -27,11 +27,17 @@ function entry(mountPoint: string, fileSystem: string, more: Partial<MountTableE
 interface Given {
   readonly file?: FileKind | undefined;
   readonly table?: readonly MountTableEntry[];
-  readonly diskEmptyDir?: 'share' | 'local';
+  readonly diskEmptyDir?: HostView['diskEmptyDir'];
+  readonly content?: ReturnType<HostView['volumeContent']>;
 }
 
-function view({ file = 'dir', table = [], diskEmptyDir = 'share' }: Given): HostView {
-  return { diskEmptyDir, fileKind: () => file, mountTable: [entry('/', 'ext4 rw'), ...table] };
+function view({ file = 'dir', table = [], diskEmptyDir = 'share', content = 'empty' }: Given): HostView {
+  return {
+    diskEmptyDir,
+    volumeContent: () => content,
+    fileKind: () => file,
+    mountTable: [entry('/', 'ext4 rw'), ...table],
+  };
 }
 
 function classify(mount: Partial<Mount>, given: Given = {}): ClassifiedMount {

@@ -12,6 +12,7 @@ import type { Mount } from './spec.ts';
  * - `ephemeral`: memory-backed emptyDir, one tmpfs in the guest for the pod
  * - `disk`: disk-backed emptyDir, shared from the host
  * - `local`: disk-backed emptyDir, a folder that the guest makes on the sandbox's own root file system
+ * - `volume-disk`: disk-backed emptyDir, on a disk of its own whose file is in the kubelet's folder
  * - `hugetlb`: emptyDir of huge pages, made in the guest
  * - `block-device`: given to the VM as a disk
  * - `device`: a character device that the guest has of its own
@@ -26,6 +27,7 @@ export type MountKind =
   | 'ephemeral'
   | 'disk'
   | 'local'
+  | 'volume-disk'
   | 'hugetlb'
   | 'block-device'
   | 'device'
@@ -76,9 +78,13 @@ export interface HostView {
   readonly mountTable: readonly MountTableEntry[];
   /** What lies at a path, after following links; undefined: nothing. */
   fileKind(path: string): FileKind | undefined;
-  /** Whether disk-backed emptyDirs are shared from the host or live on the guest's disk. */
-  readonly diskEmptyDir: 'share' | 'local';
+  /** Whether disk-backed emptyDirs are shared from the host, live on the guest's disk or have one of their own. */
+  readonly diskEmptyDir: 'share' | 'local' | 'disk';
+  /** What is in an emptyDir's own folder: the disk that was made for it, other files, or nothing. */
+  volumeContent(path: string): FolderContent;
 }
+
+export type FolderContent = 'empty' | 'disk' | 'files';
 
 type Verdict = Omit<ClassifiedMount, 'index' | 'mount' | 'readOnly'>;
 
@@ -281,6 +287,11 @@ function classifyEmptyDir(source: string, volume: EmptyDir, host: HostView): Ver
   }
   const reason = `${source} ${part} a disk-backed emptyDir`;
   if (host.diskEmptyDir === 'local') return { kind: 'local', reason, volume };
+  const content = host.volumeContent(volume.path);
+  // Once it is somewhere it stays there, whatever the configuration says by now.
+  if (content === 'disk' || (content === 'empty' && host.diskEmptyDir === 'disk')) {
+    return { kind: 'volume-disk', reason: `${reason}, on a disk of its own`, volume };
+  }
   // A folder of it stays the kubelet's own mount: links in the volume must not lead out of it.
   if (volume.subPath !== '') return { kind: 'dir-bind', reason: `${reason}, shared from the host` };
   return { kind: 'disk', reason: `${reason}, shared from the host`, volume };

@@ -11,13 +11,17 @@ import { chooseAccelerator, kvmFacts } from '../host/kvm.ts';
 import { processRef } from '../host/process.ts';
 import { sizeVm, type VmSize } from '../oci/sizing.ts';
 import { type HostLimits, planHostLimits } from '../vm/host-limits.ts';
-import type { Vm } from '../vm/hypervisor.ts';
+import type { DiskSpec, Vm } from '../vm/hypervisor.ts';
 import { dnsOf } from '../vm/network/resolv-conf.ts';
 import { startQemu } from '../vm/qemu/qemu.ts';
+import { explainPlug } from './disk-errors.ts';
+import { bootDisks } from './disks.ts';
 import { keepGuestClock, setGuestClock } from './guest-clock.ts';
 import { SandboxNetwork } from './network.ts';
 import { firstOomScore } from './oom-score.ts';
 import { type PreparedContainer, prepareContainer } from './prepare.ts';
+import { rootOf } from './root/prepare-root.ts';
+import type { RootPlan } from './root/root-parts.ts';
 import type { CreateContainer, SandboxContext } from './sandbox.ts';
 import { Share } from './share.ts';
 import { removeSandboxDir, SandboxState } from './state.ts';
@@ -32,6 +36,10 @@ export interface BootedVm {
   readonly share: Share;
   readonly network: SandboxNetwork;
   readonly first: PreparedContainer;
+  /** Of the first container. */
+  readonly root: RootPlan;
+  /** Plugged in at boot. */
+  readonly disks: readonly DiskSpec[];
   readonly state: SandboxState;
   /** Undoes everything of the host. */
   readonly resources: AsyncDisposableStack;
@@ -93,7 +101,10 @@ export async function bootVm(
     await cgroup.remove({ timeoutMs: TEARDOWN_MS });
   });
   // Beside the network, which takes longer.
-  const sharing = Share.create(state.dir, first.id);
+  const root = rootOf(first, config.rootfs);
+  const providing = bootDisks(root, signal);
+  providing.catch(() => undefined); // awaited below
+  const sharing = Share.create(state.dir);
   sharing.catch(() => undefined); // awaited below
   stack.defer(async () => {
     const share = await sharing.catch(() => undefined);
@@ -107,6 +118,7 @@ export async function bootVm(
   );
   stack.defer(() => network.end());
   const share = await sharing;
+  const disks = await providing;
   const vm = await startQemu(
     {
       id: first.id,
@@ -126,10 +138,13 @@ export async function bootVm(
         program: filesProgram(),
         mostFiles: limits.files,
       },
+      disks,
       ...network.vmSpec,
     },
     signal,
-  );
+  ).catch((error: unknown) => {
+    throw explainPlug(error, disks);
+  });
   stack.defer(async () => {
     await vm.kill();
   });
@@ -137,7 +152,12 @@ export async function bootVm(
   const vmmStarted = performance.now();
   await joined;
   // While the kernel boots: the container's mounts and streams.
-  const preparing = prepareContainer(context, share, first, config.sharedFs);
+  const preparing = prepareContainer(context, share, first, {
+    root,
+    diskEmptyDir: config.sharedFs.diskEmptyDir,
+    diskSizeMib: config.rootfs.diskSizeMib,
+    sandboxRoot: root.guestPath,
+  });
   stack.defer(() =>
     preparing.then(
       (container) => container.undo(),
@@ -178,6 +198,8 @@ export async function bootVm(
     share,
     network,
     state,
+    root,
+    disks,
     first: { ...prepared, begin: agentReady },
     resources: stack.move(),
   };

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Mount, Namespace, Spec } from '../oci/spec.ts';
 import { type PlanView, planContainer } from './container-plan.ts';
+import type { RootPlan } from './root/root-parts.ts';
 import { Share } from './share.ts';
 
 let dir: string;
@@ -13,7 +14,7 @@ before(async () => {
   dir = mkdtempSync(join(tmpdir(), 'bulkhead-plan-'));
   for (const name of ['data', 'other']) mkdirSync(join(dir, name));
   writeFileSync(join(dir, 'data', 'file'), 'x');
-  share = await Share.create(dir, 'pod');
+  share = await Share.create(dir);
 });
 after(async () => {
   await share.close();
@@ -26,6 +27,9 @@ function view(more: Partial<PlanView> = {}): PlanView {
   const tmpfs = { type: 'tmpfs', superOptions: ['size=4096k'], device: '0:9' };
   return {
     diskEmptyDir: 'share',
+    volumeContent: () => 'empty',
+    localDir: '/shared/pod/rootfs/local',
+    diskSizeMib: 300,
     fileKind: () => 'dir',
     mountTable: [{ ...tmpfs, mountPoint: emptyDir, root: '/', options: ['rw', 'nosuid'] }],
     ownership: () => ({ mode: 0o2777, gid: 7 }),
@@ -43,8 +47,12 @@ function plan(id: string, mounts: readonly Mount[], namespaces: readonly Namespa
     mounts,
     linux: { namespaces },
   };
-  return planContainer({ id, bundle: dir, spec, rootfs: [] }, share, seen);
+  return planContainer({ id, bundle: dir, spec, root }, share, seen);
 }
+
+const root: RootPlan = {
+  ...{ mode: 'shared', host: [], storages: [], guestPath: '/shared/a/rootfs', reason: '' },
+};
 
 const bind = (source: string, options: readonly string[] = ['rbind']): Mount => ({
   ...{ destination: '/x', type: 'bind', source },
@@ -127,7 +135,7 @@ test('block devices: listed and bound ones are disks; all of the host, for a pri
     linux: linux!,
   });
   const disksOf = (given: Spec, seen = view()) =>
-    planContainer({ id: 'a', bundle: dir, spec: given, rootfs: [] }, share, seen);
+    planContainer({ id: 'a', bundle: dir, spec: given, root }, share, seen);
   const devices = [
     { path: '/dev/xvda', type: 'b', major: 7, minor: 1 },
     { path: '/dev/null', type: 'c', major: 1, minor: 3 },

@@ -2,7 +2,7 @@
  * Plans a container before anything is made of it: what the host mounts into the share, what the guest mounts, and
  * the spec as it is true in the guest. Nothing here changes the host.
  */
-import { isAbsolute, join, posix } from 'node:path';
+import { join, posix } from 'node:path';
 import { idMapOptions } from '../host/id-map.ts';
 import type { MountEntry } from '../host/mounts.ts';
 import { type ClassifiedMount, classifyMounts, type HostView, isRecursivelyReadOnly } from '../oci/mounts.ts';
@@ -10,9 +10,15 @@ import { type Mount, type RunnableSpec, requireRunnable, type Spec } from '../oc
 import { toGuestSpec } from '../oci/to-agent.ts';
 import type { DiskUse } from './disks.ts';
 import { ShimError } from './errors.ts';
-import { type GuestStorage, guestStorages, type OwnershipView, watchedStorage } from './guest-storage.ts';
+import {
+  type GuestStorage,
+  guestStorages,
+  type OwnershipView,
+  type VolumeSettings,
+  watchedStorage,
+} from './guest-storage.ts';
+import type { RootPlan } from './root/root-parts.ts';
 import type { HostVolume, Share } from './share.ts';
-import type { RootfsMount } from './task-event.ts';
 import type { WatchedFolder } from './watched-folders.ts';
 
 export interface ContainerPlan {
@@ -35,13 +41,12 @@ export interface PlanRequest {
   readonly id: string;
   readonly bundle: string;
   readonly spec: Spec;
-  readonly rootfs: readonly RootfsMount[];
-  readonly guestRoot?: string;
+  readonly root: RootPlan;
   readonly podShm?: boolean;
 }
 
-/** What the plan must know of the host beyond the mount table. */
-export interface PlanView extends HostView, OwnershipView {
+/** What the plan must know of the host and of the sandbox beyond the mount table. */
+export interface PlanView extends HostView, OwnershipView, VolumeSettings {
   /** Node of a block device of the host. */
   blockDevice(major: number, minor: number): string | undefined;
   /** Numbers of the block device at a path. */
@@ -56,7 +61,7 @@ export interface PlanView extends HostView, OwnershipView {
  */
 export function planContainer(request: PlanRequest, share: Share, view: PlanView): ContainerPlan {
   const spec = requireRunnable(request.spec, join(request.bundle, 'config.json'));
-  const storages: GuestStorage[] = [];
+  const storages: GuestStorage[] = [...request.root.storages];
   const watched: WatchedFolder[] = [];
   const mounts = new Map<number, readonly Mount[]>();
   const bound: ClassifiedMount[] = [];
@@ -88,8 +93,9 @@ export function planContainer(request: PlanRequest, share: Share, view: PlanView
       case 'shm':
       case 'ephemeral':
       case 'hugetlb':
-      case 'local': {
-        const made = guestStorages(mount, share.localDir, view);
+      case 'local':
+      case 'volume-disk': {
+        const made = guestStorages(mount, view, view);
         storages.push(...made);
         bind(mount, made.at(-1)!.mountPoint, mount.flags);
         break;
@@ -102,15 +108,20 @@ export function planContainer(request: PlanRequest, share: Share, view: PlanView
         throw new ShimError('invalid-argument', mount.reason);
     }
   }
-  const rootfs = request.guestRoot ?? share.path(request.id, 'rootfs').guest;
   const pid = pidNamespace(spec, view);
   const target = pid === 'pod' || pid === 'own' ? {} : { pidTarget: pid.container };
   const withDisks = withBoundDisks(spec, bound, view);
   const disks = diskUses(withDisks, view);
   const diskPaths = new Set(disks.map(({ containerPath }) => containerPath));
-  const guest = toGuestSpec(withDisks, { containerId: request.id, rootfs, mounts, diskPaths, ...target });
+  const guest = toGuestSpec(withDisks, {
+    containerId: request.id,
+    rootfs: request.root.guestPath,
+    mounts,
+    diskPaths,
+    ...target,
+  });
   return {
-    host: request.guestRoot === undefined ? rootfsMounts(request, share) : [],
+    host: rootMounts(request, share),
     storages,
     spec: guest.spec,
     watched,
@@ -179,15 +190,9 @@ function diskUses(spec: RunnableSpec, view: PlanView): DiskUse[] {
   });
 }
 
-/** The root file system: what the snapshotter says, or the folder that the manager has mounted already (CRI-O). */
-function rootfsMounts(request: PlanRequest, share: Share): MountEntry[] {
-  const target = share.path(request.id, 'rootfs').host;
-  if (request.rootfs.length > 0) {
-    return request.rootfs.map((mount) => ({ ...mount, target: join(target, mount.target) }));
-  }
-  const path = request.spec.root?.path ?? '';
-  const source = isAbsolute(path) ? path : join(request.bundle, path);
-  return [{ type: 'bind', source, target, options: ['rbind'] }];
+function rootMounts({ id, root }: PlanRequest, share: Share): MountEntry[] {
+  const folder = share.path(id, 'rootfs').host;
+  return root.host.map((mount) => ({ ...mount, target: join(folder, mount.target) }));
 }
 
 /** Where containerd mounts an image that a pod has as a volume; nobody writes there. */

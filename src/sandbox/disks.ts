@@ -1,5 +1,9 @@
-/** Block devices of the host that containers of a sandbox have: plugged into the VM once, while somebody uses them. */
-import type { HotPlug } from '../vm/hypervisor.ts';
+/** Disks that containers of a sandbox have: plugged into the VM once, while somebody uses them. */
+import type { DiskSpec, HotPlug } from '../vm/hypervisor.ts';
+import { explainPlug } from './disk-errors.ts';
+import { provideDisk } from './disk-image.ts';
+import type { DiskFile, GuestStorage } from './guest-storage.ts';
+import type { RootPlan } from './root/root-parts.ts';
 import { SerialQueue } from './serial-queue.ts';
 
 /** A block device that a container asks for. */
@@ -18,9 +22,36 @@ export interface GuestDevice {
   readonly containerPath: string;
 }
 
+/** A storage as the agent takes it. */
+export type AgentStorage = Omit<GuestStorage, 'disk' | 'devices'>;
+
+/** No container's id: a user that never releases. */
+const BOOT = '';
+
 interface Disk {
   readonly serial: string;
   readonly users: Set<string>;
+}
+
+/** The disks of a storage: its own first. */
+function disksOf({ disk, devices = [] }: GuestStorage): readonly DiskFile[] {
+  return disk === undefined ? [] : [disk, ...devices];
+}
+
+const keyOf = (path: string, readOnly: boolean): string => JSON.stringify([path, readOnly]);
+
+/** The disks of a root, for a VM that is about to boot. @throws ShimError */
+export async function bootDisks({ storages }: RootPlan, signal: AbortSignal): Promise<DiskSpec[]> {
+  const specs = new Map<string, DiskSpec>();
+  for (const storage of storages) {
+    for (const disk of disksOf(storage)) {
+      const { path, readOnly, make } = disk;
+      await provideDisk(disk, storage.fstype, signal);
+      const spec = { serial: `bulkhead-root-${specs.size}`, path, readOnly, isOwn: make !== undefined };
+      if (!specs.has(keyOf(path, readOnly))) specs.set(keyOf(path, readOnly), spec);
+    }
+  }
+  return [...specs.values()];
 }
 
 export class Disks {
@@ -29,8 +60,12 @@ export class Disks {
   readonly #queue = new SerialQueue();
   #count = 0;
 
-  constructor(plug: Pick<HotPlug, 'addDisk' | 'removeDisk'>) {
+  /** @param boot what the VM has from its boot on: it stays, whoever uses it. */
+  constructor(plug: Pick<HotPlug, 'addDisk' | 'removeDisk'>, boot: readonly DiskSpec[] = []) {
     this.#plug = plug;
+    for (const { serial, path, readOnly } of boot) {
+      this.#disks.set(keyOf(path, readOnly), { serial, users: new Set([BOOT]) });
+    }
   }
 
   /** Plugs in what is not there yet. @throws VmError; `release` undoes what was done. */
@@ -38,18 +73,57 @@ export class Disks {
     return this.#queue.run(async () => {
       const devices: GuestDevice[] = [];
       for (const { source, readOnly, containerPath } of uses) {
-        const key = JSON.stringify([source, readOnly]);
-        let disk = this.#disks.get(key);
-        if (disk === undefined) {
-          disk = { serial: `bulkhead-disk-${++this.#count}`, users: new Set() };
-          await this.#plug.addDisk({ serial: disk.serial, path: source, readOnly });
-          this.#disks.set(key, disk);
-        }
-        disk.users.add(containerId);
-        devices.push({ type: 'blk', id: `serial:${disk.serial}`, containerPath });
+        const serial = await this.#have(containerId, { path: source, readOnly });
+        devices.push({ type: 'blk', id: `serial:${serial}`, containerPath });
       }
       return devices;
     });
+  }
+
+  /**
+   * Plugs in the disks of storages, and names them as the guest does. Files that are not there are made.
+   * @throws ShimError or VmError; `release` undoes what was done.
+   */
+  storages(
+    containerId: string,
+    storages: readonly GuestStorage[],
+    signal: AbortSignal,
+  ): Promise<AgentStorage[]> {
+    return this.#queue.run(async () => {
+      const named: AgentStorage[] = [];
+      for (const { disk, devices = [], ...storage } of storages) {
+        if (disk === undefined) {
+          named.push(storage);
+          continue;
+        }
+        const serials: string[] = [];
+        for (const one of [disk, ...devices]) {
+          if (!this.#disks.has(keyOf(one.path, one.readOnly))) await provideDisk(one, storage.fstype, signal);
+          serials.push(`serial:${await this.#have(containerId, one)}`);
+        }
+        const [source = '', ...others] = serials;
+        const options = storage.options.map((option) =>
+          option.replace(/\{\{ disk (\d+) \}\}/, (_, number: string) => others[Number(number)] ?? ''),
+        );
+        named.push({ ...storage, source, options });
+      }
+      return named;
+    });
+  }
+
+  async #have(containerId: string, { path, readOnly, make }: DiskFile): Promise<string> {
+    const key = keyOf(path, readOnly);
+    let disk = this.#disks.get(key);
+    if (disk === undefined) {
+      disk = { serial: `bulkhead-disk-${++this.#count}`, users: new Set() };
+      const spec = { serial: disk.serial, path, readOnly, isOwn: make !== undefined };
+      await this.#plug.addDisk(spec).catch((error: unknown) => {
+        throw explainPlug(error, [spec]);
+      });
+      this.#disks.set(key, disk);
+    }
+    disk.users.add(containerId);
+    return disk.serial;
   }
 
   /** Takes out what nobody else uses. Idempotent. @throws VmError when the guest does not let go of it. */

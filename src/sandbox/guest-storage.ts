@@ -1,12 +1,32 @@
-/** Mounts that the agent makes in the guest for the whole sandbox: emptyDirs, /dev/shm, copies of watched folders. */
+/** Mounts that the agent makes in the guest: emptyDirs, /dev/shm, copies of watched folders, disks. */
 import { posix } from 'node:path';
 import { mapId } from '../host/id-map.ts';
 import type { ClassifiedMount } from '../oci/mounts.ts';
 import type { Mount } from '../oci/spec.ts';
 
+/** A disk of the VM with a file system on it. */
+export interface DiskFile {
+  /** A file, or a node of the host. */
+  readonly path: string;
+  readonly readOnly: boolean;
+  /** A file of ours: made, if it is not there, before the VM gets it. */
+  readonly make?: NewFile | undefined;
+}
+
+/** A sparse file with an empty ext4. */
+export interface NewFile {
+  readonly sizeBytes: number;
+  /** Folder of the same file system in which it is made, until it is complete. */
+  readonly workDir: string;
+}
+
 /** One of them, counted by its mount point. */
 export interface GuestStorage {
-  readonly driver: 'ephemeral' | 'local' | 'watchable-bind';
+  readonly driver: 'ephemeral' | 'local' | 'watchable-bind' | 'blk' | 'overlayfs' | 'bind';
+  /** Of `blk`: what is mounted; it is the source then. */
+  readonly disk?: DiskFile | undefined;
+  /** Disks that options of `blk` name as `{{ disk N }}`. */
+  readonly devices?: readonly DiskFile[] | undefined;
   readonly source: string;
   readonly fstype: string;
   readonly options: readonly string[];
@@ -25,6 +45,12 @@ export interface OwnershipView {
   ownership(path: string): Ownership;
 }
 
+/** The disk of an emptyDir, in the kubelet's folder of it, whose content the kubelet counts and deletes. */
+export const VOLUME_DISK = 'bulkhead-volume-disk.ext4';
+
+/** What is deleted is given back to the host's disk. */
+export const DISK_OPTIONS = ['rw', 'discard'];
+
 const SANDBOX_DIR = '/run/kata-containers/sandbox';
 const SHM_DIR = `${SANDBOX_DIR}/shm`;
 /** What containerd and Docker give a container that asks for no size. */
@@ -36,13 +62,42 @@ export function watchedStorage(source: string): GuestStorage {
   return { driver: 'watchable-bind', source, fstype: 'bind', options: [], mountPoint, shared: true };
 }
 
+/** What decides where volumes are. */
+export interface VolumeSettings {
+  /** Where the guest makes folders that are to lie in the root of the sandbox's own container. */
+  readonly localDir: string;
+  /** Of a new disk. */
+  readonly diskSizeMib: number;
+}
+
 /** The volume, and the folder in it when only that is mounted; the last one is what the container binds. */
-export function guestStorages(mount: ClassifiedMount, localDir: string, view: OwnershipView): GuestStorage[] {
+export function guestStorages(
+  mount: ClassifiedMount,
+  { localDir, diskSizeMib }: VolumeSettings,
+  view: OwnershipView,
+): GuestStorage[] {
+  if (mount.kind === 'volume-disk') return diskStorages(mount, diskSizeMib, view);
   const volume = volumeStorage(mount, localDir, view);
   const subPath = mount.volume?.subPath ?? '';
   if (subPath === '') return [volume];
   const mountPoint = `${volume.mountPoint}/${subPath}`;
   return [volume, { ...folder(mountPoint), options: ownership(mount.mount.source!, mount.mount, view) }];
+}
+
+/** The disk, and the folder in it that is the volume: a file system's own top has a `lost+found`. */
+function diskStorages(mount: ClassifiedMount, diskSizeMib: number, view: OwnershipView): GuestStorage[] {
+  const { path, subPath } = mount.volume!;
+  const mountPoint = `${SANDBOX_DIR}/disks/${volumeName(path)}`;
+  const make = { sizeBytes: diskSizeMib * 2 ** 20, workDir: path };
+  const disk = { path: `${path}/${VOLUME_DISK}`, readOnly: false, make };
+  const volume = `${mountPoint}/volume`;
+  return [
+    { driver: 'blk', disk, source: '', fstype: 'ext4', options: DISK_OPTIONS, mountPoint, shared: true },
+    { ...folder(volume), options: ownership(path, mount.mount, view) },
+    ...(subPath === ''
+      ? []
+      : [{ ...folder(`${volume}/${subPath}`), options: ownership(mount.mount.source!, mount.mount, view) }]),
+  ];
 }
 
 function volumeStorage(mount: ClassifiedMount, localDir: string, view: OwnershipView): GuestStorage {

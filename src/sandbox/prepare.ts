@@ -2,6 +2,7 @@
 import { type ContainerPlan, type PlanView, planContainer } from './container-plan.ts';
 import { hostView } from './host-view.ts';
 import type { ProcessIo } from './process.ts';
+import type { RootPlan } from './root/root-parts.ts';
 import type { CreateContainer, SandboxContext } from './sandbox.ts';
 import type { Share } from './share.ts';
 
@@ -17,7 +18,11 @@ export interface PreparedContainer {
 
 /** What decides beside the request and the host. */
 export interface PodView {
-  readonly diskEmptyDir?: PlanView['diskEmptyDir'];
+  readonly root: RootPlan;
+  readonly diskEmptyDir: PlanView['diskEmptyDir'];
+  readonly diskSizeMib: number;
+  /** The root of the sandbox's own container, as the guest sees it. */
+  readonly sandboxRoot: string;
   readonly containerOf?: PlanView['containerOf'];
 }
 
@@ -26,12 +31,17 @@ export async function prepareContainer(
   context: Pick<SandboxContext, 'log'>,
   share: Share,
   request: CreateContainer,
-  pod: PodView = {},
+  { root, sandboxRoot, ...pod }: PodView,
 ): Promise<PreparedContainer> {
   const begin = performance.now();
   await using undo = new AsyncDisposableStack();
   undo.defer(() => share.removeContainer(request.id));
-  const plan = planContainer(request, share, hostView(pod));
+  const plan = planContainer(
+    { ...request, root },
+    share,
+    hostView({ ...pod, localDir: `${sandboxRoot}/local` }),
+  );
+  context.log('debug', 'root file system', { container: request.id, mode: root.mode, reason: root.reason });
   if (plan.notes.length > 0) {
     context.log('debug', 'left out of the spec', { container: request.id, notes: plan.notes.join('; ') });
   }

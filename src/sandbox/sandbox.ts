@@ -14,6 +14,7 @@ import type { Spec } from '../oci/spec.ts';
 import type { VmExit } from '../vm/hypervisor.ts';
 import { type BootedVm, type BootRequest, bootVm } from './boot.ts';
 import { Container, type ContainerContext } from './container.ts';
+import { explainMount } from './disk-errors.ts';
 import { Disks } from './disks.ts';
 import { messageOf, ShimError } from './errors.ts';
 import { HeldFiles } from './held-files.ts';
@@ -22,6 +23,7 @@ import { OomReports } from './oom-reports.ts';
 import { firstOomScore, OomScore } from './oom-score.ts';
 import { type PreparedContainer, prepareContainer } from './prepare.ts';
 import { Process, type ProcessIo, type StdioPaths } from './process.ts';
+import { rootOf } from './root/prepare-root.ts';
 import type { RootfsMount, TaskEvent } from './task-event.ts';
 import { WatchedFolders } from './watched-folders.ts';
 
@@ -78,7 +80,7 @@ export class Sandbox {
     this.config = request.config;
     this.#context = context;
     this.#booted = booted;
-    this.#disks = new Disks(booted.vm.devices);
+    this.#disks = new Disks(booted.vm.devices, booted.disks);
     this.#oomScore = new OomScore(firstOomScore(request.first.spec, request.pod), (score) => {
       const problems = booted.cgroup.procs().flatMap((pid) => setOomScore(pid, score) ?? []);
       if (problems.length > 0) context.log('debug', 'oom_score_adj', { problems });
@@ -158,9 +160,13 @@ export class Sandbox {
     }
   }
 
-  #prepare(request: CreateContainer): Promise<PreparedContainer> {
+  async #prepare(request: CreateContainer): Promise<PreparedContainer> {
+    const { rootfs, sharedFs } = this.config;
     return prepareContainer(this.#context, this.#booted.share, request, {
-      diskEmptyDir: this.config.sharedFs.diskEmptyDir,
+      root: rootOf(request, rootfs),
+      diskEmptyDir: sharedFs.diskEmptyDir,
+      diskSizeMib: rootfs.diskSizeMib,
+      sandboxRoot: this.#booted.root.guestPath,
       containerOf: (pid) => this.containers.find((one) => one.pid === pid && pid !== this.pid)?.id,
     });
   }
@@ -180,10 +186,15 @@ export class Sandbox {
   async #add(prepared: PreparedContainer, pid: number, signal: AbortSignal): Promise<void> {
     const { request, plan, io, begin } = prepared;
     const { id, bundle, rootfs, paths } = request;
-    const { spec, storages, sandboxPidns } = plan;
+    const { spec, sandboxPidns } = plan;
     const devices = await this.#disks.use(id, plan.disks);
+    const storages = await this.#disks.storages(id, plan.storages, signal);
     await this.#runHooks('create', request);
-    await this.agent.createContainer(id, { spec, devices, storages, sandboxPidns });
+    await this.agent
+      .createContainer(id, { spec, devices, storages, sandboxPidns })
+      .catch((error: unknown) => {
+        throw explainMount(error, plan.storages);
+      });
     if (this.#gone !== undefined) throw this.#goneError();
     // Whoever asked is gone, and nobody else knows of a container that could be ended.
     signal.throwIfAborted();
@@ -227,6 +238,16 @@ export class Sandbox {
 
   #removeInGuest(id: string): Promise<void> {
     return this.agent.removeContainer(id, this.config.timeouts.stopMs);
+  }
+
+  /** What a container has written to its disks is in the guest's memory until it is removed there. */
+  async #writeOut(id: string): Promise<void> {
+    await this.#removeInGuest(id).catch((error: unknown) => {
+      this.#context.log('warn', 'what the container wrote last may be lost', {
+        container: id,
+        error: messageOf(error),
+      });
+    });
   }
 
   async #release(id: string): Promise<void> {
@@ -351,7 +372,9 @@ export class Sandbox {
       afterStart: () => hooks('poststart'),
       // Nothing can run any more in the VM of a plain container: its pid and memory do not wait for the Delete.
       beforeExit: async () => {
-        if (!this.#isPod && this.#gone === undefined) await this.end('its container has exited');
+        if (this.#isPod || this.#gone !== undefined) return;
+        if (this.#booted.root.mode === 'disk') await this.#writeOut(id);
+        await this.end('its container has exited');
       },
       afterDelete: () => hooks('poststop'),
       giveUp: (reason) => this.#giveUp(reason),

@@ -24,6 +24,11 @@ import { SerialQueue } from './serial-queue.ts';
 /** Where the guest mounts the share (a fixed path of the agent protocol). */
 export const GUEST_SHARE = '/run/kata-containers/shared/containers';
 
+/** A path of a container's in the share, as the guest sees it. */
+export function guestPath(containerId: string, name: string): string {
+  return `${GUEST_SHARE}/${containerId}/${name}`;
+}
+
 /** A file or folder of the host that a container binds. */
 export interface HostVolume {
   readonly source: string;
@@ -53,22 +58,19 @@ const READ_ONLY = { no: [], top: ['ro'], all: ['ro', 'rro'] } as const;
 
 export class Share {
   readonly dir: string;
-  /** Where the guest makes folders that are to lie on the host's disk: in the root of the sandbox's own container. */
-  readonly localDir: string;
   readonly #volumes = new Map<string, Volume>();
   readonly #queue = new SerialQueue();
   readonly #abort = new AbortController();
   #closed: Promise<void> | undefined;
   #count = 0;
 
-  private constructor(sandboxDir: string, sandboxId: string) {
-    this.localDir = `${GUEST_SHARE}/${sandboxId}/rootfs/local`;
+  private constructor(sandboxDir: string) {
     this.dir = join(sandboxDir, 'mounts');
   }
 
   /** @param sandboxDir an absolute path without symbolic links. */
-  static async create(sandboxDir: string, sandboxId: string): Promise<Share> {
-    const share = new Share(sandboxDir, sandboxId);
+  static async create(sandboxDir: string): Promise<Share> {
+    const share = new Share(sandboxDir);
     mkdirSync(share.dir, { mode: 0o755 });
     await shareFolder(share.dir, share.#helper());
     return share;
@@ -76,7 +78,7 @@ export class Share {
 
   /** A path of a container, as the host and as the guest sees it. */
   path(containerId: string, name: string): { readonly host: string; readonly guest: string } {
-    return { host: join(this.dir, containerId, name), guest: `${GUEST_SHARE}/${containerId}/${name}` };
+    return { host: join(this.dir, containerId, name), guest: guestPath(containerId, name) };
   }
 
   /**

@@ -61,8 +61,11 @@ export async function bootSandbox(
 ): Promise<Sandbox> {
   const { sharedFs, ...rest } = await configOf(context, options, first.spec);
   // A `local` emptyDir lies in the sandbox's own root, which is not on the host's disk here.
-  const { diskEmptyDir } = first.guestRoot === undefined ? sharedFs : { diskEmptyDir: 'share' as const };
-  const config = { ...rest, sharedFs: { ...sharedFs, diskEmptyDir } };
+  const isLocal = sharedFs.diskEmptyDir === 'local' && first.guestRoot !== undefined;
+  const config = {
+    ...rest,
+    sharedFs: { ...sharedFs, ...(isLocal ? { diskEmptyDir: 'share' as const } : {}) },
+  };
   return Sandbox.boot(context, { first, config, pod }, signal);
 }
 

@@ -1,5 +1,6 @@
 /** `-info` (containerd 2.x): what this runtime is, as a containerd.types.RuntimeInfo. */
 import { RuntimeInfo } from '../gen/runtimeinfo.ts';
+import { RAW_MOUNT_TYPES } from '../sandbox/root/guest-stack.ts';
 import { VERSION } from './version.ts';
 
 /** typeurl of the OCI runtime spec's features.json. */
@@ -56,6 +57,8 @@ export function runtimeInfo(): Uint8Array {
   return RuntimeInfo.encode({
     name: 'io.containerd.bulkhead.v2',
     version: { version: VERSION, revision: '' },
+    // What containerd's mount manager leaves to us (2.2 and later), instead of mounting it on the host.
+    annotations: new Map([['containerd.io/runtime-allow-mounts', RAW_MOUNT_TYPES.join(',')]]),
     features: { typeUrl: FEATURES_TYPE, value: Buffer.from(JSON.stringify(features)) },
   });
 }

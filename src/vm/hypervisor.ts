@@ -23,6 +23,8 @@ export interface DiskSpec {
   /** Regular file or block device with raw content. */
   readonly path: string;
   readonly readOnly: boolean;
+  /** A file that this project made: nothing that could lead elsewhere is followed. */
+  readonly isOwn?: boolean;
 }
 
 /** A network card of the guest: a tap that exists already in the VMM's network namespace. */

@@ -8,6 +8,7 @@ import { createCgroup, vmCgroupPath } from '../../src/host/cgroup.ts';
 import { parseSpec } from '../../src/oci/spec.ts';
 import { type NetworkGuest, SandboxNetwork } from '../../src/sandbox/network.ts';
 import { prepareContainer } from '../../src/sandbox/prepare.ts';
+import { rootOf } from '../../src/sandbox/root/prepare-root.ts';
 import { Share } from '../../src/sandbox/share.ts';
 import type { Vm } from '../../src/vm/hypervisor.ts';
 import type { SpecNamespaces } from '../../src/vm/network/mode.ts';
@@ -73,7 +74,7 @@ export class Machine {
       await cgroup.kill();
       await cgroup.remove();
     });
-    const share = await Share.create(dir, id);
+    const share = await Share.create(dir);
     stack.defer(() => share.close());
     const namespaces = options.network === undefined ? [] : [options.network];
     clock('other');
@@ -119,8 +120,11 @@ export class Machine {
       spec: parseSpec(JSON.stringify({ ...spec, root: { path: rootfs } }), 'the test'),
     };
     const context = { namespace: 'test', socket: '', log: () => undefined, emit: () => undefined };
-    const { plan } = await prepareContainer(context, share, request);
-    await agent.createContainer(id, { spec: plan.spec, storages: plan.storages });
+    const { plan } = await prepareContainer(context, share, request, {
+      root: rootOf(request, { mode: 'shared', diskSizeMib: 1024 }),
+      ...{ diskEmptyDir: 'share', diskSizeMib: 1024, sandboxRoot: '' },
+    });
+    await agent.createContainer(id, { spec: plan.spec });
     const machine = new Machine({ vm, agent, network, logs, took, records }, stack.move());
     await agent.startContainer(id);
     machine.#id = id;

@@ -200,6 +200,52 @@ test("disk, local: in the pod's own root by configuration", {
   }
 });
 
+test('disk, on a disk of its own by configuration: counted by the kubelet, with a size that holds', {
+  skip: !runtime.isVm && 'it is about the VM',
+  timeout: 180_000,
+}, async () => {
+  const config = join(host.daemon.dir, 'disk.toml');
+  const allow = '[annotations]\nallow = ["rootfs.disk_size_mib"]\n';
+  writeFileSync(config, `[shared_fs]\ndisk_empty_dir = "disk"\n[rootfs]\ndisk_size_mib = 256\n${allow}`);
+  const other = await PodHost.start({ env: { BULKHEAD_CONFIG: config } });
+  try {
+    const before = belongings(other.daemon);
+    const own = await other.pod();
+    const path = diskEmptyDir(own, 'disk', { gid: 2345 });
+    const sub = join(path, 'inner');
+    await mustRun('mkdir', ['-p', sub]);
+    const mounts = [{ containerPath: '/disk', hostPath: path }];
+    const [a, b] = [
+      await own.run({ mounts }),
+      await own.run({ mounts: [{ ...mounts[0]!, readonly: true }] }),
+    ];
+    assert.equal((await fileSystem(a, '/disk')).type, 'ext4');
+    assert.equal(await a.sh('stat -c "%g %a" /disk; ls -A /disk'), '2345 2777\n');
+    await a.sh('dd if=/dev/urandom of=/disk/file bs=1M count=20 2>/dev/null; sync; echo word > /disk/word');
+    assert.equal(await b.sh('cat /disk/word'), 'word\n', 'one disk for both');
+    assert.match((await b.exec(['touch', '/disk/x'])).stderr, /Read-only file system/);
+    const part = await own.run({ mounts: [{ containerPath: '/part', hostPath: sub }] });
+    await part.sh('echo part > /part/file');
+    assert.equal(await a.sh('cat /disk/inner/file'), 'part\n');
+    const { stdout } = await mustRun('du', ['-sk', path]);
+    assert.ok(Number.parseInt(stdout, 10) > 20 * 1024, `the kubelet sees ${stdout}`);
+    assert.match(
+      (await a.exec(['dd', 'if=/dev/zero', 'of=/disk/more', 'bs=1M', 'count=300'])).stderr,
+      /No space left/,
+    );
+    for (const box of [a, b, part]) {
+      await box.stop();
+      await box.remove();
+    }
+    const again = await own.run({ mounts });
+    assert.equal(await again.sh('cat /disk/word /disk/inner/file'), 'word\npart\n');
+    await own.remove();
+    await assertNothingNew(other.daemon, before, [own.id]);
+  } finally {
+    await other.stop();
+  }
+});
+
 test('nothing stays, and the kubelet can unmount its volumes', async () => {
   await pod.remove();
   const volumes = join(host.daemon.dir, 'kubelet');

@@ -8,6 +8,8 @@ export interface ConfigInput {
   readonly address: string;
   /** TOML of the CRI plugin's tables; without it CRI stays off, which makes start-up quicker. */
   readonly cri?: string;
+  /** TOML of other plugins' tables. */
+  readonly plugins?: string;
 }
 
 /** Format version 2 for containerd 1.x, 3 for 2.x. Unused plugins are off. */
@@ -37,5 +39,5 @@ address = ${JSON.stringify(`${input.address}.ttrpc`)}
 [debug]
 level = "debug"
 address = ${JSON.stringify(`${input.address}.debug`)}
-${input.cri ?? ''}`;
+${input.cri ?? ''}${input.plugins ?? ''}`;
 }

@@ -19,6 +19,8 @@ export interface ContainerdOptions {
   readonly flavour?: ContainerdFlavour;
   /** TOML of CRI tables for a version, given the daemon's folder; turns the CRI plugin on, whose namespace is k8s.io. */
   readonly cri?: (version: string, dir: string) => Promise<string>;
+  /** TOML of more plugins' tables. */
+  readonly plugins?: string;
   /** A network namespace of its own, so that CNI plugins change nothing of the machine. */
   readonly ownNetwork?: boolean;
   /** More environment for containerd, and so for the shims. */
@@ -68,7 +70,14 @@ export class Containerd {
       const { dir, address } = daemon;
       const [root, state] = [join(dir, 'r'), join(dir, 's')];
       const cri = options.cri === undefined ? {} : { cri: await options.cri(binaries.version, dir) };
-      const config = containerdConfig({ version: binaries.version, root, state, address, ...cri });
+      const config = containerdConfig({
+        version: binaries.version,
+        root,
+        state,
+        address,
+        ...cri,
+        ...(options.plugins === undefined ? {} : { plugins: options.plugins }),
+      });
       await writeFile(join(dir, 'config.toml'), config);
       await daemon.launch();
       if (options.image !== false) await daemon.importImage();

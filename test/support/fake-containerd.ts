@@ -177,10 +177,10 @@ export class Shim {
     return this.task;
   }
 
-  /** Create with an overlay root; gives the client's side of the streams. */
-  async create(options: FifoOptions = {}): Promise<FifoClient> {
+  /** Create with an overlay root, unless told another; gives the client's side of the streams. */
+  async create(options: FifoOptions & { readonly rootfs?: Mount[] } = {}): Promise<FifoClient> {
     const streams = await this.#open(this.id, options);
-    const rootfs = await this.fake.rootfs(this.id);
+    const rootfs = options.rootfs ?? (await this.fake.rootfs(this.id));
     await this.task.create(
       { id: this.id, bundle: this.bundle, rootfs, ...streams.request },
       { timeoutMs: 90_000 },
@@ -189,7 +189,7 @@ export class Shim {
   }
 
   /** Create and Start. */
-  async run(options: FifoOptions = {}): Promise<FifoClient> {
+  async run(options: FifoOptions & { readonly rootfs?: Mount[] } = {}): Promise<FifoClient> {
     const streams = await this.create(options);
     await this.task.start({ id: this.id }, { timeoutMs: 30_000 });
     return streams;

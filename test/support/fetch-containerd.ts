@@ -1,11 +1,18 @@
 // The containerd versions to test with: the machine's own and those of Debian's newer suites.
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtempDisposable } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { mustRun } from './command.ts';
 import { fetchDebian } from './fetch-debian.ts';
+import { cacheDir } from './paths.ts';
 
-/** Which containerd: the machine's own, or the one of a Debian suite. */
-export const containerdFlavours = ['system', 'trixie', 'sid'] as const;
+/**
+ * Which containerd: the machine's own, the one of a Debian suite, or one that is newer than Debian's, built from its Go module
+ * (a few minutes, once).
+ */
+export const containerdFlavours = ['system', 'trixie', 'sid', 'module'] as const;
 export type ContainerdFlavour = (typeof containerdFlavours)[number];
 
 export interface ContainerdBinaries {
@@ -17,11 +24,41 @@ export interface ContainerdBinaries {
 
 /** Gives the binaries of a flavour, fetching them the first time (about 30 MB). Rejects with apt's own words. */
 export async function containerdBinaries(flavour: ContainerdFlavour): Promise<ContainerdBinaries> {
-  const binDir = flavour === 'system' ? '/usr/bin' : await fetchSuite(flavour);
+  const binDir = await folderOf(flavour);
   const { stdout } = await mustRun(join(binDir, 'containerd'), ['--version'], { timeoutMs: 10_000 });
   const version = /\s[v]?(\d+\.\d+\.\d+)/.exec(stdout)?.[1];
   if (version === undefined) throw new Error(`cannot read a version from: ${stdout}`);
   return { binDir, version };
+}
+
+function folderOf(flavour: ContainerdFlavour): Promise<string> {
+  if (flavour === 'system') return Promise.resolve('/usr/bin');
+  return flavour === 'module' ? buildModule() : fetchSuite(flavour);
+}
+
+/** The first release series with a mount manager is 2.2; this one has what its snapshotters ask of it. */
+const MODULE_VERSION = '2.3.7';
+
+async function buildModule(): Promise<string> {
+  const dir = join(cacheDir, 'containerd', `module-${MODULE_VERSION}`);
+  if (existsSync(join(dir, 'ctr'))) return dir;
+  const module = 'github.com/containerd/containerd/v2';
+  await using scratch = await mkdtempDisposable(join(tmpdir(), 'bulkhead-containerd-'));
+  const source = join(scratch.path, 'source');
+  const limits = { timeoutMs: 1_200_000 };
+  const { stdout } = await mustRun('go', ['mod', 'download', '-json', `${module}@v${MODULE_VERSION}`], {
+    ...{ ...limits, cwd: scratch.path, env: { ...process.env, GOFLAGS: '-mod=mod' } },
+  });
+  await mustRun('cp', ['-r', '--no-preserve=mode', (JSON.parse(stdout) as { Dir: string }).Dir, source]);
+  const flags = ['-ldflags', `-X ${module}/version.Version=${MODULE_VERSION}`, '-tags', 'no_btrfs,no_zfs'];
+  const commands = ['./cmd/containerd', './cmd/containerd-shim-runc-v2', './cmd/ctr'];
+  const built = join(scratch.path, 'bin');
+  await mustRun('go', ['build', ...flags, '-o', `${built}/`, ...commands], {
+    ...{ ...limits, cwd: source, env: { ...process.env, GOFLAGS: '-mod=mod', CGO_ENABLED: '0' } },
+  });
+  await mkdir(dirname(dir), { recursive: true });
+  await mustRun('mv', [built, dir]);
+  return dir;
 }
 
 async function fetchSuite(suite: 'trixie' | 'sid'): Promise<string> {

@@ -51,7 +51,7 @@ const pauseScript = 'trap "exit 0" TERM INT; while :; do /bin/busybox sleep 3600
 /** Writes the image as an OCI archive that `docker load` takes too to `file` (atomically); gives the manifest's digest. Same busybox, same bytes. */
 export async function writeImage(file: string, busybox?: string): Promise<string> {
   const tree = await imageTree(busybox);
-  return await writeArchive(file, imageName, tree, { Env: [imagePath], Cmd: ['sh'] });
+  return await writeArchive(file, imageName, [tree], { Env: [imagePath], Cmd: ['sh'] });
 }
 
 /** As `writeImage`, for the image of a pod's own container. */
@@ -59,13 +59,22 @@ export async function writePauseImage(file: string): Promise<string> {
   const paths = new Set(['bin', 'bin/busybox', 'dev', 'etc', 'proc', 'sys', 'run']);
   const tree = (await imageTree()).filter((entry) => paths.has(entry.path));
   const Entrypoint = ['/bin/busybox', 'sh', '-c', pauseScript];
-  return await writeArchive(file, pauseImageName, tree, { Env: [imagePath], Entrypoint });
+  return await writeArchive(file, pauseImageName, [tree], { Env: [imagePath], Entrypoint });
+}
+
+/** As `writeImage` under another name, with more layers on top. */
+export async function writeLayeredImage(
+  file: string,
+  name: string,
+  layers: readonly (readonly TarEntry[])[],
+): Promise<string> {
+  return await writeArchive(file, name, [await imageTree(), ...layers], { Env: [imagePath], Cmd: ['sh'] });
 }
 
 async function writeArchive(
   file: string,
   name: string,
-  tree: readonly TarEntry[],
+  trees: readonly (readonly TarEntry[])[],
   imageConfig: Record<string, unknown>,
 ): Promise<string> {
   const blobs: TarEntry[] = [];
@@ -76,28 +85,25 @@ async function writeArchive(
   };
   const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
   const platform = { architecture: goArch(), os: 'linux' };
-  const layer = add(packTar(tree), 'application/vnd.oci.image.layer.v1.tar');
+  const layers = trees.map((tree) => add(packTar(tree), 'application/vnd.oci.image.layer.v1.tar'));
   const config = add(
     json({
       ...platform,
       created: '1970-01-01T00:00:00Z',
       config: imageConfig,
-      rootfs: { type: 'layers', diff_ids: [layer.digest] },
+      rootfs: { type: 'layers', diff_ids: layers.map(({ digest }) => digest) },
     }),
     'application/vnd.oci.image.config.v1+json',
   );
   const manifestType = 'application/vnd.oci.image.manifest.v1+json';
-  const manifest = add(
-    json({ schemaVersion: 2, mediaType: manifestType, config, layers: [layer] }),
-    manifestType,
-  );
+  const manifest = add(json({ schemaVersion: 2, mediaType: manifestType, config, layers }), manifestType);
   const annotations = {
     'io.containerd.image.name': name,
     'org.opencontainers.image.ref.name': 'latest',
   };
   const index = { schemaVersion: 2, manifests: [{ ...manifest, platform, annotations }] };
   const blobPath = ({ digest }: { digest: string }): string => `blobs/${digest.replace(':', '/')}`;
-  const forDocker = [{ Config: blobPath(config), RepoTags: [name], Layers: [blobPath(layer)] }];
+  const forDocker = [{ Config: blobPath(config), RepoTags: [name], Layers: layers.map(blobPath) }];
   const archive = packTar([
     { path: 'oci-layout', type: 'file', mode: 0o644, data: json({ imageLayoutVersion: '1.0.0' }) },
     { path: 'index.json', type: 'file', mode: 0o644, data: json(index) },

@@ -76,7 +76,7 @@ test('boot devices and the bridge for later ones', () => {
     devices.map((d) => (JSON.parse(d) as { id: string }).id),
     ['disk-image', 'disk-data-1', 'nic-eth0'],
   );
-  assert.match(values(argv, '-blockdev')[1] ?? '', /"host_device".*"\/dev\/fdset\/8".*"locking":"auto"/);
+  assert.match(values(argv, '-blockdev')[1] ?? '', /"host_device".*"\/dev\/fdset\/8".*"locking":"on"/);
   assert.match(values(argv, '-netdev')[0] ?? '', /"ifname":"tap0"/);
   assert.ok(values(argv, '-device').includes(`pcie-pci-bridge,id=${HOT_PLUG_BUS}`));
 });

@@ -74,19 +74,28 @@ export function fdSetPath(set: number): string {
   return `/dev/fdset/${set}`;
 }
 
-/** The block node of a disk. `locking` off: many VMs read one image, and a lock file dies with nobody. */
+/**
+ * The block node of a disk. `locking` off: many VMs read one image, and a lock file dies with nobody. What is written is locked:
+ * no file is ever writable for two VMs. `discard`: what the guest deletes is given back to the host.
+ */
 export function blockNode(name: string, path: string, readOnly: boolean, kind: 'file' | 'host_device') {
-  const file = { driver: kind, filename: path, 'read-only': readOnly, locking: readOnly ? 'off' : 'auto' };
-  return { driver: 'raw', 'node-name': name, 'read-only': readOnly, 'auto-read-only': false, file };
+  const common = { 'read-only': readOnly, ...(readOnly ? {} : { discard: 'unmap' }) };
+  const file = { driver: kind, filename: path, locking: readOnly ? 'off' : 'on', ...common };
+  return { driver: 'raw', 'node-name': name, 'auto-read-only': false, file, ...common };
 }
 
-/** A virtio-blk device; modern virtio only, which spares QEMU and the guest the port I/O of the old one. */
+/**
+ * A virtio-blk device; modern virtio only, which spares QEMU and the guest the port I/O of the old one. Errors of the host go to
+ * the guest: QEMU would stop the whole VM when the host's disk is full.
+ */
 export function diskDevice(id: string, node: string, serial: string, bus?: string) {
   return {
     driver: 'virtio-blk-pci',
     id,
     drive: node,
     serial,
+    werror: 'report',
+    rerror: 'report',
     'disable-legacy': 'on',
     ...(bus === undefined ? {} : { bus }),
   };

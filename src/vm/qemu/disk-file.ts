@@ -9,17 +9,21 @@ import { childEnv } from '../../host/process.ts';
 import type { DiskSpec } from '../hypervisor.ts';
 import type { QmpClient } from './qmp.ts';
 
+type OpenDisk = Omit<DiskSpec, 'serial'>;
+
 /** QEMU's word for what a path leads to. */
 export function diskKind(path: string): 'file' | 'host_device' {
   return statSync(path).isBlockDevice() ? 'host_device' : 'file';
 }
 
 /** @throws Error when it cannot be opened, or is neither a file nor a block device. */
-export function openDisk({ path, readOnly }: Pick<DiskSpec, 'path' | 'readOnly'>): number {
+export function openDisk({ path, readOnly, isOwn = false }: OpenDisk): number {
+  const { O_RDONLY, O_RDWR, O_NONBLOCK, O_NOFOLLOW } = constants;
   // Not blocking: a FIFO would wait for its other end.
-  const fd = openSync(path, (readOnly ? constants.O_RDONLY : constants.O_RDWR) | constants.O_NONBLOCK);
+  const flags = (readOnly ? O_RDONLY : O_RDWR) | O_NONBLOCK | (isOwn ? O_NOFOLLOW : 0);
+  const fd = openSync(path, flags);
   const stat = fstatSync(fd);
-  if (stat.isFile() || stat.isBlockDevice()) return fd;
+  if (stat.isFile() || (stat.isBlockDevice() && !isOwn)) return fd;
   closeSync(fd);
   throw new Error(`${path} is neither a file nor a block device`);
 }
@@ -29,7 +33,7 @@ export function openDisk({ path, readOnly }: Pick<DiskSpec, 'path' | 'readOnly'>
  * @returns the number of the set that it is in now (`remove-fd` takes it away again).
  * @throws QmpError, or Error when the file cannot be opened.
  */
-export async function handOver(qmp: QmpClient, disk: Pick<DiskSpec, 'path' | 'readOnly'>): Promise<number> {
+export async function handOver(qmp: QmpClient, disk: OpenDisk): Promise<number> {
   const fd = openDisk(disk);
   try {
     const send = (line: string) => sendWith(descriptorOf(qmp.channel as Socket), line, fd);

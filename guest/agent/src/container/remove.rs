@@ -44,6 +44,7 @@ pub async fn remove(agent: &Rc<Agent>, id: &str, seconds: u32) -> Result<()> {
     agent.oom.forget(id);
     let deleted = agent.crun.run(&["delete", "--force", id], None).await;
     remove_bundle(&container.bundle);
+    let synced = agent.storages.sync(&container.storages).await;
     agent.storages.release_all(&container.storages);
-    deleted
+    deleted.and(synced)
 }

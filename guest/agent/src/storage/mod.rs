@@ -29,6 +29,8 @@ pub const DRIVERS: [&str; 10] =
 /// What takes a storage away again.
 enum Undo {
     Unmount,
+    /// Writes what is not on the disk yet, and unmounts.
+    Disk,
     /// Stops copying, and unmounts.
     Watch(watchable::Watching),
     /// Nothing: volumes of the pod stay as long as the sandbox, so that a container that is restarted finds its data.
@@ -103,6 +105,18 @@ impl Storages {
         self.table.borrow_mut().get_mut(mount_point).map(|entry| entry.uses += 1).is_some()
     }
 
+    /// Writes out what containers have written to the disks among these. What else a dying process still holds can keep
+    /// an unmount from doing so.
+    pub async fn sync(&self, mount_points: &[String]) -> Result<()> {
+        let is_disk = |at: &&String| matches!(self.table.borrow().get(*at), Some(Entry { undo: Undo::Disk, .. }));
+        let disks: Vec<String> = mount_points.iter().filter(is_disk).cloned().collect();
+        for disk in disks {
+            let synced = spawn_blocking(move || sync_disk(&disk).context(|| format!("write out {disk}")));
+            synced.await.context(|| "sync")??;
+        }
+        Ok(())
+    }
+
     /// Gives back one use of each; what nobody uses any more is taken away.
     pub fn release_all(&self, mount_points: &[String]) {
         for mount_point in mount_points.iter().rev() {
@@ -152,7 +166,10 @@ fn make(storage: &Storage, device: Option<PathBuf>, at: &Path) -> Result<Undo> {
         "local" => tmpfs::make_local(&options, at)?,
         "overlayfs" => overlay::mount_overlay(&options, at)?,
         "virtio-fs" => virtio_fs::mount_shared(storage, &options, at)?,
-        "bind" => bind(Path::new(&storage.source), &options, at)?,
+        "bind" => {
+            overlay::make_folders(&options)?;
+            bind(Path::new(&storage.source), &options, at)?;
+        }
         "blk" | "mmioblk" | "nvdimm" | "scsi" => {
             let device = device.ok_or_else(|| Status::invalid("no device"))?;
             block::mount_device(storage, &device, &options, at)?;
@@ -172,7 +189,16 @@ fn make(storage: &Storage, device: Option<PathBuf>, at: &Path) -> Result<Undo> {
             return Err(status);
         }
     }
-    Ok(if matches!(storage.driver.as_str(), "ephemeral" | "local") { Undo::Keep } else { Undo::Unmount })
+    Ok(match storage.driver.as_str() {
+        "ephemeral" | "local" => Undo::Keep,
+        "blk" | "mmioblk" | "nvdimm" | "scsi" => Undo::Disk,
+        _ => Undo::Unmount,
+    })
+}
+
+fn sync_disk(mount_point: &str) -> std::io::Result<()> {
+    let top = fs::File::open(mount_point)?;
+    nix::unistd::syncfs(top).map_err(std::io::Error::from)
 }
 
 /// Makes the folder and mounts on it.
