@@ -10,11 +10,17 @@ import { type Place, places, type Side, Stand } from './stand.ts';
 const SEEDS = [1, 2, 3, 4, 5];
 const OPERATIONS = 2_000;
 
+/** Place, program, answers here, answers with runc, how many differ. */
+const rows: string[][] = [['on', 'asked by', 'here', 'with runc', 'differ']];
+
 let stand: Stand;
 before(async () => {
   stand = await Stand.start(await fetchStressNg());
 });
-after(() => stand?.stop());
+after(async () => {
+  console.log(table(rows));
+  await stand?.stop();
+});
 
 type Question = (side: Side, place: Place) => Promise<Answers>;
 const manySeeds: Question = async (side, place) => {
@@ -37,16 +43,33 @@ for (const place of Object.keys(places) as Place[]) {
       const { ours, runc } = await stand.sides(place);
       const [a, b] = await Promise.all([ask(ours, place), ask(runc, place)]);
       const found = differencesOf(place, a, b);
-      t.diagnostic(`${place}: ${name}: ours ${counts(a)}; runc ${counts(b)}; ${found.length} differ`);
+      rows.push([place, name, counts(a), counts(b), String(found.length)]);
       for (const one of found) t.diagnostic(`  ${one.asked}: ours ${one.ours}, runc ${one.runc}`);
       assert.deepEqual(surprises(place, a.keys(), found), []);
     });
   }
 }
 
-/** How often each answer was given. */
+/** Columns side by side, each as wide as its widest cell. */
+function table(all: readonly (readonly string[])[]): string {
+  const widths = all[0]!.map((_, column) => Math.max(...all.map((row) => row[column]!.length)));
+  return all
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+/** How often each answer was given; errors, and what is no yes or no, together. */
 function counts(answers: Answers): string {
+  const isPlain = (answer: string) => ['ok', 'FAILED', 'skipped', 'no resources'].includes(answer);
   const all = new Map<string, number>();
-  for (const answer of answers.values()) all.set(answer, (all.get(answer) ?? 0) + 1);
+  for (const answer of answers.values()) {
+    const kind = isPlain(answer) ? answer : 'other';
+    all.set(kind, (all.get(kind) ?? 0) + 1);
+  }
   return [...all].map(([answer, count]) => `${count} ${answer}`).join(', ');
 }
