@@ -89,6 +89,22 @@ test('read-only and writing containers do not share a mount, except for an empty
   for (const id of ['a', 'b', 'c', 'd']) await share.removeContainer(id);
 });
 
+test('what only the pod changes lies apart from what others change too', async () => {
+  const images = '/run/containerd/io.containerd.grpc.v1.cri/image-volumes';
+  const mounts = [
+    bind(join(dir, 'data')),
+    bind(join(dir, 'data'), ['rbind', 'ro']),
+    bind(emptyDir),
+    bind(`${images}/pod/image`, ['rbind', 'ro']),
+    bind(`${images}/pod/image`),
+  ];
+  const places = plan('a', mounts, [], view({ mountTable: [] })).spec.mounts!.map(({ source }) =>
+    source!.split('/').at(-2),
+  );
+  assert.deepEqual(places, ['volumes', 'volumes', 'private', 'private', 'volumes']);
+  await share.removeContainer('a');
+});
+
 test('a mount that fails leaves nothing, and the next container can try again', async () => {
   plan('a', [bind(join(dir, 'missing'))]);
   await assert.rejects(share.addContainer('a', []), /missing/);

@@ -3,13 +3,33 @@
  * guest is asked to forget. One that does not gets ENFILE, from the daemon.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { GuestAgent } from '../agent/agent.ts';
+import { GuestService } from '../gen/guest.ts';
+import type { Vm } from '../vm/hypervisor.ts';
 import { messageOf } from './errors.ts';
+import type { Logger } from './sandbox.ts';
 
 /** Between two questions, whatever the daemon says: what it says meanwhile it says again when it still holds. */
 const PAUSE_MS = 100;
 
 type Ask = (withContent: boolean) => Promise<void>;
 type Log = (message: string, fields: Record<string, unknown>) => void;
+
+/** For as long as the VM lives. Agents of others do not know the call; that is logged, and such guests get ENFILE. */
+export function forgetWhenMany(
+  { vm, agent }: { readonly vm: Vm; readonly agent: GuestAgent },
+  timeoutMs: number,
+  log: Logger,
+): void {
+  const guest = agent.client(GuestService);
+  const held = new HeldFiles(
+    async (withContent) => {
+      await guest.forgetFiles({ withContent }, { timeoutMs });
+    },
+    (message, fields) => log('warn', message, fields),
+  );
+  vm.onManyFiles((again) => void held.tooMany(again));
+}
 
 export class HeldFiles {
   readonly #ask: Ask;

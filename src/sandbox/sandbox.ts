@@ -17,7 +17,7 @@ import { Container, type ContainerContext } from './container.ts';
 import { explainMount } from './disk-errors.ts';
 import { Disks } from './disks.ts';
 import { messageOf, ShimError } from './errors.ts';
-import { HeldFiles } from './held-files.ts';
+import { forgetWhenMany } from './held-files.ts';
 import { type HookStage, hasHooks, runHooks } from './hooks.ts';
 import { OomReports } from './oom-reports.ts';
 import { firstOomScore, OomScore } from './oom-score.ts';
@@ -92,13 +92,7 @@ export class Sandbox {
       },
       (message, fields) => context.log('debug', message, fields),
     );
-    const held = new HeldFiles(
-      async (withContent) => {
-        await guest.forgetFiles({ withContent }, { timeoutMs: this.config.timeouts.requestMs });
-      },
-      (message, fields) => context.log('warn', message, fields),
-    );
-    booted.vm.onManyFiles((again) => void held.tooMany(again));
+    forgetWhenMany(booted, this.config.timeouts.requestMs, context.log);
     void booted.vm.exited.then((exit) => this.#vmExited(exit));
     void booted.agent.closed.then(() => this.#agentLost());
     void booted.agent.watchOom((containerId) => {
