@@ -51,6 +51,14 @@ fn raw(inode: Inode) -> Inode {
     Kind::split(inode).1
 }
 
+/// What the library keeps of this thread's capabilities is what it has found as another user, who has fewer: with that, it
+/// would pass over taking CAP_FSETID away where setuid and setgid have to go.
+fn reread_capabilities<T>(made: T) -> T {
+    // It cannot fail for the thread itself; stale sets are what there is to lose.
+    let _ = capng::get_caps_process();
+    made
+}
+
 fn absent(validity: Duration) -> Entry {
     // SAFETY: plain numbers.
     let attr = unsafe { std::mem::zeroed() };
@@ -143,7 +151,7 @@ impl FileSystem for Files {
         extensions: Extensions,
     ) -> io::Result<Entry> {
         let folder = Kind::split(parent);
-        let made = self.inner.symlink(ctx, target, folder.1, check(name)?, extensions)?;
+        let made = reread_capabilities(self.inner.symlink(ctx, target, folder.1, check(name)?, extensions))?;
         Ok(self.entry(folder, name, made))
     }
 
@@ -158,7 +166,7 @@ impl FileSystem for Files {
         extensions: Extensions,
     ) -> io::Result<Entry> {
         let folder = Kind::split(parent);
-        let made = self.inner.mknod(ctx, folder.1, check(name)?, mode, rdev, umask, extensions)?;
+        let made = reread_capabilities(self.inner.mknod(ctx, folder.1, check(name)?, mode, rdev, umask, extensions))?;
         Ok(self.entry(folder, name, made))
     }
 
@@ -172,7 +180,7 @@ impl FileSystem for Files {
         extensions: Extensions,
     ) -> io::Result<Entry> {
         let folder = Kind::split(parent);
-        let made = self.inner.mkdir(ctx, folder.1, check(name)?, mode, umask, extensions)?;
+        let made = reread_capabilities(self.inner.mkdir(ctx, folder.1, check(name)?, mode, umask, extensions))?;
         Ok(self.entry(folder, name, made))
     }
 
@@ -194,8 +202,16 @@ impl FileSystem for Files {
         extensions: Extensions,
     ) -> io::Result<(Entry, Option<Handle>, OpenOptions)> {
         let folder = Kind::split(parent);
-        let (made, handle, options) =
-            self.inner.create(ctx, folder.1, check(name)?, mode, kill_priv, flags, umask, extensions)?;
+        let (made, handle, options) = reread_capabilities(self.inner.create(
+            ctx,
+            folder.1,
+            check(name)?,
+            mode,
+            kill_priv,
+            flags,
+            umask,
+            extensions,
+        ))?;
         Ok((self.entry(folder, name, made), self.opened(handle), options | folder.0.file_options()))
     }
 
