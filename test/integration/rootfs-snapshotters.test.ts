@@ -98,6 +98,31 @@ test('blockfile: an ext4 image for each snapshot', { skip, timeout: 600_000 }, a
   }
 });
 
+/** What a fsmerge of containerd gives: an erofs of names alone, with its data on the layers. */
+test('an erofs that has its data on other disks', { skip, timeout: 120_000 }, async () => {
+  const dir = await scratchDir('fsmerge');
+  const fake = await FakeContainerd.start();
+  try {
+    const [meta, data] = [join(dir, 'meta'), join(dir, 'data')];
+    await mustRun('mkfs.erofs', ['--chunksize=4096', `--blobdev=${data}`, meta, join(fake.dir, 'image')]);
+    const [overlay] = await fake.rootfs('merged');
+    const options = overlay!.options.filter((option) => /^(upper|work)dir=/.test(option));
+    const rootfs: Mount[] = [
+      { type: 'erofs', source: meta, target: '', options: ['ro', 'loop', `device=${data}`] },
+      { ...overlay!, type: 'format/mkdir/overlay', options: [...options, 'lowerdir={{ mount 0 }}'] },
+    ];
+    const script = 'echo written > /file; cat /file; sha256sum /bin/busybox';
+    const shim = await fake.shim('merged', containerSpec(['sh', '-c', script], `/${fake.namespace}/merged`));
+    const io = await shim.run({ rootfs });
+    const { stdout } = await mustRun('sha256sum', [join(fake.dir, 'image/bin/busybox')]);
+    await io.expect(new RegExp(`written\\n${stdout.split(' ')[0]}`));
+    await shim.remove();
+  } finally {
+    await fake.stop();
+    rmSync(dir, { recursive: true });
+  }
+});
+
 /** There is no device mapper here; what its snapshotter gives is a node and a type, as this. */
 test('a block device of the host, as devmapper gives it', { skip, timeout: 120_000 }, async () => {
   const dir = await scratchDir('device');
