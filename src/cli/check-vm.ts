@@ -2,7 +2,7 @@
 
 import fs from 'node:fs';
 import type { Config } from '../config/config.ts';
-import { filesProgram } from '../config/locate.ts';
+import { filesProgram, findInPath } from '../config/locate.ts';
 import { runCommand } from '../host/command.ts';
 import { messageOf } from '../sandbox/errors.ts';
 import { VmError } from '../vm/hypervisor.ts';
@@ -66,6 +66,22 @@ export async function checkFiles(): Promise<Finding> {
   } catch (error) {
     return failed(name, error, fix);
   }
+}
+
+/** Only disks that are made here need it. */
+export function checkMkfs(config: Config): Finding {
+  const name = 'mkfs.ext4';
+  const found = findInPath(name);
+  if (found !== undefined) return { name, status: 'ok', text: found };
+  const isNeeded = config.rootfs.mode === 'disk' || config.sharedFs.diskEmptyDir === 'disk';
+  const fix = 'apt-get install e2fsprogs';
+  if (isNeeded) return { name, status: 'fail', text: 'missing; the configuration asks for disks', fix };
+  return {
+    name,
+    status: 'warn',
+    text: 'missing: no container can have its root or an emptyDir on a disk',
+    fix,
+  };
 }
 
 export function checkGuestKernel(config: Config): Finding {

@@ -34,6 +34,7 @@ test('every question is answered, and whatever is not ok has a fix', async () =>
       'file system daemon',
       'guest kernel',
       'guest image',
+      'mkfs.ext4',
       'memory',
       'host tools',
       'network device',

@@ -14,7 +14,7 @@ import {
   checkVsock,
 } from './check-host.ts';
 import { checkContainerManager } from './check-manager.ts';
-import { checkFiles, checkGuestImage, checkGuestKernel, checkQemu } from './check-vm.ts';
+import { checkFiles, checkGuestImage, checkGuestKernel, checkMkfs, checkQemu } from './check-vm.ts';
 import type { Finding } from './finding.ts';
 
 async function checkConfig(
@@ -50,6 +50,7 @@ export async function checkHost(named?: string): Promise<Finding[]> {
     await checkFiles(),
     checkGuestKernel(config),
     checkGuestImage(config),
+    checkMkfs(config),
     checkMemory(config),
     checkTools(),
     checkTun(),

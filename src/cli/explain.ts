@@ -49,11 +49,23 @@ export function explain(id: string, spec: Spec, config: Config): string[] {
       localDir: '',
     }),
   );
-  lines.push('', 'mounts');
+  lines.push('', ...rootLines(spec, config.rootfs), '', 'mounts');
   for (const { mount, kind, readOnly, reason } of mounts) {
     lines.push(`  ${mount.destination.padEnd(32)} ${kind}${readOnly ? ', read-only' : ''}: ${reason}`);
   }
   return lines;
+}
+
+/** The snapshotter's mounts, which decide too, are not in the bundle. */
+function rootLines({ root }: Spec, { mode, diskSizeMib }: Config['rootfs']): string[] {
+  const disks = 'block devices and images of a snapshotter are disks of the VM';
+  if (mode === 'shared' || root?.readonly === true) {
+    const reason = mode === 'shared' ? 'rootfs.mode is "shared"' : 'it is read-only for the container';
+    return ['root: shared with the host', ...because([reason, disks])];
+  }
+  const lost = 'lost with it: commit, diff and cp see the disk and not the files (docs/rootfs.md)';
+  const size = `what is written to an overlay is on a disk of ${diskSizeMib} MiB in the snapshot: rootfs.mode is "disk"`;
+  return ['root: on a disk', ...because([size, lost, disks])];
 }
 
 function vmReasons(spec: Spec, config: Config['vm']): string[] {

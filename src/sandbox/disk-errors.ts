@@ -6,6 +6,9 @@ import type { GuestStorage } from './guest-storage.ts';
 /** What QEMU says when another process has the file. */
 const LOCKED = /Failed to get .*lock/;
 
+/** What the guest's kernel says of a file system that it does not understand. */
+const BROKEN = /\b(EUCLEAN|EINVAL|EBADMSG|EIO|UnknownErrno)\b/;
+
 /** @returns an error that says more, or the same one when it is about something else. */
 export function explainPlug(error: unknown, disks: readonly DiskSpec[]): unknown {
   const message = messageOf(error);
@@ -22,8 +25,9 @@ export function explainMount(error: unknown, storages: readonly GuestStorage[]):
     ({ disk, mountPoint }) => disk !== undefined && message.includes(`storage blk at ${mountPoint}:`),
   );
   if (storage?.disk === undefined) return error;
-  const text =
-    `the disk ${storage.disk.path} cannot be mounted in the guest: it may be damaged; ` +
-    `remove what it belongs to and make it again. ${message}`;
+  const advice = BROKEN.test(message)
+    ? 'it may be damaged; remove what it belongs to and make it again. '
+    : '';
+  const text = `the disk ${storage.disk.path} cannot be mounted in the guest: ${advice}${message}`;
   return new ShimError('failed-precondition', text, { cause: error });
 }

@@ -33,9 +33,14 @@ const MKFS_OPTIONS = [
 
 /**
  * Makes what is missing and checks what is there, so that the error says more than a kernel's "invalid argument".
+ * @param fstype what must be on it; undefined: anything.
  * @throws ShimError
  */
-export async function provideDisk(disk: DiskFile, fstype: string, signal?: AbortSignal): Promise<void> {
+export async function provideDisk(
+  disk: DiskFile,
+  fstype: string | undefined,
+  signal?: AbortSignal,
+): Promise<void> {
   const found = lstatSync(disk.path, { throwIfNoEntry: false });
   if (found === undefined && disk.make !== undefined) return makeImage(disk.path, disk.make, signal);
   if (found === undefined) throw unusable(disk.path, 'it does not exist', 'has its snapshot been removed?');
@@ -80,7 +85,7 @@ async function makeImage(
   }
 }
 
-function checkImage({ path, make }: DiskFile, fstype: string): void {
+function checkImage({ path, make }: DiskFile, fstype: string | undefined): void {
   // A link is followed only where the snapshotter names it (devmapper's are links); our own files are none.
   const follow = make === undefined ? 0 : constants.O_NOFOLLOW;
   let fd: number;

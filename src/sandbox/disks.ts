@@ -38,6 +38,14 @@ function disksOf({ disk, devices = [] }: GuestStorage): readonly DiskFile[] {
   return disk === undefined ? [] : [disk, ...devices];
 }
 
+/** Further disks of an erofs hold data of any form. */
+function fstypeOf(
+  { disk, fstype }: Pick<GuestStorage, 'disk' | 'fstype'>,
+  one: DiskFile,
+): string | undefined {
+  return one === disk ? fstype : undefined;
+}
+
 const keyOf = (path: string, readOnly: boolean): string => JSON.stringify([path, readOnly]);
 
 /** The disks of a root, for a VM that is about to boot. @throws ShimError */
@@ -46,7 +54,7 @@ export async function bootDisks({ storages }: RootPlan, signal: AbortSignal): Pr
   for (const storage of storages) {
     for (const disk of disksOf(storage)) {
       const { path, readOnly, make } = disk;
-      await provideDisk(disk, storage.fstype, signal);
+      await provideDisk(disk, fstypeOf(storage, disk), signal);
       const spec = { serial: `bulkhead-root-${specs.size}`, path, readOnly, isOwn: make !== undefined };
       if (!specs.has(keyOf(path, readOnly))) specs.set(keyOf(path, readOnly), spec);
     }
@@ -98,7 +106,9 @@ export class Disks {
         }
         const serials: string[] = [];
         for (const one of [disk, ...devices]) {
-          if (!this.#disks.has(keyOf(one.path, one.readOnly))) await provideDisk(one, storage.fstype, signal);
+          if (!this.#disks.has(keyOf(one.path, one.readOnly))) {
+            await provideDisk(one, fstypeOf({ disk, ...storage }, one), signal);
+          }
           serials.push(`serial:${await this.#have(containerId, one)}`);
         }
         const [source = '', ...others] = serials;

@@ -42,10 +42,14 @@ const FORMATS: Readonly<Record<string, Format>> = {
  * @param size of the file; undefined for a block device, which is not measured.
  * @returns what is wrong.
  */
-export function imageProblem(fstype: string, block: Buffer, size: number | undefined): string | undefined {
-  const format = FORMATS[fstype];
-  if (format === undefined) return undefined;
+export function imageProblem(
+  fstype: string | undefined,
+  block: Buffer,
+  size: number | undefined,
+): string | undefined {
   if (size === 0) return 'it is empty';
+  const format = FORMATS[fstype ?? ''];
+  if (format === undefined) return undefined;
   const { magicAt, magic } = format;
   if (block.length < SUPERBLOCK_BYTES || !block.subarray(magicAt, magicAt + magic.length).equals(magic)) {
     return `it holds no ${fstype}`;

@@ -48,7 +48,7 @@ const XATTR_MAP: &str = ":ok:all:security.capability:security.capability:\
     :prefix:client:security.:user.virtiofs.:\
     :prefix:server::user.virtiofs.:\
     :ok:all:user.:user.:\
-    :bad:all:::";
+    :unsupported:all:::";
 
 fn main() -> ExitCode {
     logger::install();

@@ -102,7 +102,8 @@ fn by_serial(serial: &str) -> Option<PathBuf> {
     let class = Path::new("/sys/block");
     let has = |name: &String| fs::read_to_string(class.join(name).join("serial")).is_ok_and(|s| s.trim() == serial);
     let name = names_in(class).into_iter().find(has)?;
-    Some(Path::new("/dev").join(name)).filter(|node| node.exists())
+    // The node is there before the kernel can open it (ENXIO); it announces the device after that.
+    Some(Path::new("/dev").join(name)).filter(|node| fs::File::open(node).is_ok())
 }
 
 /// The name of the device of a class (`block`, `net`) below a PCI device, directly or below its virtio device.

@@ -21,6 +21,19 @@ pub async fn device_of(storage: &Storage) -> Result<Option<PathBuf>> {
     })
 }
 
+/// The storage, with the nodes of further disks that its options name (`device=serial:<text>`, of an erofs that has its data
+/// on them).
+pub async fn with_devices(storage: &Storage) -> Result<Storage> {
+    let mut named = storage.clone();
+    for option in &mut named.options {
+        let Some(source) = option.strip_prefix("device=").filter(|source| source.starts_with("serial:")) else {
+            continue;
+        };
+        *option = format!("device={}", device::block_device(source).await?.display());
+    }
+    Ok(named)
+}
+
 /// Mounts the device, after making a file system on it if the request says so.
 pub fn mount_device(storage: &Storage, device: &Path, options: &MountOptions, at: &Path) -> Result<()> {
     if storage.driver_options.iter().any(|option| option.starts_with("encryption_key=")) {

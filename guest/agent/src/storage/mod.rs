@@ -77,7 +77,7 @@ impl Storages {
         if self.count_if_there(&storage.mount_point) {
             return Ok(());
         }
-        let owned = storage.clone();
+        let owned = block::with_devices(storage).await?;
         // Not on the agent's thread: a mount talks to the host and can take its time.
         let undo = spawn_blocking(move || make(&owned, device, &mount_point)).await.context(|| "mount")??;
         self.table.borrow_mut().insert(storage.mount_point.clone(), Entry { uses: 1, undo });
