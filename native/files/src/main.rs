@@ -35,7 +35,8 @@ const USAGE: &str =
 /// Descriptors that are not the guest's: sockets, events, memory regions of the VM, and those of requests under way.
 const OWN_DESCRIPTORS: u64 = 128;
 
-/// How many requests are worked on at once, so that one that waits for a disk or a server holds up no other.
+/// No threads of their own for requests: one after the other is worked on. Two and four were not faster, and four slower at
+/// creating files (docs/performance.md).
 const THREADS: usize = 0;
 
 /// What becomes of the extended attributes that a guest sets. Those that mean something to the host (`trusted.*`, which
