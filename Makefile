@@ -32,7 +32,7 @@ CRI_TESTS = $(filter-out %/pods-crio.test.ts,$(wildcard test/integration/pods-*.
 FEW_CRI_TESTS := $(patsubst %,test/integration/pods-%.test.ts,lifecycle userns image-volumes)
 RUN_TESTS = $(NODE) --test --test-concurrency=1 --test-timeout=300000
 
-.PHONY: help deps gen build guest lint test test-unit test-integration test-containerd test-matrix test-posix test-files-heavy bench run shell install uninstall clean
+.PHONY: help deps gen build guest lint test test-unit test-integration test-containerd test-matrix test-posix test-programs test-files-heavy bench run shell install uninstall clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 28
@@ -89,6 +89,9 @@ on_each = failed=0; for flavour in $(1); do \
     printf '\n=== containerd: %s\n' $$flavour; \
     BULKHEAD_TEST_CONTAINERD=$$flavour $(RUN_TESTS) $(2) || failed=1; \
   done; exit $$failed
+
+test-programs: build guest ## Debian's programs, from apt to PostgreSQL and Docker, on each kind of root and on a bind (6 minutes)
+	@$(RUN_TESTS) --test-reporter=spec test/programs/programs.test.ts
 
 test-posix: build guest ## other people's tests of a file system on each kind of volume, ours and runc's, as a table
 	@$(RUN_TESTS) --test-reporter=spec test/posix/posix.test.ts

@@ -62,7 +62,7 @@ function aptOptions(work: string): string[] {
 }
 
 /** The mirror that this machine's apt already uses for Debian itself. */
-async function debianMirror(): Promise<string> {
+export async function debianMirror(): Promise<string> {
   const { stdout } = await mustRun('apt-get', ['indextargets', '--format', '$(ORIGIN) $(SITE)']);
   const site = /^Debian (\S+)$/m.exec(stdout)?.[1];
   if (site === undefined) throw new Error('apt knows no Debian mirror: run apt-get update first');
