@@ -69,7 +69,7 @@ test('errors name file, line, key, problem and a suggestion', async () => {
     ['[runtime]', 1, 'runtime', /known are vm, shared_fs, rootfs, annotations, log, timeouts/],
     ['[vm]\nzzzzzzzzzzzz = 1', 2, 'vm.zzzzzzzzzzzz', /\[vm\] has hypervisor, path/],
     ['vm = 3', 1, 'vm', /must be a table/],
-    ['[vm]\ndefault_vcpus = "2"', 2, 'vm.default_vcpus', /whole number from 1 to 240, not "2"/],
+    ['[vm]\ndefault_vcpus = "2"', 2, 'vm.default_vcpus', /whole number from 1 to 128, not "2"/],
     ['[vm]\ndefault_vcpus = 0', 2, 'vm.default_vcpus', /not 0/],
     ['[vm]\ndefault_vcpus = 1.5', 2, 'vm.default_vcpus', /not 1.5/],
     ['[vm]\nkernel = "vmlinux"', 2, 'vm.kernel', /absolute path, not "vmlinux"/],

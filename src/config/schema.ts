@@ -83,7 +83,7 @@ export const KEYS: readonly Key[] = [
   { table: 'vm', name: 'image', kind: path, fallback: '', ...perPod },
   { table: 'vm', name: 'kernel_params', kind: { t: 'text' }, fallback: '', ...perPod },
   { table: 'vm', name: 'accelerator', kind: choice('auto', 'kvm', 'tcg'), fallback: 'auto', ...perPod },
-  { table: 'vm', name: 'default_vcpus', kind: integer(1, 240), fallback: 1, ...perPod },
+  { table: 'vm', name: 'default_vcpus', kind: integer(1, 128), fallback: 1, ...perPod },
   { table: 'vm', name: 'default_memory_mib', kind: integer(64, 1_048_576), fallback: 1024, ...perPod },
   { table: 'vm', name: 'overhead_vcpus', kind: { t: 'number', min: 0, max: 16 }, fallback: 0, ...perPod },
   { table: 'vm', name: 'overhead_memory_mib', kind: integer(0, 65_536), fallback: 128, ...perPod },

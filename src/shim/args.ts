@@ -48,6 +48,7 @@ export function parseArgs(argv: readonly string[]): ShimArgs {
     if (key !== undefined) {
       const value = inline ?? argv[++i];
       if (value === undefined) throw new Error(`flag -${name} needs a value`);
+      if (NAMES.has(key) && value !== '') requireName(name, value);
       values[key] = value;
     } else if (name === 'debug') debug = inline === undefined || isTrue(inline);
     else if (name === 'v' || name === 'version') action = 'version';
@@ -57,6 +58,18 @@ export function parseArgs(argv: readonly string[]): ShimArgs {
   }
   if (action === undefined) throw new Error('no action given: expected start or delete');
   return { ...values, debug, action };
+}
+
+/** They become names of folders, sockets and control groups. */
+const NAMES: ReadonlySet<string> = new Set(['namespace', 'id']);
+
+/** No less than containerd's own identifiers (pkg/identifiers of containerd) and what CRI-O and Docker make up. */
+function requireName(flag: string, value: string): void {
+  if (/^[A-Za-z0-9][A-Za-z0-9_.-]{0,254}$/.test(value)) return;
+  throw new Error(
+    `flag -${flag}: ${JSON.stringify(value)} is no name: it must begin with a letter or digit and have only these, ".", "_" ` +
+      'and "-", at most 255',
+  );
 }
 
 function splitFlag(word: string): [string, string | undefined] {

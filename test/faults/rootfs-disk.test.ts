@@ -42,9 +42,11 @@ after(async () => {
 const shimOf = (id: string, ...args: string[]): Promise<Shim> =>
   fake.shim(id, containerSpec(args, `/${fake.namespace}/${id}`));
 
+const folderOf = (rootfs: readonly Mount[], name: string): string =>
+  rootfs[0]!.options.find((option) => option.startsWith(`${name}=`))!.slice(name.length + 1);
 /** The writable folder of a root. */
-const upperOf = (rootfs: readonly Mount[]): string =>
-  rootfs[0]!.options.find((option) => option.startsWith('upperdir='))!.slice('upperdir='.length);
+const upperOf = (rootfs: readonly Mount[]): string => folderOf(rootfs, 'upperdir');
+const workOf = (rootfs: readonly Mount[]): string => folderOf(rootfs, 'workdir');
 
 /** Creates a container that must be refused; nothing of it may stay. */
 async function refused(id: string, rootfs: Mount[], pattern: RegExp): Promise<void> {
@@ -142,21 +144,26 @@ test('one disk is never writable for two VMs', { skip, timeout: 120_000 }, async
   await assertNothingNew(fake, clean, ['first', 'second']);
 });
 
+/** Where the disk of a root is on a file system of the host that has hardly room. */
+async function withSmallHost(size: string, use: (rootfs: Mount[]) => Promise<void>): Promise<void> {
+  const small = join(scratch, `small-${size}`);
+  mkdirSync(small);
+  await mustRun('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', small]);
+  try {
+    for (const name of ['upper', 'work']) mkdirSync(join(small, name));
+    const folders = [`upperdir=${small}/upper`, `workdir=${small}/work`];
+    const options = [`lowerdir=${join(fake.dir, 'image')}`, ...folders];
+    await use([{ type: 'overlay', source: 'overlay', target: '', options }]);
+  } finally {
+    await mustRun('umount', [small]);
+  }
+}
+
 test('the disk of the host is full: an error of the program, and the VM lives', {
   skip,
   timeout: 180_000,
 }, async () => {
-  const small = join(scratch, 'small');
-  mkdirSync(small);
-  await mustRun('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', small]);
-  try {
-    for (const name of ['upper', 'work']) mkdirSync(join(small, name));
-    const options = [
-      `lowerdir=${join(fake.dir, 'image')}`,
-      `upperdir=${small}/upper`,
-      `workdir=${small}/work`,
-    ];
-    const rootfs: Mount[] = [{ type: 'overlay', source: 'overlay', target: '', options }];
+  await withSmallHost('24m', async (rootfs) => {
     const script = `dd if=/dev/zero of=/big bs=1M count=100 conv=fsync 2>&1; echo code-$?; read line; echo "got $line"; exit 9`;
     const shim = await shimOf('host-full', 'sh', '-c', script);
     const io = await shim.run({ rootfs, stdin: true });
@@ -169,29 +176,15 @@ test('the disk of the host is full: an error of the program, and the VM lives', 
     assert.equal((await shim.task.wait({ id: 'host-full' }, { timeoutMs: 60_000 })).exitStatus, 9);
     await shim.remove();
     await assertNothingNew(fake, clean, ['host-full']);
-  } finally {
-    await mustRun('umount', [small]);
-  }
+  });
 });
 
 test('no room even for an empty disk', { skip, timeout: 60_000 }, async () => {
-  const small = join(scratch, 'tiny');
-  mkdirSync(small);
-  await mustRun('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', small]);
-  try {
-    for (const name of ['upper', 'work']) mkdirSync(join(small, name));
-    const options = [
-      `lowerdir=${join(fake.dir, 'image')}`,
-      `upperdir=${small}/upper`,
-      `workdir=${small}/work`,
-    ];
-    const rootfs: Mount[] = [{ type: 'overlay', source: 'overlay', target: '', options }];
+  await withSmallHost('64k', async (rootfs) => {
     await refused('no-room', rootfs, /cannot make a disk of 536870912 bytes at .*root-disk\.ext4: .*/);
-    assert.ok(!existsSync(join(small, 'upper', DISK)));
-    assert.deepEqual(readdirSync(join(small, 'work')), []);
-  } finally {
-    await mustRun('umount', [small]);
-  }
+    assert.ok(!existsSync(join(upperOf(rootfs), DISK)));
+    assert.deepEqual(readdirSync(workOf(rootfs)), []);
+  });
 });
 
 test('a disk that was not unmounted is mended by its journal', { skip, timeout: 120_000 }, async () => {

@@ -1,6 +1,15 @@
 // Containers of ours and of runc that have each kind of file system side by side, all of them on an ext4 of their own,
 // so that what is compared does not depend on the machine.
-import { appendFileSync, chmodSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import assert from 'node:assert/strict';
+import {
+  appendFileSync,
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { mustRun } from '../support/command.ts';
 import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
@@ -19,6 +28,8 @@ export const places = {
   'disk emptyDir': '/disk',
   'local emptyDir': '/disk',
   'memory emptyDir': '/memory',
+  'disk root': '/work',
+  'emptyDir on a disk': '/disk',
 } as const;
 export type Place = keyof typeof places;
 
@@ -31,7 +42,21 @@ export interface Outcome {
 export type Side = (args: readonly string[], timeoutMs: number) => Promise<Outcome>;
 
 const DISK_SIZE = '1G';
-const config = '[annotations]\nallow = ["shared_fs.disk_empty_dir"]\n';
+const config =
+  '[annotations]\nallow = ["shared_fs.disk_empty_dir", "rootfs.mode"]\n[rootfs]\ndisk_size_mib = 512\n';
+/** What our containers are told apart by; the first one has everything as it is by default. */
+const annotations = {
+  shared: {},
+  local: { 'io.bulkhead.shared_fs.disk_empty_dir': 'local' },
+  disks: { 'io.bulkhead.shared_fs.disk_empty_dir': 'disk', 'io.bulkhead.rootfs.mode': 'disk' },
+  runc: {},
+} as const;
+type Name = keyof typeof annotations;
+
+function nameOf(place: Place): Name {
+  if (place === 'local emptyDir') return 'local';
+  return place === 'disk root' || place === 'emptyDir on a disk' ? 'disks' : 'shared';
+}
 const pjdfstestConfig = `[features]
 posix_fallocate = {}
 rename_ctime = {}
@@ -46,7 +71,7 @@ entries = [["nobody", "nobody"], ["tests", "tests"]]
 
 export class Stand {
   readonly #stack = new AsyncDisposableStack();
-  readonly #open = new Map<string, Promise<Side>>();
+  readonly #open = new Map<Name, Promise<Side>>();
   #dir!: string;
   #stressNg: string | undefined;
 
@@ -80,8 +105,7 @@ export class Stand {
 
   /** Ours and runc's container that has the place. */
   sides(place: Place): Promise<{ ours: Side; runc: Side }> {
-    const isLocal = place === 'local emptyDir';
-    const ours = this.#side(isLocal ? 'local' : 'shared', bulkheadRuntime);
+    const ours = this.#side(nameOf(place), bulkheadRuntime);
     const runc = this.#side('runc', runcRuntime);
     return Promise.all([ours, runc]).then(([a, b]) => ({ ours: a, runc: b }));
   }
@@ -90,7 +114,7 @@ export class Stand {
     await this.#stack.disposeAsync();
   }
 
-  #side(name: string, runtime: string): Promise<Side> {
+  #side(name: Name, runtime: string): Promise<Side> {
     let side = this.#open.get(name);
     if (side === undefined) {
       side = this.#start(name, runtime);
@@ -99,7 +123,7 @@ export class Stand {
     return side;
   }
 
-  async #start(name: string, runtime: string): Promise<Side> {
+  async #start(name: Name, runtime: string): Promise<Side> {
     const fake = await FakeContainerd.start(runtimeOf(runtime), {
       BULKHEAD_CONFIG: join(this.#dir, 'config.toml'),
     });
@@ -130,13 +154,20 @@ export class Stand {
     );
     appendFileSync(join(image, 'etc/group'), 'nobody:x:65534:\ntests:x:1001:\n');
     const id = `posix-${name}`;
-    const shim = await fake.shim(id, this.#spec(id, fake.namespace, name === 'local', disk));
+    const shim = await fake.shim(id, this.#spec(id, fake.namespace, name, disk));
     this.#stack.defer(() => shim.remove());
     await shim.run();
+    if (name === 'disks') {
+      for (const file of [
+        join(upper, id, 'upper/bulkhead-root-disk.ext4'),
+        join(empty, 'disk/bulkhead-volume-disk.ext4'),
+      ])
+        assert.ok(existsSync(file), `${file}: a place is what it is called`);
+    }
     return (args, timeoutMs) => execIn(shim, args, timeoutMs);
   }
 
-  #spec(id: string, namespace: string, isLocal: boolean, disk: string): Spec {
+  #spec(id: string, namespace: string, name: Name, disk: string): Spec {
     const spec = containerSpec(['sleep', '100000'], `/${namespace}/${id}`);
     const bind = (destination: string, source: string, ...options: string[]) => ({
       destination,
@@ -157,7 +188,7 @@ export class Stand {
     const nodes = ['b', 'c'].map((type) => ({ allow: true, type, access: 'm' }));
     const usable = { allow: true, type: 'c', major: 1, minor: 3, access: 'rwm' };
     spec.linux.resources = { devices: [{ allow: false, access: 'rwm' }, ...nodes, usable] };
-    return isLocal ? { ...spec, annotations: { 'io.bulkhead.shared_fs.disk_empty_dir': 'local' } } : spec;
+    return { ...spec, annotations: annotations[name] };
   }
 }
 
