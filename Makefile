@@ -96,7 +96,7 @@ test-programs: build guest ## Debian's programs, from apt to PostgreSQL and Dock
 test-posix: build guest ## other people's tests of a file system on each kind of volume, ours and runc's, as a table
 	@$(RUN_TESTS) --test-reporter=spec test/posix/posix.test.ts
 
-test-files-heavy: build guest ## a million files in a container (BULKHEAD_TEST_FILES is another number)
+test-files-heavy: build guest ## a million files on a folder of the host and on a root with a disk (BULKHEAD_TEST_FILES is another number)
 	@$(NODE) --test --test-timeout=14400000 test/heavy/many-files.test.ts
 
 bench: build guest ## measurements as a table and as JSON in build/bench

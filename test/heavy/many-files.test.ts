@@ -1,14 +1,16 @@
-// A million files made, walked and removed by a container on a folder of the host: the daemon's descriptors and memory stay
-// within a bound meanwhile, programs can be started, and all is given back. `make test-files-heavy`; BULKHEAD_TEST_FILES
-// is another number.
+// A million files made, walked and removed by a container on a folder of the host, and on a root with a disk of its own: the
+// daemon's descriptors and memory stay within a bound meanwhile, programs can be started, and all is given back.
+// `make test-files-heavy`; BULKHEAD_TEST_FILES is another number.
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { mustRun } from '../support/command.ts';
 import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
 import { assertNothingNew, belongings } from '../support/leaks.ts';
+import { scratchDir } from '../support/paths.ts';
 import { programsOf } from '../support/processes.ts';
+import { runtime } from '../support/runtime.ts';
 import { containerSpec, processSpec } from '../support/spec.ts';
 import { within } from '../support/wait.ts';
 
@@ -18,9 +20,20 @@ const STEP_MS = 3_600_000;
 const MOST_DESCRIPTORS = 66_000;
 const MOST_MEMORY_MIB = 64;
 
+/** Where the files are made, and what the pod is told for it. */
+const places = {
+  bind: { path: '/v', annotations: {} },
+  'disk root': { path: '/many', annotations: { 'io.bulkhead.rootfs.mode': 'disk' } },
+} as const;
+
 let fake: FakeContainerd;
+let scratch: string;
 before(async () => {
-  fake = await FakeContainerd.start();
+  scratch = await scratchDir('many');
+  const config = join(scratch, 'config.toml');
+  writeFileSync(config, '[annotations]\nallow = ["rootfs.mode"]\n');
+  fake = await FakeContainerd.start(runtime, { BULKHEAD_CONFIG: config });
+  mkdirSync(join(fake.dir, 'image/many'));
   await mustRun('cc', [
     '-static',
     '-O1',
@@ -29,7 +42,10 @@ before(async () => {
     join(import.meta.dirname, 'tree.c'),
   ]);
 });
-after(() => fake.stop());
+after(async () => {
+  await fake.stop();
+  rmSync(scratch, { recursive: true });
+});
 
 async function run(shim: Shim, args: readonly string[], limitMs = STEP_MS): Promise<string> {
   const { execId, io } = await shim.exec(processSpec(args));
@@ -40,37 +56,40 @@ async function run(shim: Shim, args: readonly string[], limitMs = STEP_MS): Prom
   return io.output;
 }
 
-test(`${COUNT} files`, { timeout: 4 * STEP_MS }, async (t) => {
-  const clean = belongings(fake);
-  const volume = join(fake.dir, 'volume');
-  mkdirSync(volume);
-  const spec = containerSpec(['sleep', '1000000'], `/${fake.namespace}/many`);
-  spec.mounts.push({ destination: '/v', type: 'bind', source: volume, options: ['rbind'] });
-  const shim = await fake.shim('many', spec);
-  await shim.run();
-  const daemons = programsOf(fake.processes(), /^\S*(virtiofsd|bulkhead-files)/, 'many').map(
-    ({ pid }) => pid,
-  );
-  assert.ok(daemons.length > 0, 'there is a daemon');
+for (const [place, { path, annotations }] of Object.entries(places)) {
+  test(`${COUNT} files: ${place}`, { timeout: 4 * STEP_MS }, async (t) => {
+    const id = place.replace(' ', '-');
+    const clean = belongings(fake);
+    const volume = join(fake.dir, 'volume', id);
+    mkdirSync(volume, { recursive: true });
+    const spec = containerSpec(['sleep', '1000000'], `/${fake.namespace}/${id}`);
+    spec.mounts.push({ destination: '/v', type: 'bind', source: volume, options: ['rbind'] });
+    const shim = await fake.shim(id, { ...spec, annotations });
+    await shim.run();
+    const disk = join(fake.dir, 'o', id, 'upper/bulkhead-root-disk.ext4');
+    assert.equal(existsSync(disk), place === 'disk root', 'a place is what it is called');
+    const daemons = programsOf(fake.processes(), /^\S*(virtiofsd|bulkhead-files)/, id).map(({ pid }) => pid);
+    assert.ok(daemons.length > 0, 'there is a daemon');
 
-  const use = async (args: readonly string[], expected: number) => {
-    const begin = performance.now();
-    assert.equal(await run(shim, args), `${expected}\n`);
-    const seconds = Math.round((performance.now() - begin) / 1_000);
-    const descriptors = Math.max(...daemons.map((pid) => readdirSync(`/proc/${pid}/fd`).length));
-    const memoryMib = Math.max(...daemons.map(memoryOf));
-    t.diagnostic(`${args[1]}: ${seconds} s, ${descriptors} descriptors, ${memoryMib} MiB`);
-    assert.ok(descriptors <= MOST_DESCRIPTORS, `${descriptors} descriptors`);
-    assert.ok(memoryMib <= MOST_MEMORY_MIB, `${memoryMib} MiB`);
-    assert.equal(await run(shim, ['echo', 'a program starts'], 60_000), 'a program starts\n');
-  };
-  await use(['/tree', 'make', '/v', String(COUNT)], 0);
-  await use(['/tree', 'walk', '/v'], COUNT);
-  await use(['/tree', 'remove', '/v'], 0);
-  assert.deepEqual(readdirSync(volume), []);
-  await shim.remove();
-  await assertNothingNew(fake, clean, ['many']);
-});
+    const use = async (args: readonly string[], expected: number) => {
+      const begin = performance.now();
+      assert.equal(await run(shim, args), `${expected}\n`);
+      const seconds = Math.round((performance.now() - begin) / 1_000);
+      const descriptors = Math.max(...daemons.map((pid) => readdirSync(`/proc/${pid}/fd`).length));
+      const memoryMib = Math.max(...daemons.map(memoryOf));
+      t.diagnostic(`${args[1]}: ${seconds} s, ${descriptors} descriptors, ${memoryMib} MiB`);
+      assert.ok(descriptors <= MOST_DESCRIPTORS, `${descriptors} descriptors`);
+      assert.ok(memoryMib <= MOST_MEMORY_MIB, `${memoryMib} MiB`);
+      assert.equal(await run(shim, ['echo', 'a program starts'], 60_000), 'a program starts\n');
+    };
+    await use(['/tree', 'make', path, String(COUNT)], 0);
+    await use(['/tree', 'walk', path], COUNT);
+    await use(['/tree', 'remove', path], 0);
+    assert.deepEqual(readdirSync(volume), []);
+    await shim.remove();
+    await assertNothingNew(fake, clean, [id]);
+  });
+}
 
 /** Memory of a process of its own, in MiB: the guest's, which it maps, is no part. */
 function memoryOf(pid: number): number {

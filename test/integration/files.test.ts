@@ -22,13 +22,21 @@ let daemon: Containerd;
 let clean: Belongings;
 let box: CtrContainer;
 let host: string;
+let emptyDir: string;
 before(async () => {
   daemon = await Containerd.start();
   clean = belongings(daemon);
   host = join(daemon.dir, 'host');
-  await mkdir(host);
-  await chmod(host, 0o755);
-  const mounts = ['--mount', `type=bind,src=${host},dst=/data,options=rbind:rw`];
+  emptyDir = join(daemon.dir, 'kubernetes.io~empty-dir/empty');
+  const folders = { '/data': host, '/empty': emptyDir };
+  for (const folder of Object.values(folders)) {
+    await mkdir(folder, { recursive: true });
+    await chmod(folder, 0o755);
+  }
+  const mounts = Object.entries(folders).flatMap(([to, from]) => [
+    '--mount',
+    `type=bind,src=${from},dst=${to},options=rbind:rw`,
+  ]);
   const program = join(host, 'files');
   await mustRun('cc', ['-static', '-O1', '-o', program, join(repoRoot, 'test/support/files.c')]);
   box = await CtrContainer.start(
@@ -97,11 +105,22 @@ test('attributes of each class; what means something to the host is kept under a
   assert.equal(names.toString(), "['user.a', 'user.virtiofs.security.a', 'user.virtiofs.trusted.a']\n");
 });
 
-test('an overlay with its upper layer on a volume', async () => {
-  const script = `cd /data; mkdir -p o/lower/dir o/upper o/work o/all; echo low > o/lower/low; echo in > o/lower/dir/in; echo x > o/lower/moved
+for (const [place, what] of [
+  ['/data', 'a volume'],
+  ['/empty', 'a disk emptyDir'],
+] as const) {
+  test(`an overlay with its upper layer on ${what}`, async () => {
+    const script = `cd ${place}; mkdir -p o/lower/dir o/upper o/work o/all; echo low > o/lower/low; echo in > o/lower/dir/in; echo x > o/lower/moved
     files overlay o/lower o/upper o/work o/all && cd o/all && echo more >> low && rm -r dir && mkdir dir && mv moved gone && ls dir && cat low gone
-    ls -l ../upper | grep -c '^c'; files xattr-get ../upper/dir trusted.overlay.opaque; cd /; umount /data/o/all; cat /data/o/lower/low; sleep 0.3`;
-  assert.equal(await box.sh(script), 'low\nmore\nx\n1\ny\nlow\n');
+    ls -l ../upper | grep -c '^c'; files xattr-get ../upper/dir trusted.overlay.opaque; cd /; umount ${place}/o/all; cat ${place}/o/lower/low; sleep 0.3`;
+    assert.equal(await box.sh(script), 'low\nmore\nx\n1\ny\nlow\n');
+  });
+}
+
+test('an emptyDir on the host has what the overlay left in it', async () => {
+  const upper = join(emptyDir, 'o/upper');
+  assert.equal(await readFile(join(upper, 'low'), 'utf8'), 'low\nmore\n');
+  assert.ok((await stat(join(upper, 'moved'))).isCharacterDevice(), 'a whiteout');
 });
 
 test('what others change is seen after a second in what is shared, and after some in what is the container’s own', {
