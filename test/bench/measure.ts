@@ -14,8 +14,8 @@ export interface Measure {
   /** One sample of ours, or several taken at once; rejects when it failed. */
   readonly ours: Sampler;
   readonly peer?: Sampler;
-  /** A second peer, reported on a line of its own. */
-  readonly also?: { readonly name: string; readonly sample: Sampler };
+  /** A second peer, reported on a line of its own; its ratio is also told as a multiple of that of another measure of speed. */
+  readonly also?: { readonly name: string; readonly sample: Sampler; readonly yardstick?: string };
   /** Runs before the first sample, not measured. */
   readonly setup?: () => Promise<void>;
   readonly teardown?: () => Promise<void>;
@@ -39,7 +39,12 @@ export interface Outcome {
   readonly ratio: Ratio | undefined;
   readonly aim: string | undefined;
   readonly also:
-    | { readonly name: string; readonly summary: Summary | undefined; readonly ratio: Ratio | undefined }
+    | {
+        readonly name: string;
+        readonly summary: Summary | undefined;
+        readonly ratio: Ratio | undefined;
+        readonly yardstick: string | undefined;
+      }
     | undefined;
   readonly stages: Readonly<Record<string, Summary>>;
   /** Messages of samples that failed. */
@@ -94,7 +99,12 @@ export async function runMeasure(measure: Measure): Promise<Outcome> {
     peerName: measure.peerName,
     ratio: ratioOf(ours, peer),
     aim: measure.aim,
-    also: measure.also && { name: measure.also.name, summary: summarize(also), ratio: ratioOf(ours, also) },
+    also: measure.also && {
+      name: measure.also.name,
+      summary: summarize(also),
+      ratio: ratioOf(ours, also),
+      yardstick: measure.also.yardstick,
+    },
     stages: Object.fromEntries(stages),
     failures,
     samples: { ours, peer, also },

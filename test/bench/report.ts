@@ -44,7 +44,16 @@ export function table(outcomes: readonly Outcome[]): string {
     ],
     ...(one.also === undefined
       ? []
-      : [['', '', '', ...peerCells(one.also.summary, one.also.ratio, one.unit), '', `vs ${one.also.name}`]]),
+      : [
+          [
+            '',
+            '',
+            '',
+            ...peerCells(one.also.summary, one.also.ratio, one.unit),
+            '',
+            besides(one.also, outcomes),
+          ],
+        ]),
   ]);
   const head = ['measure', 'median', 'p90', 'peer', 'peer p90', 'ratio (95 %)', 'n', ''];
   const all = [head, ...rows];
@@ -63,6 +72,13 @@ export function table(outcomes: readonly Outcome[]): string {
     ...one.failures.map((failure) => `  ${one.name} FAILED once: ${failure}`),
   ]);
   return [...lines, ...(details.length > 0 ? ['', ...details] : [])].join('\n');
+}
+
+/** "vs runc, 1.5x as slow as the CPU row": both are ratios of speeds, where less is slower. */
+function besides(also: NonNullable<Outcome['also']>, outcomes: readonly Outcome[]): string {
+  const yardstick = outcomes.find(({ name }) => name === also.yardstick)?.also?.ratio;
+  if (yardstick === undefined || also.ratio === undefined) return `vs ${also.name}`;
+  return `vs ${also.name}, ${(yardstick.ratio / also.ratio.ratio).toFixed(1)}x as slow as the CPU (aim <= 3x)`;
 }
 
 function peerCells(peer: Summary | undefined, ratio: Ratio | undefined, unit: string): string[] {
