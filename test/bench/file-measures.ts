@@ -3,14 +3,14 @@
 //
 // But for the row of fsync nothing waits for a disk: with each side's default the data is in the host's page cache, in the guest's or in
 // memory when a write is done. What only reads begins in guests with an empty cache of their own.
-import { FilePlaces, PLACES, type Place, type SideAt } from './file-places.ts';
+import { FilePlaces, OVERLAY, PLACES, type Place, type SideAt, type Sides } from './file-places.ts';
 import { cpuWorks, type FileSize, fileWorks, timed, type Work } from './file-work.ts';
 import type { Measure, MeasureGroup } from './measure.ts';
 
 const RUNC = 'runc on the host';
 const CPU = `files, CPU: ${cpuWorks[0].name}`;
 
-type SideName = 'ours' | 'bare' | 'runc';
+type SideName = keyof Sides;
 
 export function fileMeasures(size: FileSize): MeasureGroup {
   let places: Promise<FilePlaces> | undefined;
@@ -32,8 +32,7 @@ export function fileMeasures(size: FileSize): MeasureGroup {
 /** How much slower than runc a guest is that only computes. */
 function cpuRow(work: Work, rounds: number, opened: () => Promise<FilePlaces>): Measure {
   const once = async (name: SideName): Promise<number> => {
-    const [side] = (await opened()).sides(PLACES[0]!)[name];
-    return await timed(side, work, '');
+    return await timed(sideOf((await opened()).sides(PLACES[0]!), name)[0], work, '');
   };
   return {
     name: `files, CPU: ${work.name}`,
@@ -43,11 +42,13 @@ function cpuRow(work: Work, rounds: number, opened: () => Promise<FilePlaces>): 
     setup: async () => void (await opened()),
     ours: () => once('ours'),
     peer: () => once('bare'),
-    also: { name: RUNC, sample: () => once('runc') },
+    others: [{ name: RUNC, sample: () => once('runc') }],
   };
 }
 
-function row({ name, bare }: Place, work: Work, passes: Passes): Measure {
+function row({ name, bare, hasOverlay }: Place, work: Work, passes: Passes): Measure {
+  const overlay = { name: OVERLAY, sample: async () => passes.of('overlay', work) };
+  const runc = { name: RUNC, sample: async () => passes.of('runc', work), yardstick: CPU };
   return {
     name: `files, ${name}: ${work.name}`,
     unit: work.unit,
@@ -57,24 +58,26 @@ function row({ name, bare }: Place, work: Work, passes: Passes): Measure {
     setup: () => passes.take(),
     ours: async () => passes.of('ours', work),
     peer: async () => passes.of('bare', work),
-    also: { name: RUNC, sample: async () => passes.of('runc', work), yardstick: CPU },
+    others: hasOverlay === true ? [overlay, runc] : [runc],
   };
+}
+
+function sideOf(sides: Sides, name: SideName): SideAt {
+  const side = sides[name];
+  if (side === undefined) throw new Error(`nothing there to be measured as ${name}`);
+  return side;
 }
 
 /** All work in one place, as many times as there are rounds, the sides in turns. */
 class Passes {
   readonly #works: readonly Work[];
   readonly #rounds: number;
-  readonly #sides: () => Promise<Readonly<Record<SideName, SideAt>>>;
+  readonly #sides: () => Promise<Sides>;
   readonly #samples = new Map<string, number[]>();
   readonly #errors = new Map<SideName, unknown>();
   #taken: Promise<void> | undefined;
 
-  constructor(
-    works: readonly Work[],
-    rounds: number,
-    sides: () => Promise<Readonly<Record<SideName, SideAt>>>,
-  ) {
+  constructor(works: readonly Work[], rounds: number, sides: () => Promise<Sides>) {
     this.#works = works;
     this.#rounds = rounds;
     this.#sides = sides;
@@ -95,10 +98,10 @@ class Passes {
 
   async #take(): Promise<void> {
     const sides = await this.#sides();
-    const names: SideName[] = ['ours', 'bare', 'runc'];
+    const names = Object.keys(sides) as SideName[];
     for (let round = 0; round < this.#rounds; round++) {
       for (const name of round % 2 === 0 ? names : names.toReversed()) {
-        await this.#pass(name, sides[name]).catch((error: unknown) => this.#errors.set(name, error));
+        await this.#pass(name, sideOf(sides, name)).catch((error: unknown) => this.#errors.set(name, error));
       }
     }
   }

@@ -2,6 +2,7 @@
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { guestOverlay } from '../../src/sandbox/root/root-parts.ts';
 import { mustRun } from '../support/command.ts';
 import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
 import { unmountBelow } from '../support/mounts.ts';
@@ -28,17 +29,23 @@ const BARE = {
   'tmpfs of a bare guest': '/run',
 } as const;
 
+/** A disk of a bare guest, with the overlay on it that a root has. */
+export const OVERLAY = 'bare virtio-blk, the same overlay';
+const OVERLAY_AT = '/root/overlay';
+
 export interface Place {
   readonly name: string;
   readonly pod: PodName;
   /** Of the containers, runc's too. */
   readonly folder: string;
   readonly bare: keyof typeof BARE;
+  /** Whether it is an overlay of the guest, which then has a peer of its own. */
+  readonly hasOverlay?: boolean;
 }
 
 export const PLACES: readonly Place[] = [
   { name: 'root, shared', pod: 'shared', folder: '/mnt', bare: 'bare virtio-fs' },
-  { name: 'root, disk', pod: 'disk', folder: '/mnt', bare: 'bare virtio-blk, ext4' },
+  { name: 'root, disk', pod: 'disk', folder: '/mnt', bare: 'bare virtio-blk, ext4', hasOverlay: true },
   { name: 'memory emptyDir', pod: 'shared', folder: '/memory', bare: 'tmpfs of a bare guest' },
   { name: 'shared emptyDir', pod: 'shared', folder: '/volume', bare: 'bare virtio-fs' },
   { name: 'local emptyDir', pod: 'local', folder: '/volume', bare: 'bare virtio-fs' },
@@ -56,6 +63,14 @@ export interface FileSide {
 
 /** A side, and the folder of a place there. */
 export type SideAt = readonly [FileSide, string];
+
+/** In the order of their turns. */
+export interface Sides {
+  readonly ours: SideAt;
+  readonly bare: SideAt;
+  readonly overlay?: SideAt;
+  readonly runc: SideAt;
+}
 
 /** The containers and the bare guest, all running, idle but for one at a time. */
 export class FilePlaces {
@@ -76,14 +91,15 @@ export class FilePlaces {
     }
   }
 
-  sides({ pod, folder, bare }: Place): {
-    readonly ours: SideAt;
-    readonly bare: SideAt;
-    readonly runc: SideAt;
-  } {
+  sides({ pod, folder, bare, hasOverlay }: Place): Sides {
     const ours = this.#pods.get(pod);
     if (ours === undefined) throw new Error(`no pod ${pod}`);
-    return { ours: [ours, folder], bare: [this.#bare, BARE[bare]], runc: [this.#runc, folder] };
+    return {
+      ours: [ours, folder],
+      bare: [this.#bare, BARE[bare]],
+      ...(hasOverlay === true ? { overlay: [this.#bare, `${OVERLAY_AT}${folder}`] } : {}),
+      runc: [this.#runc, folder],
+    };
   }
 
   async stop(): Promise<void> {
@@ -114,6 +130,10 @@ export class FilePlaces {
     const bare = await BareGuest.start(programs, { diskMib: DISK_MIB, files: extra });
     this.#stack.defer(() => bare.stop());
     this.#bare = await ready({ shell: bare.shell, isGuest: true });
+    const options = ['lowerdir=/,upperdir=/disk/upper,workdir=/disk/work', ...overlayOptions()].join(',');
+    await bare.shell.run(
+      `set -e; mkdir /disk/upper /disk/work ${OVERLAY_AT}; mount -t overlay -o ${options} overlay ${OVERLAY_AT}`,
+    );
   }
 
   async #fake(runtime: string, env: NodeJS.ProcessEnv, extra: readonly string[]): Promise<FakeContainerd> {
@@ -141,6 +161,17 @@ export class FilePlaces {
 }
 
 const idOf = (pod: string): string => `files-${pod}`;
+
+/** How the overlay of a root of ours is made, without its folders. */
+function overlayOptions(): string[] {
+  const [, overlay] = guestOverlay(
+    '',
+    '',
+    { path: '', readOnly: false },
+    { mode: 0, uid: 0, gid: 0 },
+  ).storages;
+  return (overlay?.options ?? []).filter((option) => option.endsWith('=on'));
+}
 
 /** Source of each mount of a container, by its name: an emptyDir of each medium, and a folder that is none. */
 async function makeVolumes(dir: string): Promise<Record<'memory' | 'volume' | 'bind', string>> {
