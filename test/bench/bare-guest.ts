@@ -1,10 +1,10 @@
 // The floor of a guest's files and network: the same QEMU, kernel and file system daemon from a bare script, with a shell in it and
 // nothing of ours: no agent, no container, no redirects between interfaces. Its root is virtio-fs; for files it has a disk as well.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { descriptorOf } from '../../src/host/descriptor.ts';
 import { provideDisk } from '../../src/sandbox/disk-image.ts';
@@ -33,8 +33,8 @@ export interface BareParts {
   readonly network?: BareNetwork;
   /** MiB of an ext4 on virtio-blk, as ours are made, plugged in and mounted, at /disk. */
   readonly diskMib?: number;
-  /** Files of the host that its folder /bin has as well. */
-  readonly files?: readonly string[];
+  /** A folder of the host whose content its root has as well. */
+  readonly extras?: string;
 }
 
 const TAP = 'bhbare0';
@@ -89,7 +89,8 @@ export class BareGuest implements Terminal {
     writeFileSync(join(root, 'init'), init(this.#parts));
     chmodSync(join(root, 'init'), 0o755);
     mkdirSync(join(root, 'disk'));
-    for (const file of this.#parts.files ?? []) copyFileSync(file, join(root, 'bin', basename(file)));
+    const { extras } = this.#parts;
+    if (extras !== undefined) cpSync(extras, root, { recursive: true, verbatimSymlinks: true });
     const socket = join(dir, 'fs.sock');
     await this.#startDaemon(programs.files, root, socket);
     const { network } = this.#parts;

@@ -15,7 +15,7 @@ type SideName = keyof Sides;
 export function fileMeasures(size: FileSize): MeasureGroup {
   let places: Promise<FilePlaces> | undefined;
   const opened = (): Promise<FilePlaces> => {
-    places ??= FilePlaces.start(size.tree);
+    places ??= FilePlaces.start(size);
     return places;
   };
   const works = fileWorks(size);

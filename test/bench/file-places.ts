@@ -1,16 +1,17 @@
 // Where files are measured: containers of ours, one of runc's on the same file system of the host, and a bare QEMU.
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { guestOverlay } from '../../src/sandbox/root/root-parts.ts';
 import { mustRun } from '../support/command.ts';
 import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
 import { unmountBelow } from '../support/mounts.ts';
-import { repoRoot, scratchDir } from '../support/paths.ts';
+import { scratchDir } from '../support/paths.ts';
 import { bulkheadRuntime, runcRuntime, runtimeOf } from '../support/runtime.ts';
 import { containerSpec, type Spec } from '../support/spec.ts';
 import { BareGuest } from './bare-guest.ts';
-import { SYNC_LOOP, TREE, treeArchive } from './file-work.ts';
+import { COPY_DATA, makeExtras } from './file-programs.ts';
+import { type FileSide, type FileSize, SQL_INSERTS } from './file-work.ts';
 import { programsOf } from './programs.ts';
 import { Shell } from './shell.ts';
 
@@ -55,12 +56,6 @@ export const PLACES: readonly Place[] = [
 
 const DISK_MIB = 4_096;
 
-export interface FileSide {
-  readonly shell: Shell;
-  /** A guest has a page cache of its own, which reading must not find full. */
-  readonly isGuest: boolean;
-}
-
 /** A side, and the folder of a place there. */
 export type SideAt = readonly [FileSide, string];
 
@@ -79,11 +74,10 @@ export class FilePlaces {
   #runc!: FileSide;
   #bare!: FileSide;
 
-  /** @param files of the tree that is unpacked. */
-  static async start(files: number): Promise<FilePlaces> {
+  static async start(size: FileSize): Promise<FilePlaces> {
     const places = new FilePlaces();
     try {
-      await places.#start(files);
+      await places.#start(size);
       return places;
     } catch (error) {
       await places.stop();
@@ -106,7 +100,7 @@ export class FilePlaces {
     await this.#stack.disposeAsync();
   }
 
-  async #start(files: number): Promise<void> {
+  async #start(size: FileSize): Promise<void> {
     const dir = await scratchDir('files');
     this.#stack.defer(async () => {
       await unmountBelow(dir);
@@ -115,19 +109,18 @@ export class FilePlaces {
     const config = join(dir, 'config.toml');
     const keys = ['shared_fs.disk_empty_dir', 'rootfs.mode', 'rootfs.disk_size_mib'];
     writeFileSync(config, `[annotations]\nallow = ${JSON.stringify(keys)}\n`);
-    const extra = [join(dir, SYNC_LOOP), join(dir, TREE)] as const;
-    await mustRun('cc', ['-static', '-O1', '-o', extra[0], join(repoRoot, 'test/bench/sync-loop.c')]);
-    writeFileSync(extra[1], treeArchive(files));
+    const extras = join(dir, 'extras');
+    await makeExtras(extras, { ...size, inserts: SQL_INSERTS });
 
-    const ours = await this.#fake(bulkheadRuntime, { BULKHEAD_CONFIG: config }, extra);
-    const runc = await this.#fake(runcRuntime, {}, extra);
+    const ours = await this.#fake(bulkheadRuntime, { BULKHEAD_CONFIG: config }, extras);
+    const runc = await this.#fake(runcRuntime, {}, extras);
     for (const name of ['shared', 'local', 'disk'] as const) {
       const annotations = { ...PODS[name], 'io.bulkhead.rootfs.disk_size_mib': String(DISK_MIB) };
       this.#pods.set(name, await this.#open(ours, name, dir, annotations));
     }
     this.#runc = await this.#open(runc, 'host', dir, {});
     const programs = programsOf(ours.processes(), idOf('shared'));
-    const bare = await BareGuest.start(programs, { diskMib: DISK_MIB, files: extra });
+    const bare = await BareGuest.start(programs, { diskMib: DISK_MIB, extras });
     this.#stack.defer(() => bare.stop());
     this.#bare = await ready({ shell: bare.shell, isGuest: true });
     const options = ['lowerdir=/,upperdir=/disk/upper,workdir=/disk/work', ...overlayOptions()].join(',');
@@ -136,12 +129,10 @@ export class FilePlaces {
     );
   }
 
-  async #fake(runtime: string, env: NodeJS.ProcessEnv, extra: readonly string[]): Promise<FakeContainerd> {
+  async #fake(runtime: string, env: NodeJS.ProcessEnv, extras: string): Promise<FakeContainerd> {
     const fake = await FakeContainerd.start(runtimeOf(runtime), env);
     this.#stack.defer(() => fake.stop());
-    const [program, tree] = extra as [string, string];
-    copyFileSync(program, join(fake.dir, 'image/bin', SYNC_LOOP));
-    copyFileSync(tree, join(fake.dir, 'image/bin', TREE));
+    cpSync(extras, join(fake.dir, 'image'), { recursive: true, verbatimSymlinks: true });
     return fake;
   }
 
@@ -188,7 +179,7 @@ async function makeVolumes(dir: string): Promise<Record<'memory' | 'volume' | 'b
 
 /** What is read by the way lies in memory. */
 async function ready(side: FileSide): Promise<FileSide> {
-  await side.shell.run(`cp /bin/${TREE} /bin/busybox /run`);
+  await side.shell.run(COPY_DATA);
   return side;
 }
 

@@ -1,6 +1,6 @@
 // What is done to files in a place, one after the other, each timed as a whole by busybox's programs and a shell that is open.
-import { packTar, type TarEntry } from '../support/tar.ts';
-import type { FileSide } from './file-places.ts';
+import { INSERTS, REPOSITORY, SYNC_LOOP, TREE } from './file-programs.ts';
+import type { Shell } from './shell.ts';
 
 export interface FileSize {
   readonly rounds: number;
@@ -8,8 +8,14 @@ export interface FileSize {
   readonly mebibytes: number;
   /** Small files that an archive has. */
   readonly tree: number;
-  /** Small files that a shell makes, and times that it appends to one. */
+  /** Small files that a shell makes and git checks out, and times that a shell appends to one. */
   readonly files: number;
+}
+
+export interface FileSide {
+  readonly shell: Shell;
+  /** A guest has a page cache of its own, which reading must not find full. */
+  readonly isGuest: boolean;
 }
 
 /** One figure. */
@@ -23,14 +29,12 @@ export interface Work {
   readonly script: (dir: string) => string;
 }
 
-/** Names in /bin of every side (see `file-places.ts`). */
-export const TREE = 'bench-tree.tar';
-export const SYNC_LOOP = 'sync-loop';
-
-const FILES_PER_FOLDER = 50;
 const APPENDED = 'x'.repeat(99);
 const BLOCKS = 5_000;
+const ANY_OWNER = '-c safe.directory=*';
 const SYNCS = 50;
+/** Each a transaction of its own. */
+export const SQL_INSERTS = 50;
 
 /** In the order in which they are done: some need what others have made. */
 export function fileWorks({ mebibytes, tree, files }: FileSize): Work[] {
@@ -51,6 +55,16 @@ export function fileWorks({ mebibytes, tree, files }: FileSize): Work[] {
       `${BLOCKS} writes of 4 KiB`,
       BLOCKS,
       (dir) => `dd if=/dev/zero of=${dir}/blocks bs=4k count=${BLOCKS}`,
+    ),
+    each(
+      `git clone of ${files} files`,
+      files,
+      (dir) => `git ${ANY_OWNER} clone -q file:///run/${REPOSITORY} ${dir}/clone`,
+    ),
+    each(
+      `sqlite: ${SQL_INSERTS} inserts`,
+      SQL_INSERTS,
+      (dir) => `sqlite3 ${dir}/base '.read /run/${INSERTS}'`,
     ),
     each(`${SYNCS} times 4 KiB and fsync`, SYNCS, (dir) => `${SYNC_LOOP} ${dir}/synced ${SYNCS}`),
     {
@@ -79,18 +93,6 @@ export const cpuWorks: readonly [Work, Work] = [
     script: () => `gzip -c${' /run/busybox'.repeat(10)}`,
   },
 ];
-
-/** An archive of folders with small files of 0.1 to 4 KiB. */
-export function treeArchive(files: number): Buffer {
-  const entries: TarEntry[] = [{ path: 'tree', type: 'dir', mode: 0o755 }];
-  for (let i = 0; i < files; i++) {
-    const folder = `tree/${Math.floor(i / FILES_PER_FOLDER)}`;
-    if (i % FILES_PER_FOLDER === 0) entries.push({ path: folder, type: 'dir', mode: 0o755 });
-    const data = Buffer.alloc(100 + ((i * 997) % 4_000), 'text ');
-    entries.push({ path: `${folder}/file-${i}`, type: 'file', mode: 0o644, data });
-  }
-  return packTar(entries);
-}
 
 /** @returns what a second brings. Rejects when the script fails. */
 export async function timed({ shell, isGuest }: FileSide, work: Work, dir: string): Promise<number> {
