@@ -1,7 +1,7 @@
 // Measurements of files in a container, on its root and on each kind of volume, against the same in a bare QEMU with the best device
 // for the place, and against runc's container on the same file system of the host. `file-work.ts` has what is done.
 //
-// But for the row of fsync nothing waits for a disk: with each side's default the data is in the host's page cache, in the guest's or in
+// But for the rows of fsync and sqlite nothing waits for a disk: with each side's default the data is in the host's page cache, in the guest's or in
 // memory when a write is done. What only reads begins in guests with an empty cache of their own.
 import { FilePlaces, OVERLAY, PLACES, type Place, type SideAt, type Sides } from './file-places.ts';
 import { cpuWorks, type FileSize, fileWorks, timed, type Work } from './file-work.ts';

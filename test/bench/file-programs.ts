@@ -1,6 +1,6 @@
 // What the measured sides have in their roots besides busybox: an archive, a loop of fsync, and git and sqlite3 of this host.
-import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { copyFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { findInPath } from '../../src/config/locate.ts';
 import { mustRun } from '../support/command.ts';
 import { repoRoot } from '../support/paths.ts';
@@ -12,7 +12,10 @@ export const REPOSITORY = 'repository.git';
 export const INSERTS = 'inserts.sql';
 /** Where a root has them. */
 const DATA = 'bench';
-/** Puts them there, with a program that is compressed. */
+/**
+ * Puts them there, with a program that is compressed. Programs run from there, too: under TCG pages of a program that a guest
+ * drops with its cache are slow to fill with something else, and what is read next would pay for it.
+ */
 export const COPY_DATA = `cp -r /${DATA}/* /bin/busybox /run`;
 
 export const SYNC_LOOP = 'sync-loop';
@@ -37,17 +40,18 @@ export async function makeExtras(
   await makeRepository(join(data, REPOSITORY), size.files);
 }
 
-/** With the libraries that it needs. Throws when the host does not have it. */
+/** With the libraries that it needs; links lead to what is in memory. Throws when the host does not have it. */
 async function copyProgram(name: string, root: string): Promise<void> {
   const program = findInPath(name);
   if (program === undefined) throw new Error(`no ${name} on this host: apt-get install git sqlite3`);
   const { stdout } = await mustRun('ldd', [program]);
-  for (const [library] of stdout.matchAll(/(?<=\s)\/\S+/g)) {
-    const to = join(root, library);
-    mkdirSync(dirname(to), { recursive: true });
-    copyFileSync(library, to);
+  const libraries = [...stdout.matchAll(/(?<=\s)\/\S+/g)].map(([path]) => path);
+  for (const [path, link] of [[program, `/bin/${name}`], ...libraries.map((path) => [path, path])] as const) {
+    copyFileSync(path!, join(root, DATA, basename(path!)));
+    mkdirSync(dirname(join(root, link!)), { recursive: true });
+    rmSync(join(root, link!), { force: true });
+    symlinkSync(`/run/${basename(path!)}`, join(root, link!));
   }
-  copyFileSync(program, join(root, 'bin', name));
 }
 
 /** A bare repository of one commit. */

@@ -34,7 +34,7 @@ const BLOCKS = 5_000;
 const ANY_OWNER = '-c safe.directory=*';
 const SYNCS = 50;
 /** Each a transaction of its own. */
-export const SQL_INSERTS = 50;
+export const SQL_INSERTS = 25;
 
 /** In the order in which they are done: some need what others have made. */
 export function fileWorks({ mebibytes, tree, files }: FileSize): Work[] {
