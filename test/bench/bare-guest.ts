@@ -1,12 +1,15 @@
 // The floor of a guest's files and network: the same QEMU, kernel and file system daemon from a bare script, with a shell in it and
-// nothing of ours: no agent, no container, no redirects between interfaces.
+// nothing of ours: no agent, no container, no redirects between interfaces. Its root is virtio-fs; for files it has a disk as well.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { descriptorOf } from '../../src/host/descriptor.ts';
+import { provideDisk } from '../../src/sandbox/disk-image.ts';
+import { DISK_OPTIONS } from '../../src/sandbox/guest-storage.ts';
+import { blockNode, diskDevice } from '../../src/vm/qemu/argv.ts';
 import { run } from '../support/command.ts';
 import { writeRootfs } from '../support/image.ts';
 import { scratchDir } from '../support/paths.ts';
@@ -25,13 +28,24 @@ export interface BareNetwork {
   readonly address: string;
 }
 
+/** What it has besides its root. */
+export interface BareParts {
+  readonly network?: BareNetwork;
+  /** MiB of an ext4 on virtio-blk, as ours are made, plugged in and mounted, at /disk. */
+  readonly diskMib?: number;
+  /** A folder of the host whose content its root has as well. */
+  readonly extras?: string;
+}
+
 const TAP = 'bhbare0';
 const BOOT_MS = 60_000;
 
 /** First program of the guest, whose root is the exported folder: a shell on the port, which reads as ended at first. */
-const init = (network: BareNetwork | undefined): string => `#!/bin/sh
+const init = ({ network, diskMib }: BareParts): string => `#!/bin/sh
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
+mount -t tmpfs tmpfs /run
+${diskMib === undefined ? '' : `mount -t ext4 -o ${DISK_OPTIONS.join(',')} /dev/vdb /disk`}
 ip link set lo up
 ${network === undefined ? '' : `ip addr add ${network.address} dev eth0; ip link set eth0 mtu ${network.mtu} up`}
 port=$(echo /dev/vport*)
@@ -42,20 +56,20 @@ while :; do sh <&3 >&3 2>&1; sleep 0.1; done
 export class BareGuest implements Terminal {
   readonly shell = new Shell(this);
   readonly #children: ChildProcess[] = [];
-  readonly #network: BareNetwork | undefined;
+  readonly #parts: BareParts;
   readonly #changes = new Changes();
   #port: Duplex | undefined;
   #dir = '';
   #output = '';
   #errors = '';
 
-  private constructor(network: BareNetwork | undefined) {
-    this.#network = network;
+  private constructor(parts: BareParts) {
+    this.#parts = parts;
   }
 
   /** @param programs of a sandbox of ours, with which it has as much in common as can be. */
-  static async start(programs: Programs, network?: BareNetwork): Promise<BareGuest> {
-    const guest = new BareGuest(network);
+  static async start(programs: Programs, parts: BareParts = {}): Promise<BareGuest> {
+    const guest = new BareGuest(parts);
     try {
       await guest.#start(programs);
       return guest;
@@ -72,13 +86,18 @@ export class BareGuest implements Terminal {
     const root = join(dir, 'root');
     mkdirSync(root);
     await writeRootfs(root);
-    writeFileSync(join(root, 'init'), init(this.#network));
+    writeFileSync(join(root, 'init'), init(this.#parts));
     chmodSync(join(root, 'init'), 0o755);
+    mkdirSync(join(root, 'disk'));
+    const { extras } = this.#parts;
+    if (extras !== undefined) cpSync(extras, root, { recursive: true, verbatimSymlinks: true });
     const socket = join(dir, 'fs.sock');
     await this.#startDaemon(programs.files, root, socket);
-    if (this.#network !== undefined) await this.#addTap(this.#network);
+    const { network } = this.#parts;
+    if (network !== undefined) await this.#addTap(network);
+    const disk = await this.#diskArgs();
     const qemu = this.#spawn(
-      [...this.#inNamespace(), ...bareArgv(shareRoot(vm)), ...this.#deviceArgs(vm, socket)],
+      [...this.#inNamespace(), ...bareArgv(shareRoot(vm)), ...disk, ...this.#deviceArgs(vm, socket)],
       'pipe',
     );
     this.#port = qemu.stdio[3] as Duplex;
@@ -107,8 +126,21 @@ export class BareGuest implements Terminal {
     server.close();
   }
 
+  async #diskArgs(): Promise<string[]> {
+    const { diskMib } = this.#parts;
+    if (diskMib === undefined) return [];
+    const path = join(this.#dir, 'disk.ext4');
+    const make = { sizeBytes: diskMib * 2 ** 20, workDir: this.#dir };
+    await provideDisk({ path, readOnly: false, make }, 'ext4');
+    const parts = {
+      '-blockdev': blockNode('disk', path, false, 'file'),
+      '-device': diskDevice('d', 'disk', 'bare'),
+    };
+    return Object.entries(parts).flatMap(([option, value]) => [option, JSON.stringify(value)]);
+  }
+
   #deviceArgs(vm: BareVm, socket: string): string[] {
-    const network = this.#network;
+    const { network } = this.#parts;
     const nic = { driver: 'virtio-net-pci', netdev: 'tap', romfile: '', 'disable-legacy': 'on' };
     const tap = { type: 'tap', id: 'tap', ifname: TAP, script: 'no', downscript: 'no' };
     return [
@@ -120,7 +152,8 @@ export class BareGuest implements Terminal {
   }
 
   #inNamespace(): string[] {
-    return this.#network === undefined ? [] : ['nsenter', `--net=/proc/${this.#network.pid}/ns/net`, '--'];
+    const { network } = this.#parts;
+    return network === undefined ? [] : ['nsenter', `--net=/proc/${network.pid}/ns/net`, '--'];
   }
 
   async #addTap({ bridge, mtu }: BareNetwork): Promise<void> {
@@ -168,7 +201,7 @@ export class BareGuest implements Terminal {
       const hasEnded = () => child.exitCode !== null || child.signalCode !== null || child.pid === undefined;
       await waitFor('end of a part of the bare guest', hasEnded, 5_000).catch(() => undefined);
     }
-    if (this.#network !== undefined) {
+    if (this.#parts.network !== undefined) {
       const [file = '', ...args] = [...this.#inNamespace(), 'ip', 'link', 'delete', TAP];
       await run(file, args, { timeoutMs: 10_000 });
     }

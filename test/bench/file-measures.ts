@@ -1,185 +1,121 @@
-// Measurements of files in a container, on its root and on each kind of emptyDir, against the same in a bare QEMU whose
-// root is virtio-fs, and against runc's container on the same folder of the host. The programs are busybox's dd and sh.
+// Measurements of files in a container, on its root and on each kind of volume, against the same in a bare QEMU with the best device
+// for the place, and against runc's container on the same file system of the host. `file-work.ts` has what is done.
 //
-// Nothing is synced: with each side's default the data is in the host's page cache (or in memory) when a write is done, and
-// the disk, which is the same for all, stays out of it. Guests read with an empty cache of their own.
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { mustRun } from '../support/command.ts';
-import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
-import { unmountBelow } from '../support/mounts.ts';
-import { scratchDir } from '../support/paths.ts';
-import { bulkheadRuntime, runcRuntime, runtimeOf } from '../support/runtime.ts';
-import { containerSpec, type Spec } from '../support/spec.ts';
-import { BareGuest } from './bare-guest.ts';
+// But for the rows of fsync and sqlite nothing waits for a disk: with each side's default the data is in the host's page cache, in the guest's or in
+// memory when a write is done. What only reads begins in guests with an empty cache of their own.
+import { FilePlaces, OVERLAY, PLACES, type Place, type SideAt, type Sides } from './file-places.ts';
+import { cpuWorks, type FileSize, fileWorks, timed, type Work } from './file-work.ts';
 import type { Measure, MeasureGroup } from './measure.ts';
-import { programsOf } from './programs.ts';
-import { Shell } from './shell.ts';
 
-/** Where the data is; `local` is a disk emptyDir with `shared_fs.disk_empty_dir = "local"`. */
-const KINDS = ['root', 'memory emptyDir', 'shared emptyDir', 'local emptyDir'] as const;
-type Kind = (typeof KINDS)[number];
+const RUNC = 'runc on the host';
+const CPU = `files, CPU: ${cpuWorks[0].name}`;
 
-/** Folders in the containers; the bare guest and runc's root have their own below /mnt. */
-const FOLDERS: Readonly<Record<Kind, string>> = {
-  root: '/mnt',
-  'memory emptyDir': '/memory',
-  'shared emptyDir': '/disk',
-  'local emptyDir': '/disk',
-};
+type SideName = keyof Sides;
 
-export interface FileSize {
-  readonly rounds: number;
-  readonly mebibytes: number;
-  /** Small files that one sample makes. */
-  readonly files: number;
+export function fileMeasures(size: FileSize): MeasureGroup {
+  let places: Promise<FilePlaces> | undefined;
+  const opened = (): Promise<FilePlaces> => {
+    places ??= FilePlaces.start(size);
+    return places;
+  };
+  const works = fileWorks(size);
+  const rows = PLACES.flatMap((place) => {
+    const passes = new Passes(works, size.rounds, async () => (await opened()).sides(place));
+    return works.map((work) => row(place, work, passes));
+  });
+  return {
+    measures: [...cpuWorks.map((work) => cpuRow(work, size.rounds, opened)), ...rows],
+    close: async () => await (await places?.catch(() => undefined))?.stop(),
+  };
 }
 
-interface Side {
-  readonly shell: Shell;
-  /** A guest has a page cache of its own, which reading must not find full. */
-  readonly isGuest: boolean;
+/** How much slower than runc a guest is that only computes. */
+function cpuRow(work: Work, rounds: number, opened: () => Promise<FilePlaces>): Measure {
+  const once = async (name: SideName): Promise<number> => {
+    return await timed(sideOf((await opened()).sides(PLACES[0]!), name)[0], work, '');
+  };
+  return {
+    name: `files, CPU: ${work.name}`,
+    unit: work.unit,
+    peerName: 'bare QEMU',
+    rounds,
+    setup: async () => void (await opened()),
+    ours: () => once('ours'),
+    peer: () => once('bare'),
+    others: [{ name: RUNC, sample: () => once('runc') }],
+  };
 }
 
-export function fileMeasures({ rounds, mebibytes, files }: FileSize): MeasureGroup {
-  let sandboxes: Promise<Sandboxes> | undefined;
-  const opened = (): Promise<Sandboxes> => {
-    sandboxes ??= Sandboxes.start();
-    return sandboxes;
+function row({ name, bare, hasOverlay }: Place, work: Work, passes: Passes): Measure {
+  const overlay = { name: OVERLAY, sample: async () => passes.of('overlay', work) };
+  const runc = { name: RUNC, sample: async () => passes.of('runc', work), yardstick: CPU };
+  return {
+    name: `files, ${name}: ${work.name}`,
+    unit: work.unit,
+    peerName: bare,
+    aim: '>= 0.9x',
+    rounds: 1,
+    setup: () => passes.take(),
+    ours: async () => passes.of('ours', work),
+    peer: async () => passes.of('bare', work),
+    others: hasOverlay === true ? [overlay, runc] : [runc],
   };
-  const make = (dir: string): string => `dd if=/dev/zero of=${dir}/data bs=1M count=${mebibytes}`;
-  const megabytes = (ms: number): number => (mebibytes << 20) / 1e3 / ms;
+}
 
-  const operations = {
-    write: async ({ shell }: Side, dir: string) => megabytes(await shell.run(make(dir))),
-    read: async ({ shell, isGuest }: Side, dir: string) => {
-      await shell.run(`${make(dir)}${isGuest ? '; echo 3 >/proc/sys/vm/drop_caches' : ''}`);
-      return megabytes(await shell.run(`dd if=${dir}/data of=/dev/null bs=1M`));
-    },
-    create: async ({ shell }: Side, dir: string) => {
-      const loop = `i=0; while [ $i -lt ${files} ]; do echo text >${dir}/$i; i=$((i+1)); done`;
-      return files / ((await shell.run(loop)) / 1000);
-    },
-  };
-  const titles = {
-    write: `write ${mebibytes} MiB`,
-    read: `read ${mebibytes} MiB`,
-    create: `create ${files} small files`,
-  };
-  const measure = (kind: Kind, operation: keyof typeof operations): Measure => {
-    const once = async (side: Side, folder: string): Promise<number> => {
-      const dir = `${folder}/bench`;
-      await side.shell.run(`mkdir ${dir}`);
-      try {
-        return await operations[operation](side, dir);
-      } finally {
-        await side.shell.run(`rm -r ${dir}`);
+function sideOf(sides: Sides, name: SideName): SideAt {
+  const side = sides[name];
+  if (side === undefined) throw new Error(`nothing there to be measured as ${name}`);
+  return side;
+}
+
+/** All work in one place, as many times as there are rounds, the sides in turns. */
+class Passes {
+  readonly #works: readonly Work[];
+  readonly #rounds: number;
+  readonly #sides: () => Promise<Sides>;
+  readonly #samples = new Map<string, number[]>();
+  readonly #errors = new Map<SideName, unknown>();
+  #taken: Promise<void> | undefined;
+
+  constructor(works: readonly Work[], rounds: number, sides: () => Promise<Sides>) {
+    this.#works = works;
+    this.#rounds = rounds;
+    this.#sides = sides;
+  }
+
+  /** Once, whoever asks first. */
+  take(): Promise<void> {
+    this.#taken ??= this.#take();
+    return this.#taken;
+  }
+
+  /** @throws what a pass of that side failed with, if it has not all its samples. */
+  of(side: SideName, work: Work): readonly number[] {
+    const samples = this.#samples.get(`${side} ${work.name}`) ?? [];
+    if (samples.length < this.#rounds) throw this.#errors.get(side);
+    return samples;
+  }
+
+  async #take(): Promise<void> {
+    const sides = await this.#sides();
+    const names = Object.keys(sides) as SideName[];
+    for (let round = 0; round < this.#rounds; round++) {
+      for (const name of round % 2 === 0 ? names : names.toReversed()) {
+        await this.#pass(name, sideOf(sides, name)).catch((error: unknown) => this.#errors.set(name, error));
       }
-    };
-    return {
-      name: `files, ${kind}: ${titles[operation]}`,
-      unit: operation === 'create' ? '1/s' : 'MB/s',
-      peerName: 'bare virtio-fs',
-      rounds,
-      setup: async () => void (await opened()),
-      ours: async () => once((await opened()).ours(kind), FOLDERS[kind]),
-      peer: async () => once((await opened()).bare, '/mnt'),
-      also: {
-        name: 'runc on the host',
-        sample: async () => once((await opened()).runc, FOLDERS[kind]),
-      },
-    };
-  };
-  const names = ['write', 'read', 'create'] as const;
-  const measures = KINDS.flatMap((kind) => names.map((name) => measure(kind, name)));
-  return { measures, close: async () => await (await sandboxes?.catch(() => undefined))?.stop() };
-}
-
-/** Two sandboxes of ours (they differ in where a disk emptyDir is), a container of runc's, a bare guest. */
-class Sandboxes {
-  readonly #stack = new AsyncDisposableStack();
-  #shared!: Side;
-  #local!: Side;
-  runc!: Side;
-  bare!: Side;
-
-  static async start(): Promise<Sandboxes> {
-    const sandboxes = new Sandboxes();
-    try {
-      await sandboxes.#start();
-      return sandboxes;
-    } catch (error) {
-      await sandboxes.stop();
-      throw error;
     }
   }
 
-  ours(kind: Kind): Side {
-    return kind === 'local emptyDir' ? this.#local : this.#shared;
+  async #pass(name: SideName, [side, folder]: SideAt): Promise<void> {
+    const dir = `${folder}/bench`;
+    await side.shell.run(`mkdir ${dir}`);
+    try {
+      for (const work of this.#works) {
+        const key = `${name} ${work.name}`;
+        this.#samples.set(key, [...(this.#samples.get(key) ?? []), await timed(side, work, dir)]);
+      }
+    } finally {
+      await side.shell.run(`rm -r ${dir}`);
+    }
   }
-
-  async stop(): Promise<void> {
-    await this.#stack.disposeAsync();
-  }
-
-  async #start(): Promise<void> {
-    const dir = await scratchDir('files');
-    this.#stack.defer(async () => {
-      await unmountBelow(dir);
-      await rm(dir, { recursive: true, force: true });
-    });
-    const config = join(dir, 'config.toml');
-    writeFileSync(config, '[annotations]\nallow = ["shared_fs.disk_empty_dir"]\n');
-    const volumes = join(dir, 'volumes', 'kubernetes.io~empty-dir');
-    for (const name of ['memory', 'disk']) mkdirSync(join(volumes, name), { recursive: true, mode: 0o777 });
-    await mustRun('mount', ['-t', 'tmpfs', '-o', 'size=600m', 'tmpfs', join(volumes, 'memory')]);
-
-    const ours = await this.#fake(bulkheadRuntime, { BULKHEAD_CONFIG: config });
-    const runc = await this.#fake(runcRuntime, {});
-    const shared = await this.#open(ours, 'shared', volumes, {});
-    this.#shared = shared.side;
-    const local = { 'io.bulkhead.shared_fs.disk_empty_dir': 'local' };
-    this.#local = (await this.#open(ours, 'local', volumes, local)).side;
-    this.runc = (await this.#open(runc, 'host', volumes, {})).side;
-    const bare = await BareGuest.start(programsOf(ours.processes(), shared.shim.id));
-    this.#stack.defer(() => bare.stop());
-    this.bare = { shell: bare.shell, isGuest: true };
-  }
-
-  async #fake(runtime: string, env: NodeJS.ProcessEnv): Promise<FakeContainerd> {
-    const fake = await FakeContainerd.start(runtimeOf(runtime), env);
-    this.#stack.defer(() => fake.stop());
-    return fake;
-  }
-
-  async #open(
-    fake: FakeContainerd,
-    name: string,
-    volumes: string,
-    annotations: Record<string, string>,
-  ): Promise<{ shim: Shim; side: Side }> {
-    const id = `files-${name}`;
-    const shim = await fake.shim(id, { ...shellSpec(`/${fake.namespace}/${id}`, volumes), annotations });
-    this.#stack.defer(() => shim.remove());
-    const shell = new Shell(await shim.run({ stdin: true }));
-    await shell.run('true');
-    return { shim, side: { shell, isGuest: fake.runtime.isVm } };
-  }
-}
-
-/** A container that is a shell, may drop the caches of its kernel, and has an emptyDir of each medium. */
-function shellSpec(cgroup: string, volumes: string): Spec {
-  const spec = containerSpec(['sh'], cgroup);
-  const bind = (name: string) => ({
-    destination: `/${name}`,
-    type: 'bind',
-    source: join(volumes, name),
-    options: ['rbind', 'rw'],
-  });
-  return {
-    ...spec,
-    mounts: [...spec.mounts, bind('memory'), bind('disk')],
-    linux: { ...spec.linux, readonlyPaths: [] },
-  };
 }

@@ -14,14 +14,21 @@ export interface Measure {
   /** One sample of ours, or several taken at once; rejects when it failed. */
   readonly ours: Sampler;
   readonly peer?: Sampler;
-  /** A second peer, reported on a line of its own. */
-  readonly also?: { readonly name: string; readonly sample: Sampler };
+  /** More peers, reported on lines of their own. */
+  readonly others?: readonly Other[];
   /** Runs before the first sample, not measured. */
   readonly setup?: () => Promise<void>;
   readonly teardown?: () => Promise<void>;
   readonly rounds: number;
   /** Values that fell out on the way, such as the stages of a boot; medians are reported. */
   readonly stages?: Map<string, number[]>;
+}
+
+interface Other {
+  readonly name: string;
+  readonly sample: Sampler;
+  /** Name of another measure of speed: the ratio is told as a multiple of its ratio to the same peer, too. */
+  readonly yardstick?: string;
 }
 
 /** Measures on the same sandboxes, which the first of them that runs starts. */
@@ -38,24 +45,29 @@ export interface Outcome {
   readonly peerName: string | undefined;
   readonly ratio: Ratio | undefined;
   readonly aim: string | undefined;
-  readonly also:
-    | { readonly name: string; readonly summary: Summary | undefined; readonly ratio: Ratio | undefined }
-    | undefined;
+  readonly others: readonly OtherOutcome[];
   readonly stages: Readonly<Record<string, Summary>>;
   /** Messages of samples that failed. */
   readonly failures: readonly string[];
   readonly samples: {
     readonly ours: readonly number[];
     readonly peer: readonly number[];
-    readonly also: readonly number[];
+    readonly others: readonly (readonly number[])[];
   };
+}
+
+export interface OtherOutcome {
+  readonly name: string;
+  readonly summary: Summary | undefined;
+  readonly ratio: Ratio | undefined;
+  readonly yardstick: string | undefined;
 }
 
 /** Runs all rounds; a failed sample is noted and counts as none. */
 export async function runMeasure(measure: Measure): Promise<Outcome> {
   const ours: number[] = [];
   const peer: number[] = [];
-  const also: number[] = [];
+  const others = (measure.others ?? []).map((other) => ({ ...other, samples: [] as number[] }));
   const failures: string[] = [];
   const sample = async (side: Sampler, into: number[]): Promise<void> => {
     try {
@@ -70,8 +82,7 @@ export async function runMeasure(measure: Measure): Promise<Outcome> {
       const sides = [() => sample(measure.ours, ours)];
       const other = measure.peer;
       if (other !== undefined) sides.push(() => sample(other, peer));
-      const second = measure.also;
-      if (second !== undefined) sides.push(() => sample(second.sample, also));
+      for (const one of others) sides.push(() => sample(one.sample, one.samples));
       if (round % 2 === 1) sides.reverse();
       for (const side of sides) await side();
     }
@@ -94,9 +105,11 @@ export async function runMeasure(measure: Measure): Promise<Outcome> {
     peerName: measure.peerName,
     ratio: ratioOf(ours, peer),
     aim: measure.aim,
-    also: measure.also && { name: measure.also.name, summary: summarize(also), ratio: ratioOf(ours, also) },
+    others: others.map(({ name, samples, yardstick }) => ({
+      ...{ name, yardstick, summary: summarize(samples), ratio: ratioOf(ours, samples) },
+    })),
     stages: Object.fromEntries(stages),
     failures,
-    samples: { ours, peer, also },
+    samples: { ours, peer, others: others.map(({ samples }) => samples) },
   };
 }

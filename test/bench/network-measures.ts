@@ -45,7 +45,7 @@ export function networkMeasures(host: LazyHost, { rounds, mebibytes, trips }: Ne
       mtu: 1400,
       address: `${BARE_ADDRESS}/16`,
     };
-    const bare = await BareGuest.start(programs, network);
+    const bare = await BareGuest.start(programs, { network });
     await bare.shell.run(serve);
     return { pod, address: (await pod.status()).network?.ip ?? '', bare };
   };

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { arch, cpus, loadavg, release, totalmem } from 'node:os';
 import { run } from '../support/command.ts';
 import { kvmWorks } from '../support/runtime.ts';
-import type { Outcome } from './measure.ts';
+import type { OtherOutcome, Outcome } from './measure.ts';
 import type { Ratio, Summary } from './sample.ts';
 
 /** What figures depend on. */
@@ -42,9 +42,9 @@ export function table(outcomes: readonly Outcome[]): string {
         .filter((text) => text !== '')
         .join(', '),
     ],
-    ...(one.also === undefined
-      ? []
-      : [['', '', '', ...peerCells(one.also.summary, one.also.ratio, one.unit), '', `vs ${one.also.name}`]]),
+    ...one.others.map((other) => [
+      ...['', '', '', ...peerCells(other.summary, other.ratio, one.unit), '', besides(other, outcomes)],
+    ]),
   ]);
   const head = ['measure', 'median', 'p90', 'peer', 'peer p90', 'ratio (95 %)', 'n', ''];
   const all = [head, ...rows];
@@ -63,6 +63,14 @@ export function table(outcomes: readonly Outcome[]): string {
     ...one.failures.map((failure) => `  ${one.name} FAILED once: ${failure}`),
   ]);
   return [...lines, ...(details.length > 0 ? ['', ...details] : [])].join('\n');
+}
+
+/** "vs runc, 1.5x as slow as the CPU row": both are ratios of speeds, where less is slower. */
+function besides({ name, ratio, yardstick }: OtherOutcome, outcomes: readonly Outcome[]): string {
+  const measure = outcomes.find((one) => one.name === yardstick);
+  const cpu = measure?.others.find((other) => other.name === name)?.ratio;
+  if (cpu === undefined || ratio === undefined) return `vs ${name}`;
+  return `vs ${name}, ${(cpu.ratio / ratio.ratio).toFixed(1)}x as slow as the CPU (aim <= 3x)`;
 }
 
 function peerCells(peer: Summary | undefined, ratio: Ratio | undefined, unit: string): string[] {
