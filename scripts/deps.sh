@@ -52,7 +52,7 @@ list_wanted() {
   # What builds: the guest kernel (its source is fetched by guest/image/build-kernel.sh) and image, the agent.
   wanted="$wanted erofs-utils make gcc libc6-dev binutils flex bison bc libelf-dev libcap-ng-dev patch perl xz-utils git"
   # What only tests need.
-  wanted="$wanted debootstrap e2fsprogs patchelf"
+  wanted="$wanted debootstrap e2fsprogs patchelf sqlite3"
   command -v npm >/dev/null || wanted="$wanted npm"
   # Debian 12's cargo is 1.63 and that of 13 is 1.85. The toolchain that Debian builds its browsers with is current, the
   # same in both, and in the security suites; it takes the place of an older one.

@@ -5,6 +5,7 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mustRun } from './command.ts';
 import { debianMirror } from './fetch-debian.ts';
+import { unmountBelow } from './mounts.ts';
 import { cacheDir } from './paths.ts';
 
 /** Where Debian's programs are tested, whatever the machine runs. */
@@ -26,8 +27,12 @@ export async function debianRoot(name: string, packages: readonly string[]): Pro
     await mustRun('debootstrap', words, { timeoutMs: 600_000 });
     await rm(join(work, 'var/cache/apt/archives'), { recursive: true });
     await mkdir(join(work, 'var/cache/apt/archives/partial'), { recursive: true });
-    await rename(work, root);
+    await rename(work, root).catch((error: unknown) => {
+      if (!existsSync(root)) throw error; // else another run was quicker
+    });
   } finally {
+    // What debootstrap has mounted there, if it was ended.
+    await unmountBelow(work);
     await rm(work, { recursive: true, force: true });
   }
   return root;
