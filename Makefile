@@ -76,6 +76,7 @@ test-unit: build ## unit tests of the TypeScript packages and of the Rust agent
 	@cargo test $(CARGO_NATIVE) --quiet
 
 test-integration: build guest ## tests against a real containerd, QEMU and guest (TESTS="files" picks some)
+	@$(NODE) test/support/prepare.ts
 	@$(RUN_TESTS) $(wildcard $(TESTS))
 
 test-containerd: build guest ## what the machine's containerd may be too old for, on those of Debian 13 and of sid

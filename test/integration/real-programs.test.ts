@@ -1,14 +1,12 @@
 // A sample of `make test-programs`: package managers and databases, which ask the most of a file system.
 import { after, before, describe, test } from 'node:test';
 import { Programs } from '../programs/stand.ts';
-import { debianRoot } from '../support/debian.ts';
+import { debianRoot, SAMPLE_PACKAGES } from '../support/debian.ts';
 
 let programs: Programs;
 before(
   async () => {
-    programs = await Programs.start(
-      await debianRoot('small', ['git', 'python3', 'acl', 'attr', 'ca-certificates']),
-    );
+    programs = await Programs.start(await debianRoot('small', SAMPLE_PACKAGES));
   },
   { timeout: 300_000 },
 );

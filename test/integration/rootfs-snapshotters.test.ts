@@ -7,7 +7,7 @@ import type { Mount } from '../../src/gen/types.ts';
 import { describe, mustRun } from '../support/command.ts';
 import { Containerd } from '../support/containerd.ts';
 import { FakeContainerd } from '../support/fake-containerd.ts';
-import type { ContainerdFlavour } from '../support/fetch-containerd.ts';
+import { type ContainerdFlavour, withoutModule } from '../support/fetch-containerd.ts';
 import { imageName, writeImage, writeRootfs } from '../support/image.ts';
 import { assertNothingNew, belongings } from '../support/leaks.ts';
 import { mountsBelow } from '../support/mounts.ts';
@@ -16,6 +16,8 @@ import { runtime } from '../support/runtime.ts';
 import { containerSpec } from '../support/spec.ts';
 
 const skip = !runtime.isVm && 'it is about VMs';
+if (withoutModule !== undefined) console.error(`\n*** ${withoutModule} ***\n`);
+const skipModule = skip || (withoutModule ?? false);
 
 /** Runs a container twice on one snapshot, and one more beside it that shares its layers. */
 async function useSnapshotter(
@@ -66,7 +68,7 @@ ${options}
 
 test(
   'erofs of containerd 2.3: layers read-only, what is written on a disk in the snapshot',
-  { skip, timeout: 1_500_000 },
+  { skip: skipModule, timeout: 280_000 },
   () =>
     useSnapshotter(
       'erofs',
@@ -76,7 +78,7 @@ test(
     ),
 );
 
-test('erofs of containerd 2.3 with a writable image of its own', { skip, timeout: 600_000 }, () =>
+test('erofs of containerd 2.3 with a writable image of its own', { skip: skipModule, timeout: 280_000 }, () =>
   useSnapshotter(
     'erofs',
     'module',

@@ -11,6 +11,9 @@ import { cacheDir } from './paths.ts';
 /** Where Debian's programs are tested, whatever the machine runs. */
 const SUITE = 'trixie';
 
+/** What the sample in `make test` needs; `make test-programs` has a root of its own. */
+export const SAMPLE_PACKAGES = ['git', 'python3', 'acl', 'attr', 'ca-certificates'];
+
 /**
  * Gives the folder of a root file system, which nobody may change (an overlay's lower folder). debootstrap makes it, in about a
  * minute and more for many packages; later runs find it by its list of packages.

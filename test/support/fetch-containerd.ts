@@ -1,4 +1,5 @@
 // The containerd versions to test with: the machine's own and those of Debian's newer suites.
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtempDisposable } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -39,8 +40,16 @@ function folderOf(flavour: ContainerdFlavour): Promise<string> {
 /** The first release series with a mount manager is 2.2; this one has what its snapshotters ask of it. */
 const MODULE_VERSION = '2.3.7';
 
+const moduleDir = join(cacheDir, 'containerd', `module-${MODULE_VERSION}`);
+
+/** Why there can be no containerd of its Go module here; undefined when there can. */
+export const withoutModule: string | undefined =
+  existsSync(join(moduleDir, 'ctr')) || spawnSync('go', ['version']).status === 0
+    ? undefined
+    : 'GO IS NOT ON THE PATH: NOTHING IS TESTED WITH A CONTAINERD THAT DEBIAN DOES NOT HAVE';
+
 async function buildModule(): Promise<string> {
-  const dir = join(cacheDir, 'containerd', `module-${MODULE_VERSION}`);
+  const dir = moduleDir;
   if (existsSync(join(dir, 'ctr'))) return dir;
   const module = 'github.com/containerd/containerd/v2';
   await using scratch = await mkdtempDisposable(join(tmpdir(), 'bulkhead-containerd-'));
