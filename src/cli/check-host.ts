@@ -3,12 +3,12 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { messageOf } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
 import { findInPath } from '../config/locate.ts';
 import { hostCapacity } from '../host/capacity.ts';
 import { type Hierarchy, readHierarchies } from '../host/cgroup.ts';
 import { chooseAccelerator, kvmFacts } from '../host/kvm.ts';
-import { messageOf } from '../sandbox/errors.ts';
 import { stateRoot } from '../sandbox/state.ts';
 import type { Finding } from './finding.ts';
 

@@ -5,13 +5,13 @@ import type { Config } from '../config/config.ts';
 import { hostCapacity } from '../host/capacity.ts';
 import { chooseAccelerator, kvmFacts } from '../host/kvm.ts';
 import { netnsKind } from '../host/netns.ts';
+import { networkMode } from '../network/mode.ts';
 import { classifyMounts } from '../oci/mounts.ts';
 import { sizeVm } from '../oci/sizing.ts';
 import { readSpec, type Spec } from '../oci/spec.ts';
 import { hostView } from '../sandbox/host-view.ts';
 import { place } from '../sandbox/placement.ts';
 import { planHostLimits } from '../vm/host-limits.ts';
-import { networkMode } from '../vm/network/mode.ts';
 
 /** Where containerd keeps bundles: below its state folder, by namespace and id. */
 const BUNDLES = '/run/containerd/io.containerd.runtime.v2.task/*';

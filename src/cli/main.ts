@@ -1,8 +1,8 @@
 // `bulkhead`: the operator's command.
 
 import { parseArgs } from 'node:util';
+import { messageOf } from '../base/errors.ts';
 import { loadConfig } from '../config/config.ts';
-import { messageOf } from '../sandbox/errors.ts';
 import { VERSION } from '../shim/version.ts';
 import { checkHost } from './check.ts';
 import { explainBundle } from './explain.ts';

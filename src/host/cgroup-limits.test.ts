@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { shellIn } from '../../test/support/cgroups.ts';
+import { shellIn } from '../../scripts/stand/cgroups.ts';
 import { type Cgroup, createCgroup, vmCgroupPath } from './cgroup.ts';
 import { applyLimits } from './cgroup-limits.ts';
 

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { shellIn } from '../../test/support/cgroups.ts';
+import { shellIn } from '../../scripts/stand/cgroups.ts';
 import { createCgroup, hierarchiesFrom, openCgroup, vmCgroupPath } from './cgroup.ts';
 import { expandSlice, parentOf } from './cgroup-path.ts';
 import { parseMountinfo } from './mountinfo.ts';

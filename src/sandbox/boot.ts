@@ -9,23 +9,23 @@ import { hostCapacity } from '../host/capacity.ts';
 import { type Cgroup, createCgroup, vmCgroupPath } from '../host/cgroup.ts';
 import { chooseAccelerator, kvmFacts } from '../host/kvm.ts';
 import { processRef } from '../host/process.ts';
+import { dnsOf } from '../network/resolv-conf.ts';
+import { SandboxNetwork } from '../network/sandbox-network.ts';
 import { sizeVm, type VmSize } from '../oci/sizing.ts';
 import { type HostLimits, planHostLimits } from '../vm/host-limits.ts';
 import type { DiskSpec, Vm } from '../vm/hypervisor.ts';
-import { dnsOf } from '../vm/network/resolv-conf.ts';
 import { startQemu } from '../vm/qemu/qemu.ts';
-import { explainPlug } from './disk-errors.ts';
-import { bootDisks } from './disks.ts';
 import { keepGuestClock, setGuestClock } from './guest-clock.ts';
-import { SandboxNetwork } from './network.ts';
 import { firstOomScore } from './oom-score.ts';
 import { type PreparedContainer, prepareContainer } from './prepare.ts';
+import type { BootRequest, SandboxContext } from './request.ts';
 import { rootOf } from './root/prepare-root.ts';
 import type { RootPlan } from './root/root-parts.ts';
-import type { CreateContainer, SandboxContext } from './sandbox.ts';
-import { Share } from './share.ts';
 import { removeSandboxDir, SandboxState } from './state.ts';
 import { claimUser, releaseUser } from './vm-user.ts';
+import { explainPlug } from './volumes/disk-errors.ts';
+import { bootDisks } from './volumes/disks.ts';
+import { Share } from './volumes/share.ts';
 
 /** A VM that runs, its agent that answers, and the first container, prepared on the host. */
 export interface BootedVm {
@@ -43,14 +43,6 @@ export interface BootedVm {
   readonly state: SandboxState;
   /** Undoes everything of the host. */
   readonly resources: AsyncDisposableStack;
-}
-
-/** What decides how a sandbox boots. */
-export interface BootRequest {
-  readonly first: CreateContainer;
-  readonly config: Config;
-  /** The sandbox is a pod of Kubernetes. */
-  readonly pod: boolean;
 }
 
 /** Limits for undoing host resources; generous, because a failure here is a leak. */

@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import type { Mount, Namespace, Spec } from '../oci/spec.ts';
 import { type PlanView, planContainer } from './container-plan.ts';
 import type { RootPlan } from './root/root-parts.ts';
-import { Share } from './share.ts';
+import { Share } from './volumes/share.ts';
 
 let dir: string;
 let share: Share;

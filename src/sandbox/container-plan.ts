@@ -3,23 +3,23 @@
  * the spec as it is true in the guest. Nothing here changes the host.
  */
 import { join, posix } from 'node:path';
+import { ShimError } from '../base/errors.ts';
 import { idMapOptions } from '../host/id-map.ts';
 import type { MountEntry } from '../host/mounts.ts';
 import { type ClassifiedMount, classifyMounts, type HostView, isRecursivelyReadOnly } from '../oci/mounts.ts';
 import { type Mount, type RunnableSpec, requireRunnable, type Spec } from '../oci/spec.ts';
 import { toGuestSpec } from '../oci/to-agent.ts';
-import type { DiskUse } from './disks.ts';
-import { ShimError } from './errors.ts';
+import type { RootPlan } from './root/root-parts.ts';
+import type { DiskUse } from './volumes/disks.ts';
 import {
   type GuestStorage,
   guestStorages,
   type OwnershipView,
   type VolumeSettings,
   watchedStorage,
-} from './guest-storage.ts';
-import type { RootPlan } from './root/root-parts.ts';
-import type { HostVolume, Share } from './share.ts';
-import type { WatchedFolder } from './watched-folders.ts';
+} from './volumes/guest-storage.ts';
+import type { HostVolume, Share } from './volumes/share.ts';
+import type { WatchedFolder } from './volumes/watched-folders.ts';
 
 export interface ContainerPlan {
   /** Mounts of its own; what it shares with others of the pod is noted in the share. */

@@ -3,7 +3,7 @@
  * runs as exactly as the guest has measured its processor: docs/limits.md has figures.
  */
 import type { GuestAgent } from '../agent/agent.ts';
-import type { Logger } from './sandbox.ts';
+import type { Logger } from './request.ts';
 
 /** An answer that took longer leaves the clock too wrong, by at most this time. */
 const GOOD_MS = 30;

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { readMountinfo } from '../host/mountinfo.ts';
 import type { FileKind, FolderContent } from '../oci/mounts.ts';
 import type { PlanView } from './container-plan.ts';
-import { VOLUME_DISK } from './guest-storage.ts';
 import { ROOT_DISK, type RootView } from './root/root-parts.ts';
+import { VOLUME_DISK } from './volumes/guest-storage.ts';
 
 type Given = Pick<PlanView, 'diskEmptyDir' | 'diskSizeMib' | 'localDir'> &
   Partial<Pick<PlanView, 'containerOf'>>;

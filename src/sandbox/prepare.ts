@@ -2,9 +2,9 @@
 import { type ContainerPlan, type PlanView, planContainer } from './container-plan.ts';
 import { hostView } from './host-view.ts';
 import type { ProcessIo } from './process.ts';
+import type { CreateContainer, SandboxContext } from './request.ts';
 import type { RootPlan } from './root/root-parts.ts';
-import type { CreateContainer, SandboxContext } from './sandbox.ts';
-import type { Share } from './share.ts';
+import type { Share } from './volumes/share.ts';
 
 export interface PreparedContainer {
   readonly request: CreateContainer;

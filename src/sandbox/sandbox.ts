@@ -6,56 +6,24 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GuestAgent } from '../agent/agent.ts';
+import { messageOf, ShimError } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
 import { GuestService } from '../gen/guest.ts';
 import { setOomScore } from '../host/oom-score.ts';
-import type { OwnCgroup } from '../host/own-cgroup.ts';
-import type { Spec } from '../oci/spec.ts';
 import type { VmExit } from '../vm/hypervisor.ts';
-import { type BootedVm, type BootRequest, bootVm } from './boot.ts';
+import { type BootedVm, bootVm } from './boot.ts';
 import { Container, type ContainerContext } from './container.ts';
-import { explainMount } from './disk-errors.ts';
-import { Disks } from './disks.ts';
-import { messageOf, ShimError } from './errors.ts';
-import { forgetWhenMany } from './held-files.ts';
 import { type HookStage, hasHooks, runHooks } from './hooks.ts';
 import { OomReports } from './oom-reports.ts';
 import { firstOomScore, OomScore } from './oom-score.ts';
 import { type PreparedContainer, prepareContainer } from './prepare.ts';
-import { Process, type ProcessIo, type StdioPaths } from './process.ts';
+import { Process } from './process.ts';
+import type { BootRequest, CreateContainer, SandboxContext } from './request.ts';
 import { rootOf } from './root/prepare-root.ts';
-import type { RootfsMount, TaskEvent } from './task-event.ts';
-import { WatchedFolders } from './watched-folders.ts';
-
-export type Logger = (
-  level: 'debug' | 'info' | 'warn' | 'error',
-  message: string,
-  fields?: Record<string, unknown>,
-) => void;
-
-/** What a sandbox needs of the shim around it. */
-export interface SandboxContext {
-  readonly namespace: string;
-  readonly socket: string;
-  readonly log: Logger;
-  /** The shim's own control group, joined while it has a sandbox. */
-  readonly cgroup: OwnCgroup;
-  emit(event: TaskEvent): void;
-}
-
-/** A Create request, validated. */
-export interface CreateContainer {
-  readonly id: string;
-  readonly bundle: string;
-  readonly spec: Spec;
-  readonly rootfs: readonly RootfsMount[];
-  /** A folder of the guest's own image that is its root instead. */
-  readonly guestRoot?: string;
-  /** Its /dev/shm is the pod's, although the spec asks for one of its own. */
-  readonly podShm?: boolean;
-  readonly paths: StdioPaths;
-  openIo(): Promise<ProcessIo>;
-}
+import { explainMount } from './volumes/disk-errors.ts';
+import { Disks } from './volumes/disks.ts';
+import { forgetWhenMany } from './volumes/held-files.ts';
+import { WatchedFolders } from './volumes/watched-folders.ts';
 
 export class Sandbox {
   readonly id: string;

@@ -37,8 +37,9 @@ const mounts = () =>
 /** Runs lines of a module that knows the state, in a process of its own; gives what they print. */
 function inProcess(state: string, lines: string): string {
   const modules = `
-    const { SandboxState, stateRoot, sandboxDir, reapSandbox, removeSandboxDir } = await import('${import.meta.dirname}/state.ts');
-    const { Share } = await import('${import.meta.dirname}/share.ts');
+    const { SandboxState, stateRoot, sandboxDir, removeSandboxDir } = await import('${import.meta.dirname}/state.ts');
+    const { reapSandbox } = await import('${import.meta.dirname}/reap.ts');
+    const { Share } = await import('${import.meta.dirname}/volumes/share.ts');
     const record = { version: 1, namespace: 'n', id: 's', createdAt: '', bundle: '', socket: '${dir}/socket', shim: { pid: 1, startTime: '0' }, processes: [] };
     const data = '${data}';`;
   return execFileSync(process.execPath, ['--input-type=module', '-e', modules + lines], {

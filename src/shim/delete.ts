@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { DeleteResponse } from '../gen/task.ts';
 import { isAlive } from '../host/process.ts';
 import { place } from '../sandbox/placement.ts';
-import { readRecord, reapSandbox, type SandboxRecord, sandboxDir } from '../sandbox/state.ts';
+import { reapSandbox } from '../sandbox/reap.ts';
+import { readRecord, type SandboxRecord, sandboxDir } from '../sandbox/state.ts';
 import { socketPath } from './address.ts';
 import type { ShimArgs } from './args.ts';
 

@@ -3,13 +3,14 @@
  * container. The VM runs a stand-in of its own, known to the task service under the sandbox's id.
  */
 import type { Server } from 'ttrpc-ts';
+import { ShimError } from '../base/errors.ts';
 import { PodSandboxConfig } from '../gen/pod-sandbox.ts';
 import type * as api from '../gen/sandbox.ts';
 import { SandboxService as description } from '../gen/sandbox.ts';
 import type { Namespace } from '../oci/spec.ts';
-import { ShimError } from '../sandbox/errors.ts';
 import type { Exit } from '../sandbox/process-state.ts';
-import type { CreateContainer, Sandbox } from '../sandbox/sandbox.ts';
+import type { CreateContainer } from '../sandbox/request.ts';
+import type { Sandbox } from '../sandbox/sandbox.ts';
 import type { ShimContext } from './context.ts';
 import { makePodFiles, type PodFiles, withPodFiles } from './pod-files.ts';
 import { GUEST_PAUSE_ROOT, podSpec } from './pod-spec.ts';

@@ -2,20 +2,22 @@
  * containerd's task service (containerd.task.v2.Task and v3, the same messages): one short method per call, which
  * checks the request, finds the container and asks the sandbox. Errors become a status in `guarded`.
  */
+
+import { messageOf, ShimError } from '../base/errors.ts';
 import type { Any } from '../gen/google.ts';
 import type * as task from '../gen/task.ts';
 import { Status } from '../gen/task.ts';
 import type { Container } from '../sandbox/container.ts';
-import { messageOf, ShimError } from '../sandbox/errors.ts';
 import type { Process, StdioPaths } from '../sandbox/process.ts';
-import type { CreateContainer, Sandbox } from '../sandbox/sandbox.ts';
+import type { CreateContainer } from '../sandbox/request.ts';
+import type { Sandbox } from '../sandbox/sandbox.ts';
+import { statsAny } from '../sandbox/stats.ts';
 import type { TaskEvent } from '../sandbox/task-event.ts';
 import type { ShimContext } from './context.ts';
 import { bootSandbox, createSandboxOrContainer } from './create.ts';
 import { toStatus } from './errors.ts';
 import type { PodFiles } from './pod-files.ts';
 import { openProcessIo } from './process-io.ts';
-import { statsAny } from './stats.ts';
 import { timestamp } from './timestamp.ts';
 
 /** What a call brings besides its request. */

@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
+import { isRunning, programsOf } from '../../scripts/stand/processes.ts';
+import { runtime } from '../../scripts/stand/runtime.ts';
+import { waitFor, within } from '../../scripts/stand/wait.ts';
 import { Status } from '../../src/gen/task.ts';
 import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { isRunning, programsOf } from '../support/processes.ts';
-import { runtime } from '../support/runtime.ts';
 import { containerSpec } from '../support/spec.ts';
-import { waitFor, within } from '../support/wait.ts';
 
 const victims = runtime.isVm ? (['shim', 'vmm', 'files'] as const) : (['shim'] as const);
 type Victim = 'shim' | 'vmm' | 'files';

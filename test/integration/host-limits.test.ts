@@ -4,11 +4,17 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import {
+  cgroupsOf,
+  hasCgroupFile,
+  makeCgroup,
+  readCgroup,
+  removeCgroups,
+} from '../../scripts/stand/cgroups.ts';
+import { kvmWorks, runtime } from '../../scripts/stand/runtime.ts';
 import { planHostLimits } from '../../src/vm/host-limits.ts';
-import { cgroupsOf, hasCgroupFile, makeCgroup, readCgroup, removeCgroups } from '../support/cgroups.ts';
 import { FakeContainerd } from '../support/fake-containerd.ts';
 import { assertNothingNew, belongings } from '../support/leaks.ts';
-import { kvmWorks, runtime } from '../support/runtime.ts';
 import { containerSpec } from '../support/spec.ts';
 
 const MIB = 1 << 20;

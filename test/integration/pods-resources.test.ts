@@ -1,10 +1,10 @@
 // Limits, statistics and what happens at the limit: numbers of the guest, updates, out of memory.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { runtime } from '../../scripts/stand/runtime.ts';
+import { waitFor } from '../../scripts/stand/wait.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
 import { type Pod, PodHost } from '../support/pod.ts';
-import { runtime } from '../support/runtime.ts';
-import { waitFor } from '../support/wait.ts';
 
 const MIB = 1 << 20;
 

@@ -1,8 +1,8 @@
 // What a private containerd needs for CRI: the plugin's tables in each version's own form, and a CNI network.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pauseImageName } from './image.ts';
-import { bulkheadRuntime, runcRuntime } from './runtime.ts';
+import { pauseImageName } from '../../scripts/stand/image.ts';
+import { bulkheadRuntime, runcRuntime } from '../../scripts/stand/runtime.ts';
 
 /** Debian's package containernetworking-plugins. */
 const PLUGINS = '/usr/lib/cni';

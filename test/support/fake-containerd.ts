@@ -4,19 +4,19 @@ import { closeSync, constants, openSync, readFileSync } from 'node:fs';
 import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Client, type Connection, connect, createClient } from 'ttrpc-ts';
+import { removeCgroups } from '../../scripts/stand/cgroups.ts';
+import { mustRun, type RunOptions, type RunResult, run } from '../../scripts/stand/command.ts';
+import { writeRootfs } from '../../scripts/stand/image.ts';
+import { unmountBelow } from '../../scripts/stand/mounts.ts';
+import { scratchDir } from '../../scripts/stand/paths.ts';
+import { markedProcesses, markVariable } from '../../scripts/stand/processes.ts';
+import { type Runtime, runtime, searchPath, shimPath } from '../../scripts/stand/runtime.ts';
+import { waitFor } from '../../scripts/stand/wait.ts';
 import { TaskV2, type TaskV3 } from '../../src/gen/task.ts';
 import type { Mount } from '../../src/gen/types.ts';
-import { removeCgroups } from './cgroups.ts';
-import { mustRun, type RunOptions, type RunResult, run } from './command.ts';
 import { EventReceiver } from './event-receiver.ts';
 import { FifoClient, type FifoOptions } from './fifo-client.ts';
-import { writeRootfs } from './image.ts';
-import { unmountBelow } from './mounts.ts';
-import { scratchDir } from './paths.ts';
-import { markedProcesses, markVariable } from './processes.ts';
-import { type Runtime, runtime, searchPath, shimPath } from './runtime.ts';
 import type { Spec } from './spec.ts';
-import { waitFor } from './wait.ts';
 
 export type Task = Client<typeof TaskV2>;
 

@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto';
 import { globSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { mountsBelow } from './mounts.ts';
-import type { Process } from './processes.ts';
-import { waitFor } from './wait.ts';
+import { mountsBelow } from '../../scripts/stand/mounts.ts';
+import type { Process } from '../../scripts/stand/processes.ts';
+import { waitFor } from '../../scripts/stand/wait.ts';
 
 /** Where Go shims, and ours, put their sockets. */
 export const socketDir = '/run/containerd/s';

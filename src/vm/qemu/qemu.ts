@@ -20,8 +20,8 @@ export interface QemuOptions {
 const DEFAULT_START_MS = 20_000;
 
 /**
- * Starts a VM; see `Hypervisor.start`.
- * @throws VmError
+ * Resolves when QEMU runs the guest, not when the agent answers.
+ * @throws VmError with nothing left behind (processes, sockets, files); also when `signal` aborts.
  */
 export async function startQemu(spec: VmSpec, signal: AbortSignal, options: QemuOptions = {}): Promise<Vm> {
   throwIfAborted(signal);
