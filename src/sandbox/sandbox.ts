@@ -247,7 +247,14 @@ export class Sandbox {
     await this.#booted.vm.kill();
     // Before the containers' own ends, which then need not undo their mounts one by one. Its error is told below.
     this.#booted.share.close().catch(() => undefined);
-    await Promise.all(this.containers.map((container) => container.vmGone()));
+    try {
+      await Promise.all(this.containers.map((container) => container.vmGone()));
+    } finally {
+      await this.#giveBack();
+    }
+  }
+
+  async #giveBack(): Promise<void> {
     try {
       await this.#booted.resources.disposeAsync();
     } catch (error) {
@@ -335,7 +342,7 @@ export class Sandbox {
       // Nothing can run any more in the VM of a plain container: its pid and memory do not wait for the Delete.
       beforeExit: async () => {
         if (this.#isPod || this.#gone !== undefined) return;
-        if (this.#booted.root.mode === 'disk') await this.#writeOut(id);
+        if (this.#booted.root.mode === 'disk' || this.#disks.isUsed) await this.#writeOut(id);
         await this.end('its container has exited');
       },
       afterDelete: () => hooks('poststop'),

@@ -27,7 +27,8 @@ export class FakeContainerd {
   readonly bulkheadState: string;
   readonly runtime: Runtime;
   readonly events: EventReceiver;
-  readonly #env: NodeJS.ProcessEnv;
+  /** Of the shims. */
+  readonly env: NodeJS.ProcessEnv;
   readonly #shims: Shim[] = [];
   readonly #logs = new Map<string, Drain>();
 
@@ -39,7 +40,7 @@ export class FakeContainerd {
     this.bulkheadState = join(dir, 'b');
     this.events = new EventReceiver(`${this.address}.ttrpc`);
     const clean = Object.entries(process.env).filter(([name]) => !name.startsWith('NODE_'));
-    this.#env = {
+    this.env = {
       ...Object.fromEntries(clean),
       PATH: searchPath(),
       [markVariable]: this.namespace,
@@ -102,7 +103,7 @@ export class FakeContainerd {
       '/usr/bin/containerd',
     ];
     const argv = [...words, '-id', id, ...flags, '-debug', action];
-    return run(shimPath(this.runtime), argv, { env: this.#env, timeoutMs: 30_000, ...options });
+    return run(shimPath(this.runtime), argv, { env: this.env, timeoutMs: 30_000, ...options });
   }
 
   /** Bundle, `start`, connection. The returned shim has no task yet. */

@@ -77,6 +77,11 @@ export class Disks {
     }
   }
 
+  /** Whether the VM has any. */
+  get isUsed(): boolean {
+    return this.#disks.size > 0;
+  }
+
   /** Plugs in what is not there yet. @throws VmError; `release` undoes what was done. */
   use(containerId: string, uses: readonly DiskUse[]): Promise<GuestDevice[]> {
     return this.#queue.run(async () => {

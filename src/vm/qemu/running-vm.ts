@@ -1,5 +1,6 @@
 /** A VM under QEMU that runs: its console, its end and why, pause and resume. */
 import type { Socket } from 'node:net';
+import { delay } from '../../base/delay.ts';
 import type { Cgroup } from '../../host/cgroup.ts';
 import { PacedReading } from '../../host/paced-reading.ts';
 import { isAlive } from '../../host/process.ts';
@@ -26,6 +27,10 @@ export const DEATH_MS = 3000;
  * The file system daemon ends by itself within some milliseconds of QEMU.
  */
 export const SHARE_END_MS = 200;
+
+/** How long `kill` waits; all that follows the end of QEMU takes less where nothing hangs. */
+const KILL_MS = 5_000;
+const STUCK = 'QEMU does not end after SIGKILL: it waits for a device or a file system of the host';
 
 /** How long a guest that panics may take to write why and to reset itself. */
 const PANIC_MS = 3000;
@@ -90,10 +95,11 @@ export class QemuVm implements Vm {
     if (this.#parts.files) onManyFiles(this.#parts.files, listener);
   }
 
-  kill(): Promise<VmExit> {
+  async kill(): Promise<VmExit> {
     if (!this.#parts.qemu.exit) this.#killed = true;
     this.#parts.qemu.kill();
-    return this.exited;
+    const stuck: VmExit = { code: null, signal: null, cause: 'killed', reason: STUCK };
+    return await Promise.race([this.exited, delay(KILL_MS).then(() => stuck)]);
   }
 
   async pause(): Promise<void> {
