@@ -10,7 +10,7 @@ import type { Mount } from './spec.ts';
  * - `file-bind`, `dir-bind`: shared from the host
  * - `watched`: a config map or the like, shared from the host and copied in the guest, where its changes raise events
  * - `ephemeral`: memory-backed emptyDir, one tmpfs in the guest for the pod
- * - `disk`: disk-backed emptyDir, shared from the host
+ * - `empty-dir`: disk-backed emptyDir, shared from the host
  * - `local`: disk-backed emptyDir, a folder that the guest makes on the sandbox's own root file system
  * - `volume-disk`: disk-backed emptyDir, on a disk of its own whose file is in the kubelet's folder
  * - `hugetlb`: emptyDir of huge pages, made in the guest
@@ -25,7 +25,7 @@ export type MountKind =
   | 'dir-bind'
   | 'watched'
   | 'ephemeral'
-  | 'disk'
+  | 'empty-dir'
   | 'local'
   | 'volume-disk'
   | 'hugetlb'
@@ -314,7 +314,7 @@ function classifyEmptyDir(source: string, volume: EmptyDir, host: HostView): Ver
   }
   // A folder of it stays the kubelet's own mount: links in the volume must not lead out of it.
   if (volume.subPath !== '') return { kind: 'dir-bind', reason: `${reason}, shared from the host` };
-  return { kind: 'disk', reason: `${reason}, shared from the host`, volume };
+  return { kind: 'empty-dir', reason: `${reason}, shared from the host`, volume };
 }
 
 function refuse(mount: Mount, problem: string): Verdict {

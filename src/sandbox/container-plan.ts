@@ -20,7 +20,7 @@ import type { DiskUse } from './volumes/disks.ts';
 import {
   type GuestStorage,
   guestStorages,
-  type OwnershipView,
+  type Ownership,
   type VolumeSettings,
   watchedStorage,
 } from './volumes/guest-storage.ts';
@@ -52,7 +52,9 @@ export interface PlanRequest {
 }
 
 /** What the plan must know of the host and of the sandbox beyond the mount table. */
-export interface PlanView extends HostView, OwnershipView, VolumeSettings {
+export interface PlanView extends HostView, VolumeSettings {
+  /** Of an emptyDir's folder. */
+  ownership(path: string): Ownership;
   /** Node of a block device of the host. */
   blockDevice(major: number, minor: number): string | undefined;
   /** Numbers of the block device at a path. */
@@ -84,7 +86,7 @@ export function sortMounts({ spec: given, bundle, podShm }: PlanRequest, view: P
   return { spec, mounts, volumes };
 }
 
-const SHARED: ReadonlySet<MountKind> = new Set(['file-bind', 'dir-bind', 'disk', 'watched']);
+const SHARED: ReadonlySet<MountKind> = new Set(['file-bind', 'dir-bind', 'empty-dir', 'watched']);
 
 /** @param paths where the guest finds what the share holds, by the position of the mount. */
 export function planContainer(
@@ -112,7 +114,7 @@ export function planContainer(
         break;
       case 'file-bind':
       case 'dir-bind':
-      case 'disk':
+      case 'empty-dir':
         bind(mount, paths.get(mount.index)!);
         break;
       case 'watched': {
@@ -127,7 +129,7 @@ export function planContainer(
       case 'hugetlb':
       case 'local':
       case 'volume-disk': {
-        const made = guestStorages(mount, view, view);
+        const made = guestStorages(mount, view, view.ownership);
         storages.push(...made);
         bind(mount, made.at(-1)!.mountPoint, mount.flags);
         break;
@@ -227,7 +229,7 @@ function hostVolume(mount: ClassifiedMount, view: PlanView): HostVolume {
   const recursive = mount.mount.options?.includes('rbind') === true;
   const idMap = idMapOptions(mount.mount.uidMappings, mount.mount.gidMappings);
   // An emptyDir belongs to the pod: one mount serves those that write and those that only read.
-  if (mount.kind === 'disk')
+  if (mount.kind === 'empty-dir')
     return {
       ...{ source: mount.volume!.path, readOnly: 'no', recursive: true, isShared: false, idMap },
       identity: view.identity(mount.volume!.path),

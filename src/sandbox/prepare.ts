@@ -17,7 +17,7 @@ export interface PreparedContainer {
 }
 
 /** What decides beside the request and the host. */
-export interface PodView {
+export interface PodSettings {
   readonly root: RootPlan;
   readonly diskEmptyDir: PlanView['diskEmptyDir'];
   readonly diskSizeMib: number;
@@ -31,7 +31,7 @@ export async function prepareContainer(
   context: Pick<SandboxContext, 'log'>,
   share: Share,
   request: CreateContainer,
-  { root, sandboxRoot, ...pod }: PodView,
+  { root, sandboxRoot, ...pod }: PodSettings,
 ): Promise<PreparedContainer> {
   const begin = performance.now();
   await using undo = new AsyncDisposableStack();

@@ -26,7 +26,7 @@ export const DEATH_MS = 3000;
 /**
  * The file system daemon ends by itself within some milliseconds of QEMU.
  */
-export const SHARE_END_MS = 200;
+export const FILES_END_MS = 200;
 
 /** How long `kill` waits; all that follows the end of QEMU takes less where nothing hangs. */
 const KILL_MS = 5_000;
@@ -139,10 +139,10 @@ export class QemuVm implements Vm {
       qemu.exited.then(() => 'qemu' as const),
       ...(files ? [files.exited.then(() => 'files' as const)] : []),
     ]);
-    const alone = first === 'files' && !this.#killed && (await this.#outlivesShare());
+    const alone = first === 'files' && !this.#killed && (await this.#outlivesFiles());
     qemu.kill();
     const exit = await qemu.exited;
-    await files?.end(SHARE_END_MS);
+    await files?.end(FILES_END_MS);
     this.#oomKills = this.#parts.cgroup?.oomKills() ?? 0;
     await this.#clearCgroup();
     this.#consoleReading.free();
@@ -150,11 +150,11 @@ export class QemuVm implements Vm {
     qmp.close('the VM has ended');
     this.agent.destroy();
     console.destroy();
-    return this.#describe(exit, alone || this.#shareFailed(exit));
+    return this.#describe(exit, alone || this.#filesFailed(exit));
   }
 
   /** The daemon ends by itself, with code 0, when QEMU dies, and that can be seen before QEMU is gone. */
-  async #outlivesShare(): Promise<boolean> {
+  async #outlivesFiles(): Promise<boolean> {
     const { qemu, files } = this.#parts;
     const exit = files?.exit;
     if (exit?.signal) return qemu.exit === undefined && isAlive(qemu.ref);
@@ -169,7 +169,7 @@ export class QemuVm implements Vm {
   }
 
   /** While the VM starts, QEMU gives up when the daemon does, and may be gone before that is seen. */
-  #shareFailed(exit: ChildExit): boolean {
+  #filesFailed(exit: ChildExit): boolean {
     const failed = (code: number | null | undefined) => typeof code === 'number' && code !== 0;
     return !this.#killed && failed(exit.code) && failed(this.#parts.files?.exit?.code);
   }
@@ -179,10 +179,10 @@ export class QemuVm implements Vm {
     await this.#parts.cgroup?.kill({ timeoutMs: DEATH_MS }).catch(() => undefined);
   }
 
-  #describe(exit: ChildExit, shareDied: boolean): VmExit {
+  #describe(exit: ChildExit, filesDied: boolean): VmExit {
     const { files } = this.#parts;
     const base = { code: exit.code, signal: exit.signal };
-    if (shareDied && files) {
+    if (filesDied && files) {
       const how = files.exit ? describeExit(files.exit) : 'an unknown end';
       return {
         ...base,
