@@ -5,13 +5,12 @@
 import { connectAgent, type GuestAgent } from '../agent/agent.ts';
 import type { Config } from '../config/config.ts';
 import { filesProgram } from '../config/locate.ts';
-import { hostCapacity } from '../host/capacity.ts';
 import { type Cgroup, createCgroup, vmCgroupPath } from '../host/cgroup.ts';
 import { chooseAccelerator, kvmFacts } from '../host/kvm.ts';
 import { processRef } from '../host/process.ts';
 import { dnsOf } from '../network/resolv-conf.ts';
 import { SandboxNetwork } from '../network/sandbox-network.ts';
-import { sizeVm, type VmSize } from '../oci/sizing.ts';
+import type { VmSize } from '../oci/sizing.ts';
 import { type HostLimits, planHostLimits } from '../vm/host-limits.ts';
 import type { DiskSpec, Vm } from '../vm/hypervisor.ts';
 import { startQemu } from '../vm/qemu/qemu.ts';
@@ -22,6 +21,7 @@ import type { BootRequest, SandboxContext } from './request.ts';
 import { rootOf } from './root/prepare-root.ts';
 import type { RootPlan } from './root/root-parts.ts';
 import { removeSandboxDir, SandboxState } from './state.ts';
+import { vmSizeOf } from './vm-size.ts';
 import { claimUser, releaseUser } from './vm-user.ts';
 import { explainPlug } from './volumes/disk-errors.ts';
 import { bootDisks } from './volumes/disks.ts';
@@ -59,7 +59,7 @@ export async function bootVm(
 ): Promise<BootedVm> {
   await using stack = new AsyncDisposableStack();
   const begin = performance.now();
-  const size = sizeVm(first.spec, config.vm, hostCapacity().cpus);
+  const size = vmSizeOf(first.spec, config.vm, pod);
   const cgroupPath = vmCgroupPath(first.spec.linux?.cgroupsPath ?? '', `${context.namespace}--${first.id}`);
   const state = SandboxState.create({
     version: 1,
