@@ -330,6 +330,7 @@ describe('an exec', () => {
     guest.fails.set('exec', new Error('executable not found'));
     await assert.rejects(container.start('e'), /not found/);
     assert.equal(container.process('e').state.t, 'failed');
+    assert.equal(guest.calls.at(-1), 'signal e 9', 'the guest may have started it all the same');
     await container.process('e').exited;
     await container.deleteExec('e');
   });

@@ -139,6 +139,8 @@ export class Container {
       emit({ t: 'exec started', containerId: this.id, execId, pid });
     } catch (error) {
       this.#startFailed(exec.process);
+      // It may run all the same: the answer can have come too late, or not at all.
+      agent.signalProcess(this.id, execId, SIGKILL).catch(() => undefined);
       await exec.process.io.close();
       throw error;
     } finally {
