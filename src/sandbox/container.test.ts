@@ -30,7 +30,7 @@ class FakeGuest {
   signalProcess = (_id: string, execId: string, signal: number) => this.#call(`signal ${execId} ${signal}`);
   pauseContainer = () => this.#call('pause');
   resumeContainer = () => this.#call('resume');
-  updateContainer = () => this.#call('update');
+  updateContainer = () => this.#call('update').then(() => []);
   resizeTerminal = (_id: string, _exec: string, rows: number, columns: number) =>
     this.#call(`resize ${rows}x${columns}`);
   waitProcess = (_id: string, execId: string) => {

@@ -269,7 +269,12 @@ export class Container {
           `cannot update container ${this.id}: it is ${this.init.state.t}`,
         );
       }
-      await this.#context.agent.updateContainer(this.id, resources);
+      const leftOut = await this.#context.agent.updateContainer(this.id, resources);
+      if (leftOut.length > 0)
+        this.#context.log('info', 'left out of the update', {
+          container: this.id,
+          notes: leftOut.join('; '),
+        });
     });
   }
 

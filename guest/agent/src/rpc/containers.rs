@@ -70,9 +70,11 @@ fn signal(agent: &Agent, request: &pb::SignalProcessRequest) -> Result<()> {
 
 async fn update(agent: &Agent, request: pb::UpdateContainerRequest) -> Result<()> {
     let container = agent.containers.get(&request.container_id)?;
-    let resources = request.resources.ok_or_else(|| Status::invalid("the request carries no resources"))?;
-    let mut resources = spec::resources_from_proto(&resources);
-    spec::fit_resources(&mut resources, agent.support());
+    let mut resources = spec::resources_of(&request)?;
+    let dropped = spec::fit_resources(&mut resources, agent.support());
+    if !dropped.is_empty() {
+        eprintln!("bulkhead-agent: update of {}: not possible here: {}", container.id, dropped.join(", "));
+    }
     let file = agent.crun.scratch_file("resources");
     std::fs::write(&file, resources.to_string()).context(|| "write the resources file")?;
     let path = file.display().to_string();

@@ -29,7 +29,7 @@ pub fn obstacle() -> Option<String> {
 
 /// A root file system with busybox and the libraries that it needs.
 pub fn make_rootfs(dir: &Path) {
-    for sub in ["bin", "dev", "proc", "sys", "tmp", "etc", "root", "lib", "lib64", "usr", "data", "more"] {
+    for sub in ["bin", "dev", "proc", "sys", "tmp", "etc", "root", "lib", "lib64", "usr", "data", "more", "cgroup"] {
         fs::create_dir_all(dir.join(sub)).unwrap();
     }
     let busybox = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|file| Path::new(file).exists()).unwrap();
