@@ -7,7 +7,7 @@ mod hotplug;
 mod metrics;
 mod volume;
 
-pub use clock::{reseed, set_time};
+pub use clock::{adjust, reseed, set_time};
 pub use details::details;
 pub use files::forget_files;
 pub use hotplug::{online, probe_memory};
