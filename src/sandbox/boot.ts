@@ -176,7 +176,7 @@ export async function bootVm(
     dns: await dnsOf(first.spec.mounts ?? []),
   });
   await clockSet;
-  stack.defer(keepGuestClock(agent));
+  stack.defer(keepGuestClock(agent, requestMs));
   await network.configureGuest(agent);
   // Not waited for: nobody can know of the pod yet.
   if (pod) void network.forwardPorts(agent, requestMs);
