@@ -19,7 +19,7 @@ export interface Cgroup {
   readonly unified: string | undefined;
   /** Limits what is in it, before anything is; gives what could not be limited, one sentence each. */
   limit(limits: CgroupLimits): readonly string[];
-  /** Pids in it now, each once. */
+  /** Pids in it now, each once; without those that this process's pid namespace does not see, which the kernel calls 0. */
   procs(): number[];
   /** How many of its processes the kernel killed for want of memory; 0 when it cannot be told. */
   oomKills(): number;
@@ -214,7 +214,7 @@ class HostCgroup implements Cgroup {
   procs(): number[] {
     const pids = new Set<number>();
     for (const file of this.procsFiles)
-      for (const pid of readText(file).split('\n')) if (pid !== '') pids.add(Number(pid));
+      for (const pid of readText(file).split('\n').map(Number)) if (pid > 0) pids.add(pid);
     return [...pids];
   }
 

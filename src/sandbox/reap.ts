@@ -15,9 +15,9 @@ import { releaseUser } from './vm-user.ts';
  * How long the stages may take, one after the other; what is in one runs side by side. With the half second after which a helper
  * that no signal ends is given up, that is below 4 seconds in all: containerd gives its `delete` call 5.
  */
-const SHIM_MS = 700;
-const PARTS_MS = 900;
-const MOUNTS_MS = 900;
+const SHIM_MS = 600;
+const PARTS_MS = 800;
+const MOUNTS_MS = 800;
 
 /** What could not be undone, each with its reason. */
 class Standing {

@@ -6,9 +6,9 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { runtime } from '../support/runtime.ts';
+import { runtime } from '../../scripts/stand/runtime.ts';
 import { containerSpec, defaultCapabilities, processSpec } from '../support/spec.ts';
-import { waitFor } from '../support/wait.ts';
+import { waitFor } from '../../scripts/stand/wait.ts';
 
 const id = 'clock';
 let fake: FakeContainerd;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { runtime } from '../support/runtime.ts';
+import { runtime } from '../../scripts/stand/runtime.ts';
 import { containerSpec, processSpec } from '../support/spec.ts';
 
 const id = 'update';
