@@ -310,7 +310,13 @@ export class Sandbox {
     writeFile(join(container.bundle, 'oom'), '').catch(() => undefined);
   }
 
+  /** The VM is all that its containers have of the host's memory. Told before their exits, so that these get the reason. */
+  #allOutOfMemory(): void {
+    for (const { id, init } of this.containers) if (!init.isOver) this.#outOfMemory(id, 1);
+  }
+
   #vmExited(exit: VmExit): void {
+    if (exit.cause === 'host-out-of-memory') this.#allOutOfMemory();
     if (this.#ending === undefined) {
       this.#context.log('warn', 'the VM ended', {
         sandbox: this.id,
