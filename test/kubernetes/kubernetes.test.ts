@@ -5,22 +5,39 @@ import { after, before, describe, test } from 'node:test';
 import { defaultFlavour } from '../../scripts/stand/containerd.ts';
 import { kubernetesVersion } from '../../scripts/stand/fetch-kubernetes.ts';
 import type { Handler } from '../support/cri-config.ts';
+import { faults } from './behaviours/faults.ts';
 import { life } from './behaviours/life.ts';
+import { resources } from './behaviours/resources.ts';
+import { security } from './behaviours/security.ts';
+import { streams } from './behaviours/streams.ts';
+import { volumes } from './behaviours/volumes.ts';
+import { assertNothingLeft, type Census, census } from './census.ts';
 import { differences } from './differences.ts';
 import { KubeNode } from './node.ts';
 import { type Row, report } from './report.ts';
 import { type Behaviour, Side } from './side.ts';
 
-/** Groups in the table's order; those of `apart` strike what all pods share, so they are asked alone. */
-const groups: Record<string, Record<string, Behaviour>> = { 'Life cycle': life };
+const FAULTS = 'Faults';
+
+/** Groups in the table's order. */
+const groups: Record<string, Record<string, Behaviour>> = {
+  'Life cycle': life,
+  'Streams, and what is told': streams,
+  Volumes: volumes,
+  Security: security,
+  'Resources and probes': resources,
+  [FAULTS]: faults,
+};
 
 const flavour = process.env.BULKHEAD_TEST_CONTAINERD === undefined ? '2.3' : defaultFlavour();
 const rows: Row[] = [];
 let node: KubeNode;
+let clean: Census;
 
 before(async () => {
   node = await KubeNode.start(flavour);
   for (const namespace of ['bulkhead', 'runc']) await node.must(['create', 'namespace', namespace]);
+  clean = census(node);
 });
 after(async () => {
   if (node === undefined) return;
@@ -33,14 +50,15 @@ after(async () => {
 
 let count = 0;
 for (const [group, behaviours] of Object.entries(groups)) {
-  describe(group, { concurrency: group === 'Faults' ? 1 : 2 }, () => {
+  describe(group, { concurrency: group === FAULTS ? 1 : 2 }, () => {
     for (const [name, behaviour] of Object.entries(behaviours)) {
-      test(name, { timeout: 400_000 }, async () => {
+      test(name, { timeout: 700_000 }, async () => {
         const label = `b${++count}`;
-        const [runc, bulkhead] = await Promise.all([
-          ask('runc', label, behaviour),
-          ask('bulkhead', label, behaviour),
-        ]);
+        const sides = (['runc', 'bulkhead'] as const).map((handler) => () => ask(handler, label, behaviour));
+        // A fault strikes what both sides share.
+        const first = sides[0]!();
+        if (group === FAULTS) await first;
+        const [runc, bulkhead] = await Promise.all([first, sides[1]!()]);
         const why = differences[name];
         rows.push({ group, name, runc: runc.answer, bulkhead: bulkhead.answer, why });
         if (runc.error !== undefined) throw new Error('the reference fails', { cause: runc.error });
@@ -56,6 +74,10 @@ for (const [group, behaviours] of Object.entries(groups)) {
     }
   });
 }
+
+test('nothing of any pod is left on the host', { timeout: 120_000 }, async () => {
+  await assertNothingLeft(node, clean);
+});
 
 /** One side's answer; an error is one, too. */
 async function ask(

@@ -9,7 +9,9 @@ import { Containerd } from '../../scripts/stand/containerd.ts';
 import type { ContainerdFlavour } from '../../scripts/stand/fetch-containerd.ts';
 import { kubernetesBinaries } from '../../scripts/stand/fetch-kubernetes.ts';
 import { writePauseImage } from '../../scripts/stand/image.ts';
+import { repoRoot } from '../../scripts/stand/paths.ts';
 import type { Process } from '../../scripts/stand/processes.ts';
+import { kvmWorks } from '../../scripts/stand/runtime.ts';
 import { waitFor, within } from '../../scripts/stand/wait.ts';
 import { criConfig, writeCniConfig } from '../support/cri-config.ts';
 import {
@@ -35,6 +37,17 @@ for name in ${[...sysctls, ...keySysctls].join(' ')}; do
   cat /proc/sys/$name >$copy && mount --bind $copy /proc/sys/$name || exit 125
 done
 exec "$@"`;
+
+/** The RuntimeClass as users get it; without KVM with the overhead that it names for that. */
+function ourClass(): string {
+  const file = readFileSync(join(repoRoot, 'deploy', 'runtimeclass.yaml'), 'utf8');
+  const emulated = /Without KVM: (\w+)/.exec(file)![1];
+  return kvmWorks() ? file : file.replace(/memory: "\w+"/, `memory: "${emulated}"`);
+}
+
+const runcClass = JSON.stringify({
+  ...{ apiVersion: 'node.k8s.io/v1', kind: 'RuntimeClass', metadata: { name: 'runc' }, handler: 'runc' },
+});
 
 export class KubeNode {
   readonly containerd: Containerd;
@@ -94,15 +107,8 @@ export class KubeNode {
       if (daemon === 'kube-apiserver') await this.#answers('API server', ['get', '--raw', '/readyz']);
     }
     await this.ready();
-    for (const handler of ['bulkhead', 'runc']) {
-      const runtimeClass = {
-        apiVersion: 'node.k8s.io/v1',
-        kind: 'RuntimeClass',
-        metadata: { name: handler },
-        handler,
-      };
-      await this.must(['create', '-f', '-'], { input: JSON.stringify(runtimeClass) });
-    }
+    await this.must(['label', 'node', nodeName, 'bulkhead.io/runtime=true']);
+    for (const file of [ourClass(), runcClass]) await this.must(['create', '-f', '-'], { input: file });
     await this.#answers('default service account', ['get', 'serviceaccount', 'default']);
   }
 
@@ -139,9 +145,14 @@ export class KubeNode {
     await within(`end of ${daemon}`, 20_000, gone);
   }
 
-  /** Runs kubectl as an administrator. */
+  /** kubectl as an administrator, to be run as it is. */
+  kubectlCommand(args: readonly string[]): string[] {
+    return this.insideCommand([join(this.#bin, 'kubectl'), ...kubectlArgs(this.dir), ...args]);
+  }
+
   kubectl(args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
-    return this.inside([join(this.#bin, 'kubectl'), ...kubectlArgs(this.dir), ...args], options);
+    const [program, ...argv] = this.kubectlCommand(args);
+    return run(program!, argv, { env: this.containerd.env, ...options });
   }
 
   /** As `kubectl`; gives its output. An exit other than 0 is an error with what it said. */
@@ -151,10 +162,14 @@ export class KubeNode {
     return result.stdout;
   }
 
-  /** Runs a program where the pods' addresses can be reached. */
+  /** A program where the pods' addresses can be reached. */
+  insideCommand(command: readonly string[]): string[] {
+    return ['nsenter', `--net=/run/netns/${this.#network}`, '--', ...command];
+  }
+
   inside(command: readonly string[], options: RunOptions = {}): Promise<RunResult> {
-    const argv = [`--net=/run/netns/${this.#network}`, '--', ...command];
-    return run('nsenter', argv, { env: this.containerd.env, ...options });
+    const [program, ...argv] = this.insideCommand(command);
+    return run(program!, argv, { env: this.containerd.env, ...options });
   }
 
   /** What a program has written. */

@@ -41,6 +41,11 @@ export class Side {
     return `${this.#name}-${part}`;
   }
 
+  /** kubectl in the side's namespace, to be run as it is. */
+  kubectlCommand(args: readonly string[]): string[] {
+    return this.node.kubectlCommand(['--namespace', this.handler, ...args]);
+  }
+
   kubectl(args: readonly string[], options?: RunOptions): Promise<RunResult> {
     return this.node.kubectl(['--namespace', this.handler, ...args], options);
   }
@@ -140,8 +145,8 @@ export class Pod {
     );
   }
 
-  async ready(): Promise<void> {
-    await this.until('readiness', ({ status }) => isTrue(status, 'Ready'));
+  async ready(timeoutMs?: number): Promise<void> {
+    await this.until('readiness', ({ status }) => isTrue(status, 'Ready'), timeoutMs);
   }
 
   /** Waits for its end; gives its phase. */

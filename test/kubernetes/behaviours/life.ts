@@ -1,26 +1,25 @@
 // Life cycle: starts, ends, restarts, init containers, sidecars, hooks, controllers.
-import { type Behaviour, container, isTrue, type Json, statusOf } from '../side.ts';
-
-const finalizer = 'bulkhead.test/keep';
+import { type Behaviour, container, isTrue, type Json, type Pod, statusOf } from '../side.ts';
 
 /** A volume that lasts as long as the pod. */
 const empty = { volumes: [{ name: 'v', emptyDir: {} }] };
 const volumeMounts = [{ name: 'v', mountPath: '/v' }];
 
-/** Deletes a pod and gives how its container ended, which is told while something holds the pod's object. */
+/** Deletes a pod and gives how its container ended and what it wrote; the pod's object stays until both are known. */
+async function farewell(pod: Pod): Promise<string> {
+  const { side, name } = pod;
+  const logs = pod.logs('--follow');
+  await side.must(['delete', 'pod', name, '--wait=false']);
+  const end = await pod.end();
+  await side.must(['patch', 'pod', name, '--type=merge', '-p', '{"metadata":{"finalizers":null}}']);
+  return `${end}; ${(await logs).replaceAll('\n', ' ')}`;
+}
+const kept = { finalizers: ['bulkhead.test/keep'] };
+
 const deleted =
   (script: string, spec: Json = {}): Behaviour =>
-  async (side) => {
-    const containers = [container(script)];
-    const pod = await side.ready({ ...spec, containers }, { finalizers: [finalizer] });
-    try {
-      await side.must(['delete', 'pod', pod.name, '--wait=false']);
-      return `${await pod.end()}; ${(await pod.logs()).replaceAll('\n', ' ')}`;
-    } finally {
-      const none = JSON.stringify({ metadata: { finalizers: null } });
-      await side.must(['patch', 'pod', pod.name, '--type=merge', '-p', none]);
-    }
-  };
+  async (side) =>
+    await farewell(await side.ready({ ...spec, containers: [container(script)] }, kept));
 
 export const life: Record<string, Behaviour> = {
   'ends with 0': async (side) => {
@@ -50,7 +49,7 @@ export const life: Record<string, Behaviour> = {
   },
   'restartPolicy Always, main process killed from inside': async (side) => {
     const pod = await side.ready({ containers: [container('trap "exit 9" USR1; sleep 1000 & wait')] });
-    await pod.sh('kill -USR1 1');
+    await pod.sh('(sleep 1; kill -USR1 1) >/dev/null 2>&1 &');
     const last = await pod.until('restart', ({ status }) => {
       const one = statusOf(status);
       return one.restartCount === 1 && one.state.running && one.lastState.terminated;
@@ -147,12 +146,7 @@ export const life: Record<string, Behaviour> = {
       preStop: { exec: { command: ['sh', '-c', 'echo pre-stop >/proc/1/fd/1; sleep 1'] } },
     };
     const containers = [container('trap "echo TERM; exit 0" TERM; sleep 1000 & wait', { lifecycle })];
-    const pod = await side.ready({ containers }, { finalizers: [finalizer] });
-    await side.must(['delete', 'pod', pod.name, '--wait=false']);
-    const end = await pod.end();
-    const logs = (await pod.logs()).replaceAll('\n', ' ');
-    await side.must(['patch', 'pod', pod.name, '--type=merge', '-p', '{"metadata":{"finalizers":null}}']);
-    return `${end}; ${logs}`;
+    return await farewell(await side.ready({ containers }, kept));
   },
   'failing postStart hook': async (side) => {
     const lifecycle = { postStart: { exec: { command: ['false'] } } };
@@ -189,9 +183,9 @@ export const life: Record<string, Behaviour> = {
         options: [{ name: 'ndots', value: '3' }],
       },
     };
-    return (
-      await side.output('hostname; hostname -f; grep seven /etc/hosts; cat /etc/resolv.conf', spec)
-    ).replace(/\s+/g, ' ');
+    return (await side.output('hostname; hostname -f; grep seven /etc/hosts; cat /etc/resolv.conf', spec))
+      .replace(/\s+/g, ' ')
+      .replace(`.${side.handler}.`, '.NAMESPACE.');
   },
   'two containers: one network, one IPC, two file systems': async (side) => {
     const pod = await side.ready({
@@ -272,7 +266,7 @@ export const life: Record<string, Behaviour> = {
   },
   'ten pods at once': async (side) => {
     const pods = await Promise.all(Array.from({ length: 10 }, (_, n) => side.make({}, {}, `many${n}`)));
-    await Promise.all(pods.map((pod) => pod.ready()));
+    await Promise.all(pods.map((pod) => pod.ready(300_000)));
     const names = await Promise.all(pods.map((pod) => pod.sh('hostname')));
     return `${new Set(names).size} answer`;
   },
