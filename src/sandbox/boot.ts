@@ -5,6 +5,7 @@
 import { connectAgent, type GuestAgent } from '../agent/agent.ts';
 import type { Config } from '../config/config.ts';
 import { filesProgram } from '../config/locate.ts';
+import { hostCapacity } from '../host/capacity.ts';
 import { type Cgroup, createCgroup, sandboxGroups } from '../host/cgroup.ts';
 import { chooseAccelerator, kvmFacts } from '../host/kvm.ts';
 import { processRef } from '../host/process.ts';
@@ -42,9 +43,14 @@ export interface BootedVm {
   /** Plugged in at boot. */
   readonly disks: readonly DiskSpec[];
   readonly state: SandboxState;
+  /** Lets the VM take what one of this size takes of the host, and records it. */
+  allow(size: { readonly vcpus: number; readonly memoryMib: number }): void;
   /** Undoes everything of the host. */
   readonly resources: AsyncDisposableStack;
 }
+
+/** The guest's kernel keeps 0.2 MiB for each vCPU that may come. */
+const MOST_VCPUS = 16;
 
 /** Limits for undoing host resources; generous, because a failure here is a leak. */
 const TEARDOWN_MS = 5_000;
@@ -124,6 +130,7 @@ export async function bootVm(
       dir: state.dir,
       vcpus: size.vcpus,
       memoryMib: size.memoryMib,
+      ...ceilings(config.vm),
       kernel: config.vm.kernel,
       image: config.vm.image,
       kernelParams: config.vm.kernelParams,
@@ -199,12 +206,25 @@ export async function bootVm(
     state,
     root,
     disks,
+    allow(grown) {
+      cgroup.limit(hostLimitsOf(grown, config.vm));
+      state.update(grown);
+    },
     first: { ...prepared, begin: agentReady },
     resources: stack.move(),
   };
 }
 
-function hostLimitsOf({ vcpus, memoryMib }: VmSize, { accelerator, vmmMemoryMib }: Config['vm']): HostLimits {
+/** How far a VM may grow; where the configuration does not say, as far as the host goes. */
+function ceilings({ maxVcpus, maxMemoryMib }: Config['vm']) {
+  const { cpus, memoryMib } = hostCapacity();
+  return { maxVcpus: maxVcpus || Math.min(cpus, MOST_VCPUS), maxMemoryMib: maxMemoryMib || memoryMib };
+}
+
+function hostLimitsOf(
+  { vcpus, memoryMib }: Pick<VmSize, 'vcpus' | 'memoryMib'>,
+  { accelerator, vmmMemoryMib }: Config['vm'],
+): HostLimits {
   const chosen = chooseAccelerator(accelerator, kvmFacts());
   return planHostLimits({ vcpus, memoryMib, vmmMemoryMib, ...chosen });
 }

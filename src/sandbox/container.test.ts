@@ -77,6 +77,7 @@ function newContainer(io: ProcessIo, paths = PATHS): Container {
     pid: 42,
     timeouts: { bootMs: 1000, requestMs: 1000, drainMs: 1000, stopMs: 30 },
     emit: (event) => events.push(label(event)),
+    beforeUpdate: async () => () => {},
     beforeStart: async () => {},
     afterStart: async () => {},
     beforeExit: async () => beforeExit(),

@@ -10,7 +10,9 @@ import { delay } from '../base/delay.ts';
 import { messageOf, ShimError } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
 import { GuestService } from '../gen/guest.ts';
+import { hostCapacity } from '../host/capacity.ts';
 import { setOomScore } from '../host/oom-score.ts';
+import { parseResources } from '../oci/spec.ts';
 import type { VmExit } from '../vm/hypervisor.ts';
 import { type BootedVm, bootVm } from './boot.ts';
 import { Container, type ContainerContext } from './container.ts';
@@ -21,6 +23,7 @@ import { type PreparedContainer, prepareContainer } from './prepare.ts';
 import { Process } from './process.ts';
 import type { BootRequest, CreateContainer, SandboxContext } from './request.ts';
 import { rootOf } from './root/prepare-root.ts';
+import { VmGrowth } from './vm-growth.ts';
 import { explainMount } from './volumes/disk-errors.ts';
 import { Disks } from './volumes/disks.ts';
 import { forgetWhenMany } from './volumes/held-files.ts';
@@ -37,6 +40,7 @@ export class Sandbox {
   readonly #disks: Disks;
   readonly #oomScore: OomScore;
   readonly #watched: WatchedFolders;
+  readonly #growth: VmGrowth;
   readonly #oom = new OomReports((containerId, count) => this.#outOfMemory(containerId, count));
   readonly #containers = new Map<string, Container>();
   /** The network as the container manager has set it up by the time of the first start. */
@@ -56,6 +60,14 @@ export class Sandbox {
     this.#oomScore = new OomScore(firstOomScore(request.first.spec, request.pod), (score) => {
       const problems = booted.cgroup.procs().flatMap((pid) => setOomScore(pid, score) ?? []);
       if (problems.length > 0) context.log('debug', 'oom_score_adj', { problems });
+    });
+    const { overheadVcpus, overheadMemoryMib } = this.config.vm;
+    this.#growth = new VmGrowth({
+      ...{ size: booted.vm.size, agent: booted.agent, overheadVcpus, overheadMemoryMib },
+      cpus: hostCapacity().cpus,
+      isOver: (id) => this.find(id)?.init.isOver === true,
+      allow: (size) => booted.allow(size),
+      log: context.log,
     });
     const guest = booted.agent.client(GuestService);
     this.#watched = new WatchedFolders(
@@ -153,6 +165,7 @@ export class Sandbox {
     const { request, plan, io, begin } = prepared;
     const { id, bundle, rootfs, paths } = request;
     const { spec, sandboxPidns } = plan;
+    await this.#makeRoom(request);
     const devices = await this.#disks.use(id, plan.disks);
     const storages = await this.#disks.storages(id, plan.storages, signal);
     await this.#runHooks('create', request);
@@ -177,6 +190,18 @@ export class Sandbox {
     this.#context.log('info', 'container created', {
       container: id,
       ms: Math.round(performance.now() - begin),
+    });
+  }
+
+  /** A container for which the VM is too small runs all the same, as far as it gets. */
+  async #makeRoom({ id, spec }: CreateContainer): Promise<void> {
+    // A pause container says what its pod may take, which the VM was made for.
+    if (this.#isPod && id === this.id) return;
+    await this.#growth.set(id, spec.linux?.resources).catch((error: unknown) => {
+      this.#context.log('warn', 'the VM is smaller than its containers may use', {
+        container: id,
+        error: messageOf(error),
+      });
     });
   }
 
@@ -218,6 +243,7 @@ export class Sandbox {
 
   async #release(id: string): Promise<void> {
     this.#watched.release(id);
+    this.#growth.release(id);
     this.#oomScore.remove(id);
     this.#oom.release(id);
     if (this.#gone === undefined) {
@@ -370,6 +396,10 @@ export class Sandbox {
       pid,
       timeouts: this.config.timeouts,
       emit: (event) => this.#context.emit(event),
+      beforeUpdate: async (resources) => {
+        await this.#growth.set(id, parseResources(resources));
+        return () => void this.#growth.shrink();
+      },
       beforeStart: () => this.#settleNetwork(),
       afterStart: () => hooks('poststart'),
       // Nothing can run any more in the VM of a plain container: its pid and memory do not wait for the Delete.
