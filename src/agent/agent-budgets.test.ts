@@ -8,10 +8,10 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { Code, type Handlers, Server, type TtrpcError } from 'ttrpc-ts';
-import { AgentService, HealthService } from '../gen/agent.ts';
+import { Code, type TtrpcError } from 'ttrpc-ts';
 import { connectAgent, type GuestAgent } from './agent.ts';
 import { channelPace } from './agent-limits.ts';
+import { type AgentHandlers, playAgent } from './testing/played-agent.ts';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage: () => void = runInNewContext('gc');
@@ -41,17 +41,10 @@ async function socketPair(t: TestContext): Promise<[Duplex, Duplex]> {
 
 /** An honest agent until it has been reached; what it says afterwards is up to the test, which holds its end. */
 async function reach(
-  [near, far]: [Duplex, Duplex],
-  handlers: Handlers<typeof AgentService> = {},
+  channel: [Duplex, Duplex],
+  handlers: AgentHandlers = {},
 ): Promise<{ agent: GuestAgent; far: Duplex }> {
-  const server = new Server();
-  server.add(HealthService, {
-    check: () => ({ status: 1 }),
-    version: () => ({ grpcVersion: '1', agentVersion: 'bulkhead-agent/0' }),
-  });
-  server.add(AgentService, handlers);
-  server.accept(far);
-  const host = { agent: near, exited: new Promise<never>(() => {}), console: () => '' };
+  const { host, far } = playAgent(handlers, { channel });
   return { agent: await connectAgent(host, limits), far };
 }
 
