@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readdirSync, watch } from 'node:fs';
 import { beforeEach, describe, test } from 'node:test';
-import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { Sandbox } from './sandbox.ts';
 import { PlayedHost, usePlayedHosts } from './testing/played-host.ts';
 
@@ -274,12 +273,13 @@ test(
   options,
   async () => {
     const sandbox = await running({}, 'a');
+    const watcher = watch(sandbox.find('a')!.bundle);
     host.guest.outOfMemory('stranger');
     host.guest.outOfMemory('a');
-    const { bundle } = sandbox.find('a')!;
+    assert.deepEqual(await once(watcher, 'change'), ['rename', 'oom']);
+    watcher.close();
     assert.deepEqual(host.events, ['oom']);
     assert.deepEqual(readdirSync(sandbox.find('s')!.bundle), []);
     await sandbox.end('the test is over');
-    await turn();
   },
 );

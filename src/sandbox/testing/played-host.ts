@@ -8,8 +8,7 @@ import { globSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
-import type { Config } from '../../config/config.ts';
-import { loadConfig } from '../../config/config.ts';
+import { type Config, loadConfig } from '../../config/config.ts';
 import { isWithin, readMountinfo } from '../../host/mountinfo.ts';
 import type { OwnCgroup } from '../../host/own-cgroup.ts';
 import type { Spec } from '../../oci/spec.ts';
@@ -45,9 +44,14 @@ export function usePlayedHosts(): void {
   });
   after(() => {
     holder?.kill();
+    // Of tests that have failed.
+    for (const point of mountPoints().reverse()) execFileSync('umount', ['-l', point]);
     rmSync(top, { recursive: true });
   });
 }
+
+const mountPoints = (): string[] =>
+  readMountinfo().flatMap(({ mountPoint }) => (isWithin(top, mountPoint) ? [mountPoint] : []));
 
 export class PlayedHost {
   readonly guest = new PlayedGuest();
@@ -143,9 +147,7 @@ export class PlayedHost {
   left(): string[] {
     return [
       ...globSync('**/*', { cwd: process.env.BULKHEAD_STATE! }).map((path) => `state ${path}`),
-      ...readMountinfo().flatMap(({ mountPoint }) =>
-        isWithin(top, mountPoint) ? [`mount ${mountPoint}`] : [],
-      ),
+      ...mountPoints().map((point) => `mount ${point}`),
       ...globSync(`/sys/fs/cgroup/{,*/}bulkhead/bulkhead-${namespace}--*`),
       ...this.vms.filter(({ isRunning }) => isRunning).map(() => 'a VM'),
       ...this.ios.filter(({ closed }) => !closed).map(() => 'open streams'),
