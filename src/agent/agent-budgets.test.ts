@@ -1,14 +1,12 @@
 // A guest whose agent is not the one that was started: what it sends must cost little, and be named when it ends.
 import assert from 'node:assert/strict';
-import { connect as connectSocket, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type Duplex, duplexPair } from 'node:stream';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Code, type TtrpcError } from 'ttrpc-ts';
+import { socketPair } from '../host/testing/socket-pair.ts';
 import { connectAgent, type GuestAgent } from './agent.ts';
 import { channelPace } from './agent-limits.ts';
 import { type AgentHandlers, playAgent } from './testing/played-agent.ts';
@@ -25,19 +23,6 @@ async function held(): Promise<number> {
 }
 
 const limits = { timeoutMs: 5_000, requestMs: 300 };
-
-/** Two ends of a unix socket, as between the shim and QEMU. */
-async function socketPair(t: TestContext): Promise<[Duplex, Duplex]> {
-  const path = join(tmpdir(), `bulkhead-agent-${process.pid}-${Math.random()}.sock`);
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(path, resolve));
-  const far = new Promise<Duplex>((resolve) => server.once('connection', resolve));
-  const near = connectSocket(path);
-  const pair: [Duplex, Duplex] = [near, await far];
-  server.close();
-  t.after(() => pair.map((end) => end.destroy()));
-  return pair;
-}
 
 /** An honest agent until it has been reached; what it says afterwards is up to the test, which holds its end. */
 async function reach(
