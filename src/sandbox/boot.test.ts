@@ -17,8 +17,8 @@ const boot = (host: PlayedHost, first: CreateContainer, signal = never, settings
   Sandbox.boot(host.context, host.bootRequest(first, settings), signal);
 
 /** The sandbox's id can be used again. */
-async function bootsAgain(): Promise<void> {
-  const host = new PlayedHost();
+async function bootsAgain({ context }: PlayedHost): Promise<void> {
+  const host = new PlayedHost(context.namespace);
   const sandbox = await boot(host, host.container('s'));
   await sandbox.end('the test is over');
   assert.deepEqual(host.left(), []);
@@ -99,7 +99,7 @@ describe('a step of the boot that fails undoes all before it:', () => {
       await assert.rejects(boot(host, arrange(host), never, { disk }), expected);
       assert.deepEqual(host.left(), []);
       assert.deepEqual(host.events, [], 'containerd hears nothing of it');
-      await bootsAgain();
+      await bootsAgain(host);
     });
   }
 });
@@ -148,7 +148,7 @@ describe('a boot that is given up undoes itself, whatever it waits for:', () => 
       await assert.rejects(booting);
       assert.deepEqual(host.left(), []);
       assert.deepEqual(host.events, []);
-      await bootsAgain();
+      await bootsAgain(host);
     });
   }
 

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { globSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { globSync, mkdirSync, mkdtempSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
@@ -21,21 +21,29 @@ import { PlayedVm } from './played-vm.ts';
 
 const NO_IO = { stdin: '', stdout: '', stderr: '', terminal: false };
 /** What must not wait for the guest is seen to, for it would wait longer than a test may take. */
-const TIMEOUTS = { bootMs: 600_000, requestMs: 600_000, drainMs: 1_000, stopMs: 200 };
+const CONFIG = `
+[rootfs]
+disk_size_mib = 300
+[timeouts]
+boot_ms = 600000
+request_ms = 600000
+drain_ms = 1000
+stop_ms = 200
+`;
 
 // Resolved once in each process, when it is first asked for.
 const top = mkdtempSync(join(tmpdir(), 'bulkhead-unit-'));
 process.env.BULKHEAD_STATE = join(top, 'state');
-const namespace = `unit-${process.pid}`;
+process.env.BULKHEAD_CONFIG = join(top, 'config.toml');
+let count = 0;
 let holder: ChildProcess | undefined;
 let config: Config;
 
 /** Call it once in a test file that has played hosts. */
 export function usePlayedHosts(): void {
   before(async () => {
-    const file = join(top, 'config.toml');
-    writeFileSync(file, '[rootfs]\ndisk_size_mib = 300\n');
-    config = { ...(await loadConfig(file)), timeouts: TIMEOUTS };
+    writeFileSync(process.env.BULKHEAD_CONFIG!, CONFIG);
+    config = await loadConfig();
     mkdirSync(join(top, 'rootfs'));
     holder = spawn('unshare', ['--net', 'sh', '-c', 'echo; exec sleep 1000'], {
       stdio: ['ignore', 'pipe', 'ignore'],
@@ -45,13 +53,13 @@ export function usePlayedHosts(): void {
   after(() => {
     holder?.kill();
     // Of tests that have failed.
-    for (const point of mountPoints().reverse()) execFileSync('umount', ['-l', point]);
+    for (const point of mountPoints(top).reverse()) execFileSync('umount', ['-l', point]);
     rmSync(top, { recursive: true });
   });
 }
 
-const mountPoints = (): string[] =>
-  readMountinfo().flatMap(({ mountPoint }) => (isWithin(top, mountPoint) ? [mountPoint] : []));
+const mountPoints = (dir: string): string[] =>
+  readMountinfo().flatMap(({ mountPoint }) => (isWithin(dir, mountPoint) ? [mountPoint] : []));
 
 export class PlayedHost {
   readonly guest = new PlayedGuest();
@@ -66,9 +74,12 @@ export class PlayedHost {
   beforeStart: (spec: VmSpec, signal: AbortSignal) => Promise<void> = async () => {};
   /** What happens to one that does. */
   onVm: (vm: PlayedVm) => void = () => {};
+  readonly #namespace: string;
   #isJoined = false;
 
-  constructor() {
+  /** @param namespace of its sandboxes; of its own unless told, so that a test that has failed spoils no other. */
+  constructor(namespace = `unit-${process.pid}-${++count}`) {
+    this.#namespace = namespace;
     this.context = {
       namespace,
       socket: join(top, 'socket'),
@@ -145,10 +156,17 @@ export class PlayedHost {
 
   /** What sandboxes have on the host now, one line each. */
   left(): string[] {
+    const state = process.env.BULKHEAD_STATE!;
+    const dir = join(state, this.#namespace);
     return [
-      ...globSync('**/*', { cwd: process.env.BULKHEAD_STATE! }).map((path) => `state ${path}`),
-      ...mountPoints().map((point) => `mount ${point}`),
-      ...globSync(`/sys/fs/cgroup/{,*/}bulkhead/bulkhead-${namespace}--*`),
+      ...globSync(`{.users/*,${this.#namespace}/**}`, { cwd: state })
+        .filter(
+          (path) =>
+            !path.startsWith('.users/') || readlinkSync(join(state, path)).startsWith(`${this.#namespace}/`),
+        )
+        .map((path) => `state ${path}`),
+      ...mountPoints(dir).map((point) => `mount ${point}`),
+      ...globSync(`/sys/fs/cgroup/{,*/}bulkhead/bulkhead-${this.#namespace}--*`),
       ...this.vms.filter(({ isRunning }) => isRunning).map(() => 'a VM'),
       ...this.ios.filter(({ closed }) => !closed).map(() => 'open streams'),
       ...(this.#isJoined ? ['the shim in its control group'] : []),
