@@ -27,6 +27,15 @@ test('a plain container boots a VM: size, network and mounts with their reasons'
   assert.match(text, /\/host +refused: .*does not exist/);
 });
 
+test('a pod of which a container has no limit: the default, with the reason', async () => {
+  const pod = spec({
+    'io.kubernetes.cri.container-type': 'sandbox',
+    'io.kubernetes.cri.sandbox-memory': String(50 << 20),
+  });
+  const text = (await explain('pod', pod, config)).join('\n');
+  assert.match(text, /1024 MiB: the default, a container of the pod has no limit: the pod's control group/);
+});
+
 test('a container of a pod joins, and nothing is said of a VM', async () => {
   const annotations = {
     'io.kubernetes.cri.container-type': 'container',

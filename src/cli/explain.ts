@@ -2,15 +2,14 @@
 import { existsSync, globSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
-import { hostCapacity } from '../host/capacity.ts';
 import { chooseAccelerator, kvmFacts } from '../host/kvm.ts';
 import { netnsKind } from '../host/netns.ts';
 import { networkMode } from '../network/mode.ts';
 import { classifyMounts } from '../oci/mounts.ts';
-import { sizeVm } from '../oci/sizing.ts';
 import { readSpec, type Spec } from '../oci/spec.ts';
 import { hostView } from '../sandbox/host-view.ts';
 import { place } from '../sandbox/placement.ts';
+import { vmSizeOf } from '../sandbox/vm-size.ts';
 import { planHostLimits } from '../vm/host-limits.ts';
 
 /** Where containerd keeps bundles: below its state folder, by namespace and id. */
@@ -38,7 +37,7 @@ export async function explain(id: string, spec: Spec, config: Config): Promise<s
   if (placement.t === 'reject') return lines;
   if (placement.t === 'boot') {
     const network = networkMode(spec.linux?.namespaces ?? [], placement.pod, netnsKind);
-    lines.push('', 'VM', ...because(vmReasons(spec, config.vm)));
+    lines.push('', 'VM', ...because(vmReasons(spec, config.vm, placement.pod)));
     lines.push('', `network: ${network.t}`, ...because(network.reasons));
   }
   const mounts = classifyMounts(
@@ -68,8 +67,8 @@ function rootLines({ root }: Spec, { mode, diskSizeMib }: Config['rootfs']): str
   return ['root: on a disk', ...because([size, lost, disks])];
 }
 
-function vmReasons(spec: Spec, config: Config['vm']): string[] {
-  const { reasons, ...size } = sizeVm(spec, config, hostCapacity().cpus);
+function vmReasons(spec: Spec, config: Config['vm'], pod: boolean): string[] {
+  const { reasons, ...size } = vmSizeOf(spec, config, pod);
   const { accelerator } = chooseAccelerator(config.accelerator, kvmFacts());
   const host = planHostLimits({ ...size, accelerator, vmmMemoryMib: config.vmmMemoryMib });
   return [...reasons, ...host.reasons];

@@ -27,6 +27,8 @@ export class FakeContainerd {
   readonly bulkheadState: string;
   readonly runtime: Runtime;
   readonly events: EventReceiver;
+  /** Path of the shim binary; the runtime's unless a test sets another. */
+  binary: string;
   /** Of the shims. */
   readonly env: NodeJS.ProcessEnv;
   readonly #shims: Shim[] = [];
@@ -35,6 +37,7 @@ export class FakeContainerd {
   private constructor(dir: string, of: Runtime, env: NodeJS.ProcessEnv) {
     this.dir = dir;
     this.runtime = of;
+    this.binary = shimPath(of);
     this.namespace = dir.slice(dir.lastIndexOf('/') + 1);
     this.address = join(dir, 'c.sock');
     this.bulkheadState = join(dir, 'b');
@@ -103,7 +106,7 @@ export class FakeContainerd {
       '/usr/bin/containerd',
     ];
     const argv = [...words, '-id', id, ...flags, '-debug', action];
-    return run(shimPath(this.runtime), argv, { env: this.env, timeoutMs: 30_000, ...options });
+    return run(this.binary, argv, { env: this.env, timeoutMs: 30_000, ...options });
   }
 
   /** Bundle, `start`, connection. The returned shim has no task yet. */

@@ -77,9 +77,8 @@ export class Disks {
     }
   }
 
-  /** Whether the VM has any. */
-  get isUsed(): boolean {
-    return this.#disks.size > 0;
+  isUsedBy(containerId: string): boolean {
+    return [...this.#disks.values()].some(({ users }) => users.has(containerId));
   }
 
   /** Plugs in what is not there yet. @throws VmError; `release` undoes what was done. */

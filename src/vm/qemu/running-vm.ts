@@ -40,6 +40,13 @@ const QEMU_END_MS = 1000;
 
 const TAIL_LINES = 20;
 
+/** The control group counts these kills, whether its own limit was reached, one above it or the end of the host's memory. */
+const OUT_OF_MEMORY =
+  'the kernel of the host killed the VM: its control group or the node ran out of memory; give the pod more, for the VM needs its ' +
+  'own besides';
+const FROM_OUTSIDE =
+  "sent by an operator or a program of this host: neither bulkhead nor the kernel's OOM killer ended it";
+
 /**
  * QEMU's serial port writes byte by byte, and a socket holds few such writes: while reading pauses, the guest soon waits for its
  * port. Its kernel waits 10 ms for each byte of a panic, and then drops it: the pause is shorter.
@@ -182,12 +189,16 @@ export class QemuVm implements Vm {
   #describe(exit: ChildExit, filesDied: boolean): VmExit {
     const { files } = this.#parts;
     const base = { code: exit.code, signal: exit.signal };
+    const sigkilled = [exit, files?.exit].some((one) => one?.signal === 'SIGKILL');
+    if (sigkilled && this.#oomKills > 0)
+      return { ...base, cause: 'host-out-of-memory', reason: OUT_OF_MEMORY };
     if (filesDied && files) {
       const how = files.exit ? describeExit(files.exit) : 'an unknown end';
+      const who = files.exit?.signal === 'SIGKILL' ? `, ${FROM_OUTSIDE}` : '';
       return {
         ...base,
         cause: 'files-died',
-        reason: withTail(`bulkhead-files died with ${how}`, files.stderr()),
+        reason: withTail(`bulkhead-files died with ${how}${who}`, files.stderr()),
       };
     }
     if (this.#killed && !this.#guestEnd) {
@@ -205,9 +216,7 @@ export class QemuVm implements Vm {
     if (cause === 'guest-reset') return withTail('the guest reset itself', console.lastLines(TAIL_LINES));
     if (cause === 'guest-powered-off') return 'the guest powered off';
     const how = `the VMM exited with ${describeExit(exit)}`;
-    if (exit.signal === 'SIGKILL' && this.#oomKills > 0) {
-      return `${how}: its control group ran out of memory; give the pod more, for the VM needs its own besides`;
-    }
+    if (exit.signal === 'SIGKILL') return `${how}, ${FROM_OUTSIDE}`;
     return withTail(how, this.#parts.qemu.stderr());
   }
 }
