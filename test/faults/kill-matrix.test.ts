@@ -1,6 +1,6 @@
 // kill -9 of parts of a sandbox: calls end with an error, exits are told, nothing is left. A sample; `make test-faults` does all.
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { programsOf } from '../../scripts/stand/processes.ts';
 import { runtime } from '../../scripts/stand/runtime.ts';
 import { waitFor, within } from '../../scripts/stand/wait.ts';

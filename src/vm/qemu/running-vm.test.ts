@@ -148,8 +148,8 @@ const ends: Record<string, Case> = {
   'is ended by its control group, for want of memory': {
     oomKills: 1,
     end: ({ qemu }) => qemu.ends({ signal: 'SIGKILL' }),
-    cause: 'vmm-exited',
-    reason: /control group ran out of memory/,
+    cause: 'host-out-of-memory',
+    reason: /out of memory/,
   },
   'loses its file system daemon by a signal': {
     end({ files }) {
