@@ -1,9 +1,10 @@
 // A boot with a played VM: whatever fails in it, and whenever it is given up, nothing is left and the id is free.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { join, resolve } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { CreateContainer } from './request.ts';
 import { Sandbox } from './sandbox.ts';
@@ -15,6 +16,28 @@ const never = new AbortController().signal;
 
 const boot = (host: PlayedHost, first: CreateContainer, signal = never, settings = {}): Promise<Sandbox> =>
   Sandbox.boot(host.context, host.bootRequest(first, settings), signal);
+
+/**
+ * From now on the helper for mounts hangs at those of a source, as with a file system that does not answer.
+ * @returns when it does.
+ */
+function hangingMounts(t: TestContext, host: PlayedHost, source: string): Promise<unknown> {
+  const top = host.folder('prefix');
+  const lib = host.folder('prefix/build/lib/bulkhead');
+  const fifo = join(top, 'fifo');
+  execFileSync('mkfifo', [fifo]);
+  const script = `#!/bin/sh
+input=$(cat)
+case $input in *'"source":"${source}"'*) echo >${fifo}; exec sleep 1000 ;; esac
+exec ${resolve('build/lib/bulkhead/bulkhead-mount')} <<END
+$input
+END`;
+  writeFileSync(join(lib, 'bulkhead-mount'), script, { mode: 0o755 });
+  const cwd = process.cwd();
+  process.chdir(top);
+  t.after(() => process.chdir(cwd));
+  return readFile(fifo);
+}
 
 /** The sandbox's id can be used again. */
 async function bootsAgain({ context }: PlayedHost): Promise<void> {
@@ -151,6 +174,19 @@ describe('a boot that is given up undoes itself, whatever it waits for:', () => 
       await bootsAgain(host);
     });
   }
+
+  test('a mount', { timeout: 10_000 }, async (t) => {
+    const host = new PlayedHost();
+    const stop = new AbortController();
+    const source = host.folder('hangs');
+    const spec = specOf({ root: { path: source } });
+    const hangs = hangingMounts(t, host, source);
+    const booting = boot(host, host.container('s', { spec }), stop.signal);
+    await Promise.race([hangs, booting]);
+    stop.abort(new Error('nobody wants it any more'));
+    await assert.rejects(booting);
+    assert.deepEqual(host.left(), []);
+  });
 
   test('nothing yet', options, async () => {
     const host = new PlayedHost();

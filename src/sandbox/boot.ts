@@ -149,8 +149,11 @@ export async function bootVm(
   stack.defer(async () => {
     await vm.kill();
   });
-  // Ends every wait for the guest, which may be silent.
-  using _ = onAbort(signal, () => void vm.kill());
+  // Ends every wait for the guest, which may be silent, and for mounts, which may hang.
+  using _ = onAbort(signal, () => {
+    void vm.kill();
+    share.close().catch(() => undefined); // its error is told when all is undone
+  });
   state.update({ processes: vm.processes });
   const vmmStarted = performance.now();
   await joined;
