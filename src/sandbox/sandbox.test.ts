@@ -99,6 +99,54 @@ describe('the end of the VM', () => {
   });
 });
 
+describe('the end of a pod whose containers write to disks', () => {
+  test(
+    'comes after they were ended in the guest, which writes out; the others are not asked for',
+    options,
+    async () => {
+      const sandbox = await running({ disk: true }, 'a');
+      const order: string[] = [];
+      void host.guest.called('removeContainer s').then(() => order.push('written out'));
+      host.vm.beforeKill = async () => void order.push('killed');
+      await sandbox.end('containerd wants it');
+      assert.deepEqual(order.slice(0, 2), ['written out', 'killed']);
+      assert.ok(!host.guest.calls.includes('removeContainer a'), 'it has none');
+      assert.deepEqual(host.left(), []);
+    },
+  );
+
+  test('comes all the same when the guest is silent', options, async () => {
+    const sandbox = await running({ disk: true });
+    host.guest.hold('removeContainer');
+    await sandbox.end('containerd wants it');
+    assert.deepEqual(host.events, ['exit s 137']);
+    assert.deepEqual(host.left(), []);
+  });
+
+  test('asks no guest that is gone', options, async () => {
+    const sandbox = await running({ disk: true });
+    host.vm.end();
+    await sandbox.find('s')!.init.exited;
+    await sandbox.end('too late');
+    assert.ok(!host.guest.calls.includes('removeContainer s'));
+    assert.deepEqual(host.left(), []);
+  });
+});
+
+test(
+  'a VM that the host ends for want of memory: each container that runs has run out of it',
+  options,
+  async () => {
+    const sandbox = await running({}, 'a', 'b');
+    await exits(sandbox, 'b');
+    host.events.length = 0;
+    host.vm.end({ cause: 'host-out-of-memory', reason: 'the pod ran out of memory' });
+    await sandbox.end('the test is over');
+    assert.deepEqual(host.events.slice(0, 2), ['oom', 'oom'], 'before the exits');
+    assert.deepEqual(host.events.slice(2).toSorted(), ['exit a 137', 'exit s 137']);
+  },
+);
+
 describe('a container that cannot be made leaves nothing, and its id is free:', () => {
   const steps: Record<string, { expected: RegExp; break(): void; repair(): void }> = {
     'its number': {

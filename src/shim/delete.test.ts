@@ -40,7 +40,7 @@ function sandbox(isOwnDeleted = false): SandboxState {
 }
 
 async function remove(id: string, spec?: object | string): Promise<DeleteResponse> {
-  const bundle = host.folder(`delete-${host.context.namespace}-${id}`);
+  const bundle = host.folder(`bundle-${id}`);
   const text = typeof spec === 'string' ? spec : JSON.stringify(spec);
   if (spec !== undefined) writeFileSync(join(bundle, 'config.json'), text);
   const args = parseArgs(['-namespace', host.context.namespace, '-id', id, '-address', '/c.sock', 'delete']);

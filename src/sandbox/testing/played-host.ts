@@ -111,9 +111,9 @@ export class PlayedHost {
     return this.vms.at(-1)!;
   }
 
-  /** A folder of the test's own. */
+  /** A folder of its own. */
   folder(name: string): string {
-    const dir = join(top, name);
+    const dir = join(top, this.#namespace, name);
     mkdirSync(dir, { recursive: true });
     return dir;
   }
