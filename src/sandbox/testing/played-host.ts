@@ -166,7 +166,7 @@ export class PlayedHost {
         )
         .map((path) => `state ${path}`),
       ...mountPoints(dir).map((point) => `mount ${point}`),
-      ...globSync(`/sys/fs/cgroup/{,*/}bulkhead/bulkhead-${this.#namespace}--*`),
+      ...globSync(`/sys/fs/cgroup/{,*/}bulkhead/bulkhead-${this.#namespace}:*`),
       ...this.vms.filter(({ isRunning }) => isRunning).map(() => 'a VM'),
       ...this.ios.filter(({ closed }) => !closed).map(() => 'open streams'),
       ...(this.#isJoined ? ['the shim in its control group'] : []),
