@@ -3,6 +3,7 @@
  * when anything fails; what does not depend on each other is done side by side, because a pod waits for all of it.
  */
 import { connectAgent, type GuestAgent } from '../agent/agent.ts';
+import { onAbort } from '../base/abort.ts';
 import type { Config } from '../config/config.ts';
 import { filesProgram } from '../config/locate.ts';
 import { hostCapacity } from '../host/capacity.ts';
@@ -124,7 +125,8 @@ export async function bootVm(
   stack.defer(() => network.end());
   const share = await sharing;
   const disks = await providing;
-  const vm = await startQemu(
+  const { startVm = startQemu } = context;
+  const vm = await startVm(
     {
       id: first.id,
       dir: state.dir,
@@ -153,6 +155,11 @@ export async function bootVm(
   });
   stack.defer(async () => {
     await vm.kill();
+  });
+  // Ends every wait for the guest, which may be silent, and for mounts, which may hang.
+  using _ = onAbort(signal, () => {
+    void vm.kill();
+    share.close().catch(() => undefined); // its error is told when all is undone
   });
   state.update({ processes: vm.processes });
   const vmmStarted = performance.now();

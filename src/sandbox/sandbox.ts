@@ -6,6 +6,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GuestAgent } from '../agent/agent.ts';
+import { onAbort } from '../base/abort.ts';
 import { delay } from '../base/delay.ts';
 import { messageOf, ShimError } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
@@ -91,6 +92,8 @@ export class Sandbox {
   static async boot(context: SandboxContext, request: BootRequest, signal: AbortSignal): Promise<Sandbox> {
     const booted = await bootVm(context, request, signal);
     const sandbox = new Sandbox(context, request, booted);
+    // Nobody has asked for anything else in it.
+    using _ = onAbort(signal, () => void sandbox.end('its creation was given up'));
     try {
       await sandbox.#add(booted.first, sandbox.pid, signal);
       return sandbox;
@@ -168,7 +171,7 @@ export class Sandbox {
     await this.#makeRoom(request);
     const devices = await this.#disks.use(id, plan.disks);
     const storages = await this.#disks.storages(id, plan.storages, signal);
-    await this.#runHooks('create', request);
+    await this.#runHooks('create', request, signal);
     await this.agent
       .createContainer(id, { spec, devices, storages, sandboxPidns })
       .catch((error: unknown) => {
@@ -378,9 +381,13 @@ export class Sandbox {
   }
 
   /** What a hook leaves running is not for us to end. */
-  async #runHooks(stage: HookStage, { spec, id, bundle }: CreateContainer): Promise<void> {
+  async #runHooks(
+    stage: HookStage,
+    { spec, id, bundle }: CreateContainer,
+    signal?: AbortSignal,
+  ): Promise<void> {
     if (!hasHooks(stage, spec)) return;
-    await runHooks(stage, spec, { id, bundle, pid: this.pid }).finally(() =>
+    await runHooks(stage, spec, { id, bundle, pid: this.pid }, signal).finally(() =>
       this.#context.cgroup.letGoOfOrphans(),
     );
   }

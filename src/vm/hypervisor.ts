@@ -155,6 +155,12 @@ export interface Vm {
   resume(): Promise<void>;
 }
 
+/**
+ * Starts a VM: resolves when it runs the guest, not when its agent answers.
+ * @throws VmError with nothing left behind; also when `signal` aborts.
+ */
+export type StartVm = (spec: VmSpec, signal: AbortSignal) => Promise<Vm>;
+
 /** Where in the life of a VM an error came up. */
 export type VmStage = 'check' | 'files' | 'vmm' | 'boot' | 'hot-plug' | 'run';
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { Code, type Connection, connect, createClient, TtrpcError } from 'ttrpc-ts';
 import { mustRun, run } from '../../scripts/stand/command.ts';
 import { isRunning, markVariable, readProcess } from '../../scripts/stand/processes.ts';
@@ -11,19 +11,15 @@ import { runtime, searchPath, shimPath } from '../../scripts/stand/runtime.ts';
 import { waitFor, within } from '../../scripts/stand/wait.ts';
 import { Options } from '../../src/gen/runtimeoptions.ts';
 import { TaskV2 } from '../../src/gen/task.ts';
-import { FakeContainerd, type Task } from '../support/fake-containerd.ts';
+import type { Task } from '../support/fake-containerd.ts';
 import { FifoClient } from '../support/fifo-client.ts';
 import { containerSpec, processSpec } from '../support/spec.ts';
+import { useFakeContainerd } from '../support/stands.ts';
 
 const limit = { timeoutMs: 60_000 };
 
-let fake: FakeContainerd;
-let sandboxId: string;
-before(async () => {
-  fake = await FakeContainerd.start();
-  sandboxId = `${fake.namespace}-pod`;
-});
-after(() => fake.stop());
+const { fake } = await useFakeContainerd();
+const sandboxId = `${fake.namespace}-pod`;
 
 interface CrioContainer {
   readonly id: string;

@@ -2,23 +2,17 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { mustRun } from '../../scripts/stand/command.ts';
 import { mountsBelow } from '../../scripts/stand/mounts.ts';
 import { runtime } from '../../scripts/stand/runtime.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { type Pod, type PodContainer, PodHost } from '../support/pod.ts';
+import { assertNothingNew, belongings } from '../support/leaks.ts';
+import { type PodContainer, PodHost } from '../support/pod.ts';
+import { usePodHost } from '../support/stands.ts';
 import { diskEmptyDir, hugepageEmptyDir, memoryEmptyDir } from '../support/volumes.ts';
 
-let host: PodHost;
-let clean: Belongings;
-let pod: Pod;
-before(async () => {
-  host = await PodHost.start();
-  clean = belongings(host.daemon);
-  pod = await host.pod();
-});
-after(() => host.stop());
+const { host, clean } = await usePodHost();
+const pod = await host.pod();
 
 /** Type and size in KiB of the file system at a path. */
 async function fileSystem(box: PodContainer, path: string): Promise<{ type: string; kib: number }> {

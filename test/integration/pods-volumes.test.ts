@@ -2,28 +2,20 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { mustRun } from '../../scripts/stand/command.ts';
 import { mountsBelow } from '../../scripts/stand/mounts.ts';
 import { runtime } from '../../scripts/stand/runtime.ts';
 import { waitFor } from '../../scripts/stand/wait.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { type Pod, PodHost } from '../support/pod.ts';
+import { assertNothingNew } from '../support/leaks.ts';
+import { usePodHost } from '../support/stands.ts';
 import { AtomicVolume } from '../support/volumes.ts';
 
-let host: PodHost;
-let clean: Belongings;
-let pod: Pod;
-let data: string;
-before(async () => {
-  host = await PodHost.start();
-  clean = belongings(host.daemon);
-  pod = await host.pod();
-  data = join(host.daemon.dir, 'host');
-  mkdirSync(join(data, 'sub'), { recursive: true });
-  writeFileSync(join(data, 'file'), 'from the host\n');
-});
-after(() => host.stop());
+const { host, clean } = await usePodHost();
+const pod = await host.pod();
+const data = join(host.daemon.dir, 'host');
+mkdirSync(join(data, 'sub'), { recursive: true });
+writeFileSync(join(data, 'file'), 'from the host\n');
 
 for (const plugin of ['configmap', 'secret', 'projected', 'downward-api'] as const) {
   test(`${plugin}: an atomic update becomes visible, all at once`, async () => {
