@@ -47,7 +47,7 @@ function plan(id: string, mounts: readonly Mount[], namespaces: readonly Namespa
     mounts,
     linux: { namespaces },
   };
-  return planContainer({ id, bundle: dir, spec, root }, share, seen);
+  return planContainer({ id, bundle: dir, spec, root, vmMemoryMib: 1024 }, share, seen);
 }
 
 const root: RootPlan = {
@@ -151,7 +151,7 @@ test('block devices: listed and bound ones are disks; all of the host, for a pri
     linux: linux!,
   });
   const disksOf = (given: Spec, seen = view()) =>
-    planContainer({ id: 'a', bundle: dir, spec: given, root }, share, seen);
+    planContainer({ id: 'a', bundle: dir, spec: given, root, vmMemoryMib: 1024 }, share, seen);
   const devices = [
     { path: '/dev/xvda', type: 'b', major: 7, minor: 1 },
     { path: '/dev/null', type: 'c', major: 1, minor: 3 },

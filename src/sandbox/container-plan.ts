@@ -6,11 +6,13 @@ import { join, posix } from 'node:path';
 import { ShimError } from '../base/errors.ts';
 import { idMapOptions } from '../host/id-map.ts';
 import type { MountEntry } from '../host/mounts.ts';
+import { classify } from '../oci/annotations.ts';
 import { type ClassifiedMount, classifyMounts, type HostView, isRecursivelyReadOnly } from '../oci/mounts.ts';
 import { type Mount, type RunnableSpec, requireRunnable, type Spec } from '../oci/spec.ts';
 import { toGuestSpec } from '../oci/to-agent.ts';
 import type { RootPlan } from './root/root-parts.ts';
 import type { DiskUse } from './volumes/disks.ts';
+import type { KnownNames } from './volumes/guest-errors.ts';
 import {
   type GuestStorage,
   guestStorages,
@@ -18,6 +20,7 @@ import {
   type VolumeSettings,
   watchedStorage,
 } from './volumes/guest-storage.ts';
+import { boundMemory } from './volumes/memory-bounds.ts';
 import type { HostVolume, Share } from './volumes/share.ts';
 import type { WatchedFolder } from './volumes/watched-folders.ts';
 
@@ -32,6 +35,8 @@ export interface ContainerPlan {
   readonly disks: readonly DiskUse[];
   /** The container shares the pid namespace of its sandbox. */
   readonly sandboxPidns: boolean;
+  /** What a user knows the guest's paths as. */
+  readonly names: KnownNames;
   /** What was left out of the spec and why, for the log. */
   readonly notes: readonly string[];
 }
@@ -43,6 +48,7 @@ export interface PlanRequest {
   readonly spec: Spec;
   readonly root: RootPlan;
   readonly podShm?: boolean;
+  readonly vmMemoryMib: number;
 }
 
 /** What the plan must know of the host and of the sandbox beyond the mount table. */
@@ -65,15 +71,22 @@ export function planContainer(request: PlanRequest, share: Share, view: PlanView
   const watched: WatchedFolder[] = [];
   const mounts = new Map<number, readonly Mount[]>();
   const bound: ClassifiedMount[] = [];
+  const names = new Map([[request.root.guestPath, 'rootfs']]);
   const bind = (mount: ClassifiedMount, source: string, flags: readonly string[] = []) => {
     const { uidMappings: _, gidMappings: __, options: given = [], ...rest } = mount.mount;
     // Owners are mapped on the host, or by how the volume is made in the guest.
     const options = [...given.filter((option) => option !== 'idmap' && option !== 'ridmap'), ...flags];
     const own = { ...rest, type: 'bind', source, options };
     mounts.set(mount.index, [own, ...writableBelow(mount, source)]);
+    names.set(source, rest.source ?? rest.destination);
   };
   const classified = classifyMounts(spec.mounts ?? [], view);
-  for (const mount of request.podShm === true ? classified.map(asPodShm) : classified) {
+  const bounded = boundMemory(request.podShm === true ? classified.map(asPodShm) : classified, {
+    mountTable: view.mountTable,
+    vmMemoryMib: request.vmMemoryMib,
+    isSingle: request.podShm !== true && classify(spec.annotations).kind === 'single',
+  });
+  for (const mount of bounded) {
     switch (mount.kind) {
       case 'guest':
       case 'device':
@@ -127,6 +140,7 @@ export function planContainer(request: PlanRequest, share: Share, view: PlanView
     watched,
     disks,
     sandboxPidns: pid === 'pod',
+    names,
     notes: guest.notes,
   };
 }

@@ -21,6 +21,7 @@ export interface PodView {
   readonly root: RootPlan;
   readonly diskEmptyDir: PlanView['diskEmptyDir'];
   readonly diskSizeMib: number;
+  readonly vmMemoryMib: number;
   /** The root of the sandbox's own container, as the guest sees it. */
   readonly sandboxRoot: string;
   readonly containerOf?: PlanView['containerOf'];
@@ -31,13 +32,13 @@ export async function prepareContainer(
   context: Pick<SandboxContext, 'log'>,
   share: Share,
   request: CreateContainer,
-  { root, sandboxRoot, ...pod }: PodView,
+  { root, sandboxRoot, vmMemoryMib, ...pod }: PodView,
 ): Promise<PreparedContainer> {
   const begin = performance.now();
   await using undo = new AsyncDisposableStack();
   undo.defer(() => share.removeContainer(request.id));
   const plan = planContainer(
-    { ...request, root },
+    { ...request, root, vmMemoryMib },
     share,
     hostView({ ...pod, localDir: `${sandboxRoot}/local` }),
   );

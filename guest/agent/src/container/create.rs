@@ -10,6 +10,7 @@ use std::rc::Rc;
 use serde_json::Value;
 use tokio::task::spawn_local;
 
+use super::home::Users;
 use super::{Container, Process, Reservation, sources, targets};
 use crate::agent::Agent;
 use crate::cgroup::Cgroup;
@@ -56,6 +57,8 @@ async fn create_from(
     let owns_users = crate::agent::has_user_namespace(spec) && agent.mapped_namespaces().is_none();
     let fitted = agent.fit(spec, &request.container_id, pid_namespace.as_deref())?;
     crate::device::open_all(spec);
+    let users = Users::of(spec);
+    users.give_home(&mut spec["process"]);
     sources::check(spec)?;
     sources::protect_copies(spec, &request.storages);
     let opened = MAPPED_NET_SYSCTLS.map(|(key, value)| (key.to_owned(), value.to_owned()));
@@ -91,6 +94,7 @@ async fn create_from(
         init,
         cgroup,
         termination_message,
+        users,
         bundle: bundle.to_owned(),
         storages: storages.to_owned(),
         execs: RefCell::new(HashMap::new()),
@@ -145,13 +149,13 @@ impl Launch<'_> {
                 arguments.push(self.container.into());
                 let running = crun.run(&arguments, None);
                 tokio::pin!(running);
-                // crun ends only after it has sent the terminal, so its end without one is its failure.
+                // crun ends only after it has sent the terminal, so its end without one is its failure. A failure that comes
+                // later, or in the middle, is crun's to tell: all that the socket knows is that nothing came.
                 let master = tokio::select! {
                     biased;
                     master = socket.receive() => {
-                        let master = master?;
                         running.await?;
-                        master
+                        master?
                     }
                     ended = &mut running => {
                         ended?;

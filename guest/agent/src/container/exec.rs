@@ -18,6 +18,7 @@ pub async fn exec(agent: &Rc<Agent>, request: ExecProcessRequest) -> Result<()> 
     check_id(&request.exec_id)?;
     let mut description = spec::process_of(&request)?;
     agent.fit_process(&mut description);
+    container.users.give_home(&mut description);
     container.expect_running()?;
     let terminal = description["terminal"].as_bool().unwrap_or(false);
     let (streams, ends) = if terminal {
