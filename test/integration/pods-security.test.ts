@@ -27,7 +27,7 @@ test('the default: root with the default capabilities, no seccomp', async () => 
   assert.equal(await box.sh(field('CapEff')), '00000000a80425fb\n');
   assert.equal(await box.sh(field('CapBnd')), '00000000a80425fb\n');
   assert.equal(await box.sh(field('NoNewPrivs')), '0\n');
-  assert.equal(await box.sh('cat /proc/1/oom_score_adj'), '1000\n');
+  assert.equal(await box.sh('cat /proc/1/oom_score_adj /proc/self/oom_score_adj'), '1000\n1000\n');
   await box.stop();
   await box.remove();
 });

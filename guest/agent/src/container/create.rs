@@ -81,7 +81,7 @@ async fn create_from(
     let mut arguments: Vec<OsString> = vec!["create".into(), "--bundle".into(), bundle.into()];
     arguments.extend(["--pid-file".into(), pid_file.clone().into()]);
     let id = request.container_id.as_str();
-    let launch = Launch { agent, container: id, process: &init, pid_file: &pid_file };
+    let launch = Launch { agent, container: id, process: &init, pid_file: &pid_file, oom_score_adj: None };
     if let Err(status) = launch.run(arguments, ends).await {
         // crun has usually undone everything itself; this is for what it leaves when it was interrupted.
         let _ = agent.crun.run(&["delete", "--force", id], None).await;
@@ -131,6 +131,8 @@ pub(super) struct Launch<'a> {
     pub container: &'a str,
     pub process: &'a Rc<Process>,
     pub pid_file: &'a Path,
+    /// Of what crun starts, where it does not set that itself.
+    pub oom_score_adj: Option<i64>,
 }
 
 impl Launch<'_> {
@@ -141,13 +143,13 @@ impl Launch<'_> {
         match &self.process.streams.terminal {
             None => {
                 arguments.push(self.container.into());
-                crun.run(&arguments, ends).await?;
+                crun.run_scored(&arguments, ends, self.oom_score_adj).await?;
             }
             Some(terminal) => {
                 let socket = ConsoleSocket::bind(crun.scratch_file("tty"))?;
                 arguments.extend(["--console-socket".into(), socket.path().into()]);
                 arguments.push(self.container.into());
-                let running = crun.run(&arguments, None);
+                let running = crun.run_scored(&arguments, None, self.oom_score_adj);
                 tokio::pin!(running);
                 // crun ends only after it has sent the terminal, so its end without one is its failure. A failure that comes
                 // later, or in the middle, is crun's to tell: all that the socket knows is that nothing came.

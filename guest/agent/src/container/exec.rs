@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::fs;
 use std::rc::Rc;
 
+use serde_json::Value;
+
 use super::create::Launch;
 use super::{Container, Process, check_id};
 use crate::agent::Agent;
@@ -29,7 +31,7 @@ pub async fn exec(agent: &Rc<Agent>, request: ExecProcessRequest) -> Result<()> 
     };
     let process = Rc::new(Process::new(streams));
     container.enter(&request.exec_id, &process)?;
-    let outcome = launch(agent, &container, &process, &description.to_string(), ends).await;
+    let outcome = launch(agent, &container, &process, &description, ends).await;
     if outcome.is_err() {
         container.execs.borrow_mut().remove(&request.exec_id);
         // Whoever waits for it or its output already must not wait for ever.
@@ -42,15 +44,16 @@ async fn launch(
     agent: &Rc<Agent>,
     container: &Container,
     process: &Rc<Process>,
-    description: &str,
+    description: &Value,
     ends: Option<crate::stdio::ChildEnds>,
 ) -> Result<()> {
     let file = agent.crun.scratch_file("process");
     let pid_file = agent.crun.scratch_file("pid");
-    fs::write(&file, description).context(|| "write the process file")?;
+    fs::write(&file, description.to_string()).context(|| "write the process file")?;
     let mut arguments: Vec<OsString> = vec!["exec".into(), "--detach".into()];
     arguments.extend(["--process".into(), file.clone().into(), "--pid-file".into(), pid_file.clone().into()]);
-    let launch = Launch { agent, container: &container.id, process, pid_file: &pid_file };
+    let oom_score_adj = description["oomScoreAdj"].as_i64();
+    let launch = Launch { agent, container: &container.id, process, pid_file: &pid_file, oom_score_adj };
     let outcome = launch.run(arguments, ends).await;
     let _ = fs::remove_file(&file);
     outcome
