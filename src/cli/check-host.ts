@@ -16,6 +16,7 @@ import type { Finding } from './finding.ts';
 const TOOLS: readonly [string, string][] = [
   ['nsenter', 'util-linux'],
   ['ip', 'iproute2'],
+  ['ss', 'iproute2'],
   ['tc', 'iproute2'],
 ];
 const NODE_MIN = 24;

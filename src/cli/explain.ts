@@ -31,7 +31,7 @@ export function findBundle(given: string, bundles: string = BUNDLES): string {
 }
 
 /** The decision in lines for a person. @param id the container's id, the bundle's name where nobody says otherwise. */
-export function explain(id: string, spec: Spec, config: Config): string[] {
+export async function explain(id: string, spec: Spec, config: Config): Promise<string[]> {
   const placement = place(id, spec.annotations ?? {});
   const lines = [headline(id, placement), ...because(placement.reasons)];
   if (placement.t === 'reject') return lines;
@@ -42,7 +42,7 @@ export function explain(id: string, spec: Spec, config: Config): string[] {
   }
   const mounts = classifyMounts(
     spec.mounts ?? [],
-    hostView({
+    await hostView(spec.mounts ?? [], {
       diskEmptyDir: config.sharedFs.diskEmptyDir,
       diskSizeMib: config.rootfs.diskSizeMib,
       localDir: '',
@@ -90,7 +90,7 @@ function because(reasons: readonly string[]): string[] {
 }
 
 /** What `bulkhead explain` prints. */
-export function explainBundle(given: string, config: Config): string[] {
+export function explainBundle(given: string, config: Config): Promise<string[]> {
   const bundle = findBundle(given);
   const id = bundle.split('/').at(-1) ?? given;
   return explain(id, readSpec(bundle), config);

@@ -133,12 +133,14 @@ const REMOVE_SCRIPT = [
  * Removes taps and redirects; what is gone already is fine, and so is a namespace that is gone or another by now.
  * @throws NetworkError when a tap still stands.
  */
-export async function removeTaps(record: NetworkRecord): Promise<void> {
+export async function removeTaps(record: NetworkRecord, signal?: AbortSignal): Promise<void> {
   const taps = record.taps.filter(({ tap }) => tap.startsWith(TAP_PREFIX));
   if (taps.length === 0 || netnsIdentity(record.path) !== record.identity) return;
   const pairs = taps.flatMap(({ interface: name, tap }) => [name, tap]);
   try {
-    await runIn(record, 'cannot take the network apart', ['sh', '-c', REMOVE_SCRIPT, 'sh', ...pairs]);
+    await runIn(record, 'cannot take the network apart', ['sh', '-c', REMOVE_SCRIPT, 'sh', ...pairs], {
+      signal,
+    });
   } catch (error) {
     // Its owner may have removed the namespace meanwhile, and all with it.
     if (netnsIdentity(record.path) === record.identity) throw error;

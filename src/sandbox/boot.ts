@@ -5,7 +5,7 @@
 import { connectAgent, type GuestAgent } from '../agent/agent.ts';
 import type { Config } from '../config/config.ts';
 import { filesProgram } from '../config/locate.ts';
-import { type Cgroup, createCgroup, vmCgroupPath } from '../host/cgroup.ts';
+import { type Cgroup, createCgroup, sandboxGroups } from '../host/cgroup.ts';
 import { chooseAccelerator, kvmFacts } from '../host/kvm.ts';
 import { processRef } from '../host/process.ts';
 import { dnsOf } from '../network/resolv-conf.ts';
@@ -14,6 +14,7 @@ import type { VmSize } from '../oci/sizing.ts';
 import { type HostLimits, planHostLimits } from '../vm/host-limits.ts';
 import type { DiskSpec, Vm } from '../vm/hypervisor.ts';
 import { startQemu } from '../vm/qemu/qemu.ts';
+import { claimParents, releaseParents } from './cgroup-parents.ts';
 import { keepGuestClock, setGuestClock } from './guest-clock.ts';
 import { firstOomScore } from './oom-score.ts';
 import { type PreparedContainer, prepareContainer } from './prepare.ts';
@@ -61,7 +62,11 @@ export async function bootVm(
   await using stack = new AsyncDisposableStack();
   const begin = performance.now();
   const size = vmSizeOf(first.spec, config.vm, pod);
-  const cgroupPath = vmCgroupPath(first.spec.linux?.cgroupsPath ?? '', `${context.namespace}--${first.id}`);
+  const groups = sandboxGroups(first.spec.linux?.cgroupsPath ?? '', {
+    namespace: context.namespace,
+    id: first.id,
+    pod,
+  });
   const state = SandboxState.create({
     version: 1,
     namespace: context.namespace,
@@ -71,24 +76,26 @@ export async function bootVm(
     socket: context.socket,
     shim: processRef(process.pid)!,
     processes: [],
-    cgroup: cgroupPath,
-    shimCgroup: `${cgroupPath}--shim`,
+    cgroup: groups.vm,
+    shimCgroup: groups.shim,
     vcpus: size.vcpus,
     memoryMib: size.memoryMib,
   });
   stack.defer(() => removeSandboxDir(state.dir));
+  claimParents(groups.vm);
+  stack.defer(() => releaseParents(groups.vm));
   const owner = `${context.namespace}/${first.id}`;
   const uid = claimUser(config.vm, owner, (claimed) => state.update({ uid: claimed }));
   stack.defer(() => releaseUser(uid, owner));
   // Not waited for until there is something to mount: what is started before that cannot hang.
-  const joined = context.cgroup.join(`${cgroupPath}--shim`);
+  const joined = context.cgroup.join(groups.shim);
   joined.catch(() => undefined);
   stack.defer(async () => {
     await joined.catch(() => undefined);
     await context.cgroup.leave();
   });
   const limits = hostLimitsOf(size, config.vm);
-  const cgroup = await limitedCgroup(context, cgroupPath, limits);
+  const cgroup = await limitedCgroup(context, groups.vm, limits);
   stack.defer(async () => {
     await cgroup.kill({ timeoutMs: TEARDOWN_MS });
     await cgroup.remove({ timeoutMs: TEARDOWN_MS });
@@ -171,7 +178,7 @@ export async function bootVm(
     dns: await dnsOf(first.spec.mounts ?? []),
   });
   await clockSet;
-  stack.defer(keepGuestClock(agent));
+  stack.defer(keepGuestClock(agent, requestMs));
   await network.configureGuest(agent);
   // Not waited for: nobody can know of the pod yet.
   if (pod) void network.forwardPorts(agent, requestMs);

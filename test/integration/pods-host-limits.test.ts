@@ -61,7 +61,8 @@ test(
     );
     const { vm, shim } = groupsOf(pod.id);
     const parent = pod.config.linux?.cgroupParent ?? '';
-    for (const group of [vm, shim]) assert.ok(group.startsWith(`${parent}/bulkhead-k8s.io--`), group);
+    assert.equal(vm, `${parent}/${pod.id}`, 'where the kubelet looks for what the pod sends and receives');
+    assert.match(shim, new RegExp(`^${parent}/bulkhead-shim-[0-9a-f]{32}$`));
 
     const volume = join(host.daemon.dir, 'volume');
     mkdirSync(volume);

@@ -6,7 +6,7 @@ import { writeRootfs } from '../../scripts/stand/image.ts';
 import { repoRoot, scratchDir } from '../../scripts/stand/paths.ts';
 import { connectAgent, type GuestAgent } from '../../src/agent/agent.ts';
 import { filesProgram } from '../../src/config/locate.ts';
-import { createCgroup, vmCgroupPath } from '../../src/host/cgroup.ts';
+import { createCgroup, groupBeside } from '../../src/host/cgroup.ts';
 import type { SpecNamespaces } from '../../src/network/mode.ts';
 import { type NetworkGuest, SandboxNetwork } from '../../src/network/sandbox-network.ts';
 import type { NetworkRecord } from '../../src/network/taps.ts';
@@ -69,7 +69,7 @@ export class Machine {
     const dir = await scratchDir('net');
     stack.defer(() => rmSync(dir, { recursive: true }));
     const id = `net-test-${process.pid}-${count++}`;
-    const cgroup = await createCgroup(vmCgroupPath('', id));
+    const cgroup = await createCgroup(groupBeside('', id));
     stack.defer(async () => {
       await cgroup.kill();
       await cgroup.remove();

@@ -14,6 +14,7 @@ const READ_LIMIT: u64 = 1 << 20;
 const PASSWD: &str = "etc/passwd";
 
 /// Where a container's users are listed, as the agent sees it: what the container mounts cannot get into the way.
+#[derive(Clone)]
 pub struct Users {
     dir: PathBuf,
     file: PathBuf,
