@@ -26,13 +26,14 @@ import type { RootPlan } from './root/root-parts.ts';
 import { removeSandboxDir, SandboxState } from './state.ts';
 import { vmSizeOf } from './vm-size.ts';
 import { claimUser, releaseUser } from './vm-user.ts';
-import { explainPlug } from './volumes/disk-errors.ts';
 import { bootDisks } from './volumes/disks.ts';
+import { explainPlug } from './volumes/guest-errors.ts';
 import { Share } from './volumes/share.ts';
 
 /** A VM that runs, its agent that answers, and the first container, prepared on the host. */
 export interface BootedVm {
   readonly vm: Vm;
+  readonly memoryMib: number;
   readonly agent: GuestAgent;
   /** Of the VM's processes. */
   readonly cgroup: Cgroup;
@@ -169,6 +170,7 @@ export async function bootVm(
     root,
     diskEmptyDir: config.sharedFs.diskEmptyDir,
     diskSizeMib: config.rootfs.diskSizeMib,
+    vmMemoryMib: size.memoryMib,
     sandboxRoot: root.guestPath,
   });
   stack.defer(() =>
@@ -206,6 +208,7 @@ export async function bootVm(
   // What the first container takes is counted from when the guest could have it.
   return {
     vm,
+    memoryMib: size.memoryMib,
     agent,
     cgroup,
     share,

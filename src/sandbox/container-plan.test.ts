@@ -53,7 +53,7 @@ function plan(id: string, mounts: readonly Mount[], namespaces: readonly Namespa
     mounts,
     linux: { namespaces },
   };
-  return planFor({ id, bundle: dir, spec, root }, seen);
+  return planFor({ id, bundle: dir, spec, root, vmMemoryMib: 1024 }, seen);
 }
 
 const root: RootPlan = {
@@ -130,7 +130,8 @@ test('block devices: listed and bound ones are disks; all of the host, for a pri
     mounts,
     linux: linux!,
   });
-  const disksOf = (given: Spec, seen = view()) => planFor({ id: 'a', bundle: dir, spec: given, root }, seen);
+  const disksOf = (given: Spec, seen = view()) =>
+    planFor({ id: 'a', bundle: dir, spec: given, root, vmMemoryMib: 1024 }, seen);
   const devices = [
     { path: '/dev/xvda', type: 'b', major: 7, minor: 1 },
     { path: '/dev/null', type: 'c', major: 1, minor: 3 },

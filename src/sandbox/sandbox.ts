@@ -25,8 +25,8 @@ import { Process } from './process.ts';
 import type { BootRequest, CreateContainer, SandboxContext } from './request.ts';
 import { rootOf } from './root/prepare-root.ts';
 import { VmGrowth } from './vm-growth.ts';
-import { explainMount } from './volumes/disk-errors.ts';
 import { Disks } from './volumes/disks.ts';
+import { explainCreate } from './volumes/guest-errors.ts';
 import { forgetWhenMany } from './volumes/held-files.ts';
 import { WatchedFolders } from './volumes/watched-folders.ts';
 
@@ -147,6 +147,7 @@ export class Sandbox {
       root: rootOf(request, rootfs),
       diskEmptyDir: sharedFs.diskEmptyDir,
       diskSizeMib: rootfs.diskSizeMib,
+      vmMemoryMib: this.#booted.memoryMib,
       sandboxRoot: this.#booted.root.guestPath,
       containerOf: (pid) => this.containers.find((one) => one.pid === pid && pid !== this.pid)?.id,
     });
@@ -175,7 +176,7 @@ export class Sandbox {
     await this.agent
       .createContainer(id, { spec, devices, storages, sandboxPidns })
       .catch((error: unknown) => {
-        throw explainMount(error, plan.storages);
+        throw explainCreate(error, plan);
       });
     if (this.#gone !== undefined) throw this.#goneError();
     // Whoever asked is gone, and nobody else knows of a container that could be ended.

@@ -65,6 +65,34 @@ test('memory without a limit of its own; two volumes do not mix', async () => {
   assert.equal((await fileSystem(box, '/other')).kib, 1024);
 });
 
+test('memory without a limit: full ones are ENOSPC, and leave the guest what it needs', {
+  skip: !runtime.isVm && 'it is about the VM',
+  timeout: 120_000,
+}, async () => {
+  const own = await host.pod();
+  // What the kubelet gives: the memory of the node.
+  const mounts = [];
+  for (const name of ['one', 'two'])
+    mounts.push({ containerPath: `/${name}`, hostPath: await memoryEmptyDir(own, name, '24g') });
+  const neighbour = await own.run();
+  const box = await own.run({ mounts });
+  for (const path of ['/one', '/two', '/dev/shm']) {
+    const { code, stderr } = await box.exec(
+      ['dd', 'if=/dev/zero', `of=${path}/all`, 'bs=1M', 'count=2000'],
+      60,
+    );
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /No space left on device/);
+  }
+  assert.equal((await fileSystem(box, '/one')).kib, (await fileSystem(box, '/two')).kib);
+  // Who wants all that is left is killed for it, and nobody else.
+  const { code } = await box.exec(['tail', '/dev/zero'], 60);
+  assert.equal(code, 137);
+  for (const one of [box, neighbour]) assert.equal(await one.sh('echo alive'), 'alive\n');
+  assert.equal(await box.sh('rm /one/all; echo word > /one/file; cat /one/file'), 'word\n');
+  await own.remove();
+});
+
 test('fsGroup: group, setgid bit and mode reach the containers of each kind', async () => {
   const owner = { gid: 2345, mode: 0o770 };
   const memory = await memoryEmptyDir(pod, 'grouped-memory', '1m', owner);
