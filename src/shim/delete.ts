@@ -8,11 +8,11 @@ import { join } from 'node:path';
 import { connect, createClient } from 'ttrpc-ts';
 import { DeleteResponse, TaskV2 } from '../gen/task.ts';
 import { isAlive } from '../host/process.ts';
-import { peersOf } from '../host/socket-peers.ts';
+import { canConnect, peersOf } from '../host/socket-peers.ts';
 import { place } from '../sandbox/placement.ts';
 import { reapSandbox } from '../sandbox/reap.ts';
 import { readRecord, type SandboxRecord, sandboxDir } from '../sandbox/state.ts';
-import { canConnect, socketPath } from './address.ts';
+import { socketPath } from './address.ts';
 import type { ShimArgs } from './args.ts';
 
 /** What is reported for a task whose shim is gone: killed by signal 9, now (as runc's shim does). */
