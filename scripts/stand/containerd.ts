@@ -21,8 +21,8 @@ export interface ContainerdOptions {
   readonly cri?: (version: string, dir: string) => Promise<string>;
   /** TOML of more plugins' tables. */
   readonly plugins?: string;
-  /** A network namespace of its own, so that CNI plugins change nothing of the machine. */
-  readonly ownNetwork?: boolean;
+  /** A network namespace of its own, so that CNI plugins change nothing of the machine; or the path of one, which outlives the daemon. */
+  readonly ownNetwork?: boolean | string;
   /** More environment for containerd, and so for the shims. */
   readonly env?: NodeJS.ProcessEnv;
   /** False leaves the image store empty. */
@@ -45,7 +45,7 @@ export class Containerd {
   readonly bulkheadState: string;
   readonly binaries: ContainerdBinaries;
   readonly #env: NodeJS.ProcessEnv;
-  readonly #ownNetwork: boolean;
+  readonly #ownNetwork: boolean | string;
   #child: ChildProcess | undefined;
 
   private constructor(dir: string, binaries: ContainerdBinaries, options: ContainerdOptions) {
@@ -108,7 +108,7 @@ export class Containerd {
     mkdirSync(join(this.dir, 'f'), { recursive: true });
     const log = openSync(join(this.dir, 'log'), 'a');
     const command = [join(this.binaries.binDir, 'containerd'), '-c', join(this.dir, 'config.toml')];
-    const argv = this.#ownNetwork ? inNewNetwork(command) : command;
+    const argv = inNetwork(this.#ownNetwork, command);
     const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...argv], {
       env: this.#env,
       stdio: ['ignore', log, log],
@@ -189,8 +189,10 @@ export class Containerd {
   }
 }
 
-/** The command in a network namespace of its own, with only a loopback. */
-function inNewNetwork(command: readonly string[]): string[] {
+/** The command in the machine's network namespace, one of its own with only a loopback, or that at a path. */
+function inNetwork(network: boolean | string, command: readonly string[]): readonly string[] {
+  if (network === false) return command;
+  if (network !== true) return ['nsenter', `--net=${network}`, '--', ...command];
   return ['unshare', '--net', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh', ...command];
 }
 

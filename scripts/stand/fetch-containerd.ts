@@ -1,5 +1,4 @@
 // The containerd versions to test with: the machine's own and those of Debian's newer suites.
-import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtempDisposable } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,13 +6,15 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { mustRun } from './command.ts';
 import { fetchDebian } from './fetch-debian.ts';
+import { go, hasGo, moduleSource } from './go-module.ts';
 import { cacheDir } from './paths.ts';
 
-/**
- * Which containerd: the machine's own, the one of a Debian suite, or one that is newer than Debian's, built from its Go module
- * (a few minutes, once).
- */
-export const containerdFlavours = ['system', 'trixie', 'sid', 'module'] as const;
+/** Release series that are newer than Debian's, each in the version that is built from its Go module (a few minutes, once). */
+const modules = { '2.3': '2.3.7', '2.4': '2.4.2' } as const;
+type ModuleFlavour = keyof typeof modules;
+
+/** Which containerd: the machine's own, the one of a Debian suite, or a release series. */
+export const containerdFlavours = ['system', 'trixie', 'sid', '2.3', '2.4'] as const;
 export type ContainerdFlavour = (typeof containerdFlavours)[number];
 
 export interface ContainerdBinaries {
@@ -34,37 +35,30 @@ export async function containerdBinaries(flavour: ContainerdFlavour): Promise<Co
 
 function folderOf(flavour: ContainerdFlavour): Promise<string> {
   if (flavour === 'system') return Promise.resolve('/usr/bin');
-  return flavour === 'module' ? buildModule() : fetchSuite(flavour);
+  return flavour === '2.3' || flavour === '2.4' ? buildModule(flavour) : fetchSuite(flavour);
 }
 
-/** The first release series with a mount manager is 2.2; this one has what its snapshotters ask of it. */
-const MODULE_VERSION = '2.3.7';
-
-const moduleDir = join(cacheDir, 'containerd', `module-${MODULE_VERSION}`);
+const folderOfModule = (flavour: ModuleFlavour): string =>
+  join(cacheDir, 'containerd', `module-${modules[flavour]}`);
 
 /** Why there can be no containerd of its Go module here; undefined when there can. */
 export const withoutModule: string | undefined =
-  existsSync(join(moduleDir, 'ctr')) || spawnSync('go', ['version']).status === 0
+  Object.keys(modules).every((one) => existsSync(join(folderOfModule(one as ModuleFlavour), 'ctr'))) ||
+  hasGo()
     ? undefined
     : 'GO IS NOT ON THE PATH: NOTHING IS TESTED WITH A CONTAINERD THAT DEBIAN DOES NOT HAVE';
 
-async function buildModule(): Promise<string> {
-  const dir = moduleDir;
+async function buildModule(flavour: ModuleFlavour): Promise<string> {
+  const [dir, version] = [folderOfModule(flavour), modules[flavour]];
   if (existsSync(join(dir, 'ctr'))) return dir;
   const module = 'github.com/containerd/containerd/v2';
   await using scratch = await mkdtempDisposable(join(tmpdir(), 'bulkhead-containerd-'));
   const source = join(scratch.path, 'source');
-  const limits = { timeoutMs: 1_200_000 };
-  const { stdout } = await mustRun('go', ['mod', 'download', '-json', `${module}@v${MODULE_VERSION}`], {
-    ...{ ...limits, cwd: scratch.path, env: { ...process.env, GOFLAGS: '-mod=mod' } },
-  });
-  await mustRun('cp', ['-r', '--no-preserve=mode', (JSON.parse(stdout) as { Dir: string }).Dir, source]);
-  const flags = ['-ldflags', `-X ${module}/version.Version=${MODULE_VERSION}`, '-tags', 'no_btrfs,no_zfs'];
+  await mustRun('cp', ['-r', '--no-preserve=mode', await moduleSource(module, `v${version}`), source]);
+  const flags = ['-ldflags', `-X ${module}/version.Version=${version}`, '-tags', 'no_btrfs,no_zfs'];
   const commands = ['./cmd/containerd', './cmd/containerd-shim-runc-v2', './cmd/ctr'];
   const built = join(scratch.path, 'bin');
-  await mustRun('go', ['build', ...flags, '-o', `${built}/`, ...commands], {
-    ...{ ...limits, cwd: source, env: { ...process.env, GOFLAGS: '-mod=mod', CGO_ENABLED: '0' } },
-  });
+  await go(source, ['build', ...flags, '-o', `${built}/`, ...commands]);
   await mkdir(dirname(dir), { recursive: true });
   await mustRun('mv', [built, dir]);
   return dir;

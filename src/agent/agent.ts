@@ -24,7 +24,7 @@ import { PacedReading } from '../host/paced-reading.ts';
 import { stringifyJson } from '../oci/json.ts';
 import { parseProcess, parseResources, type RunnableSpec } from '../oci/spec.ts';
 import { toGuestProcess, toGuestResources } from '../oci/to-agent.ts';
-import { toProtoProcess, toProtoResources, toProtoSpec } from '../oci/to-proto.ts';
+import { toProtoProcess, toProtoResources, toProtoSpec, withoutProtoForm } from '../oci/to-proto.ts';
 import { AgentError, agentError, cleanText } from './agent-error.ts';
 import { type AgentHost, breachOf, consoleTail, endOf } from './agent-host.ts';
 import { bulkWaits, channelPace, connectionLimits, withBoundedAnswers } from './agent-limits.ts';
@@ -261,11 +261,21 @@ export class GuestAgent {
   /**
    * Changes the limits of a container.
    * @param json OCI Linux resources.
-   * @throws SpecError when `json` is wrong.
+   * @returns what a guest cannot enforce and was left out, in words.
+   * @throws SpecError when `json` is wrong, AgentError `Unimplemented` when the agent has no form for a part of it.
    */
-  async updateContainer(id: string, json: Uint8Array): Promise<void> {
-    const resources = toProtoResources(toGuestResources(parseResources(json)));
-    await this.call('updateContainer', `updating container ${id}`, { containerId: id, resources });
+  async updateContainer(id: string, json: Uint8Array): Promise<readonly string[]> {
+    const notes: string[] = [];
+    const resources = toGuestResources(parseResources(json), notes);
+    const what = `updating container ${id}`;
+    const unsaid = this.isOurs ? [] : withoutProtoForm(resources);
+    if (unsaid.length > 0)
+      throw new AgentError(Code.Unimplemented, `${what}: this guest's agent cannot set ${unsaid.join(', ')}`);
+    const form = this.isOurs
+      ? { resources: {}, resourcesJson: Buffer.from(stringifyJson(resources)) }
+      : { resources: toProtoResources(resources) };
+    await this.call('updateContainer', what, { containerId: id, ...form });
+    return notes;
   }
 
   statsContainer(id: string): Promise<StatsContainerResponse> {

@@ -95,7 +95,7 @@ async function run(argv: readonly string[]): Promise<number> {
       return await runGc(values.json === true, values['dry-run'] === true);
     case 'explain':
       if (target === undefined) throw new UsageError('explain needs a bundle or the id of a container');
-      print(explainBundle(target, await loadConfig(values.config)));
+      print(await explainBundle(target, await loadConfig(values.config)));
       return 0;
     case 'version':
       print([`bulkhead ${VERSION}`]);

@@ -3,6 +3,50 @@ import type { ServiceSpec } from 'ttrpc-ts';
 import { Empty } from './google.ts';
 import { message, unary, type Message } from './wire.ts';
 
+export interface AdjustClockRequest {
+  /** Nanoseconds to add; 0 only reads. */
+  addNs: bigint;
+}
+export const AdjustClockRequest: Message<AdjustClockRequest> = message<AdjustClockRequest>(
+  (init) => ({
+    addNs: init.addNs ?? 0n,
+  }),
+  (out, from) => {
+    if (from.addNs) out.tag(8).u64(from.addNs);
+  },
+  (input, into, tag) => {
+    switch (tag) {
+      case 8:
+        into.addNs = input.i64();
+        return true;
+      default:
+        return false;
+    }
+  },
+);
+
+export interface AdjustClockResponse {
+  /** Nanoseconds since 1970. */
+  timeNs: bigint;
+}
+export const AdjustClockResponse: Message<AdjustClockResponse> = message<AdjustClockResponse>(
+  (init) => ({
+    timeNs: init.timeNs ?? 0n,
+  }),
+  (out, from) => {
+    if (from.timeNs) out.tag(8).u64(from.timeNs);
+  },
+  (input, into, tag) => {
+    switch (tag) {
+      case 8:
+        into.timeNs = input.i64();
+        return true;
+      default:
+        return false;
+    }
+  },
+);
+
 export interface ReleaseOutputRequest {
   containerId: string;
   execId: string;
@@ -309,5 +353,6 @@ export const GuestService = {
     answerQuery: unary('AnswerQuery', AnswerQueryRequest, Empty),
     refreshVolume: unary('RefreshVolume', RefreshVolumeRequest, Empty),
     forgetFiles: unary('ForgetFiles', ForgetFilesRequest, Empty),
+    adjustClock: unary('AdjustClock', AdjustClockRequest, AdjustClockResponse),
   },
 } as const satisfies ServiceSpec;

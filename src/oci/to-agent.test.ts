@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { Spec as ProtoSpec } from '../gen/agent.ts';
 import type { Linux, RunnableSpec } from './spec.ts';
 import { toGuestResources, toGuestSpec } from './to-agent.ts';
-import { toProtoProcess, toProtoResources, toProtoSpec } from './to-proto.ts';
+import { toProtoProcess, toProtoResources, toProtoSpec, withoutProtoForm } from './to-proto.ts';
 
 const plan = { containerId: 'c1', rootfs: '/guest/c1/rootfs', mounts: new Map() };
 
@@ -191,4 +191,10 @@ test('protobuf form: resources of an update', () => {
   assert.equal(proto.cpu?.quota, -1n);
   assert.equal(proto.pids?.limit, 9n);
   assert.equal(proto.memory, undefined);
+});
+
+test('protobuf form: what it has no place for is named', () => {
+  assert.deepEqual(withoutProtoForm({ cpu: { quota: 1 }, unified: {} }), []);
+  const all = withoutProtoForm({ cpu: { burst: 0, idle: 1 }, unified: { 'memory.high': '5' } });
+  assert.deepEqual(all, ['cpu.burst', 'cpu.idle', 'unified "memory.high"']);
 });

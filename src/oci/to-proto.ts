@@ -113,6 +113,15 @@ export function toProtoResources(resources: Resources): Init<LinuxResources> {
   };
 }
 
+/** Names of the resources that toProtoResources leaves out, because there is no place for them. */
+export function withoutProtoForm({ cpu = {}, unified = {} }: Resources): string[] {
+  const inCpu = (['burst', 'idle'] as const).filter((key) => cpu[key] !== undefined);
+  return [
+    ...inCpu.map((key) => `cpu.${key}`),
+    ...Object.keys(unified).map((key) => `unified ${JSON.stringify(key)}`),
+  ];
+}
+
 function toProtoCapabilities(capabilities: Capabilities): Init<ProtoProcess>['capabilities'] {
   const known = (names: readonly string[] = []) => names.filter((name) => capabilityNames.has(name));
   return {

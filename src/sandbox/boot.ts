@@ -5,14 +5,13 @@
 import { connectAgent, type GuestAgent } from '../agent/agent.ts';
 import type { Config } from '../config/config.ts';
 import { filesProgram } from '../config/locate.ts';
-import { hostCapacity } from '../host/capacity.ts';
 import { type Cgroup, createCgroup } from '../host/cgroup.ts';
 import { chooseAccelerator, kvmFacts } from '../host/kvm.ts';
 import { processRef } from '../host/process.ts';
 import { sandboxGroups } from '../host/sandbox-groups.ts';
 import { dnsOf } from '../network/resolv-conf.ts';
 import { SandboxNetwork } from '../network/sandbox-network.ts';
-import { sizeVm, type VmSize } from '../oci/sizing.ts';
+import type { VmSize } from '../oci/sizing.ts';
 import { type HostLimits, planHostLimits } from '../vm/host-limits.ts';
 import type { DiskSpec, Vm } from '../vm/hypervisor.ts';
 import { startQemu } from '../vm/qemu/qemu.ts';
@@ -24,6 +23,7 @@ import type { BootRequest, SandboxContext } from './request.ts';
 import { rootOf } from './root/prepare-root.ts';
 import type { RootPlan } from './root/root-parts.ts';
 import { removeSandboxDir, SandboxState } from './state.ts';
+import { vmSizeOf } from './vm-size.ts';
 import { claimUser, releaseUser } from './vm-user.ts';
 import { explainPlug } from './volumes/disk-errors.ts';
 import { bootDisks } from './volumes/disks.ts';
@@ -61,7 +61,7 @@ export async function bootVm(
 ): Promise<BootedVm> {
   await using stack = new AsyncDisposableStack();
   const begin = performance.now();
-  const size = sizeVm(first.spec, config.vm, hostCapacity().cpus);
+  const size = vmSizeOf(first.spec, config.vm, pod);
   const groups = sandboxGroups(first.spec.linux?.cgroupsPath ?? '', {
     namespace: context.namespace,
     id: first.id,
@@ -177,7 +177,7 @@ export async function bootVm(
     dns: await dnsOf(first.spec.mounts ?? []),
   });
   await clockSet;
-  stack.defer(keepGuestClock(agent));
+  stack.defer(keepGuestClock(agent, requestMs));
   await network.configureGuest(agent);
   // Not waited for: nobody can know of the pod yet.
   if (pod) void network.forwardPorts(agent, requestMs);

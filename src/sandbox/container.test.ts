@@ -30,7 +30,7 @@ class FakeGuest {
   signalProcess = (_id: string, execId: string, signal: number) => this.#call(`signal ${execId} ${signal}`);
   pauseContainer = () => this.#call('pause');
   resumeContainer = () => this.#call('resume');
-  updateContainer = () => this.#call('update');
+  updateContainer = () => this.#call('update').then(() => []);
   resizeTerminal = (_id: string, _exec: string, rows: number, columns: number) =>
     this.#call(`resize ${rows}x${columns}`);
   waitProcess = (_id: string, execId: string) => {
@@ -330,6 +330,7 @@ describe('an exec', () => {
     guest.fails.set('exec', new Error('executable not found'));
     await assert.rejects(container.start('e'), /not found/);
     assert.equal(container.process('e').state.t, 'failed');
+    assert.equal(guest.calls.at(-1), 'signal e 9', 'the guest may have started it all the same');
     await container.process('e').exited;
     await container.deleteExec('e');
   });

@@ -141,6 +141,8 @@ export class Container {
       emit({ t: 'exec started', containerId: this.id, execId, pid });
     } catch (error) {
       this.#startFailed(exec.process);
+      // It may run all the same: the answer can have come too late, or not at all.
+      agent.signalProcess(this.id, execId, SIGKILL).catch(() => undefined);
       await exec.process.io.close();
       throw error;
     } finally {
@@ -269,7 +271,12 @@ export class Container {
           `cannot update container ${this.id}: it is ${this.init.state.t}`,
         );
       }
-      await this.#context.agent.updateContainer(this.id, resources);
+      const leftOut = await this.#context.agent.updateContainer(this.id, resources);
+      if (leftOut.length > 0)
+        this.#context.log('info', 'left out of the update', {
+          container: this.id,
+          notes: leftOut.join('; '),
+        });
     });
   }
 

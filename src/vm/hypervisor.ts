@@ -82,7 +82,8 @@ export type VmExitCause =
   | 'guest-reset'
   | 'guest-powered-off'
   | 'files-died'
-  | 'vmm-exited';
+  | 'vmm-exited'
+  | 'host-out-of-memory';
 
 export interface VmProcess extends ProcessRef {
   readonly name: string;

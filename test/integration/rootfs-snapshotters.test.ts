@@ -31,7 +31,7 @@ async function useSnapshotter(
   await writeImage(archive);
   const where = ['--snapshotter', name];
   // The transfer service of 2.x unpacks for its configured snapshotter only.
-  const local = flavour === 'module' ? ['--local'] : [];
+  const local = flavour === '2.3' ? ['--local'] : [];
   await daemon.mustCtr(['images', 'import', ...local, ...where, archive], { timeoutMs: 120_000 });
   const clean = belongings(daemon);
   const run = (id: string, script: string) =>
@@ -72,7 +72,7 @@ test(
   () =>
     useSnapshotter(
       'erofs',
-      'module',
+      '2.3',
       erofs(''),
       /^overlay \/ overlay .*lowerdir=\S+\/one\/0,upperdir=\S+\/disk\/upper/m,
     ),
@@ -81,7 +81,7 @@ test(
 test('erofs of containerd 2.3 with a writable image of its own', { skip: skipModule, timeout: 280_000 }, () =>
   useSnapshotter(
     'erofs',
-    'module',
+    '2.3',
     erofs('default_size = "512MiB"'),
     /^overlay \/ overlay .*upperdir=\S+\/one\/0\/upper/m,
   ),

@@ -165,7 +165,7 @@ test('stopped while it starts: the start fails and no VM stays', { skip, timeout
   const shim = await start(id);
   await shim.sandbox.createSandbox({ sandboxId: id, bundlePath: shim.bundle });
   const starting = shim.sandbox.startSandbox({ sandboxId: id }, limit);
-  const failing = assert.rejects(starting, fails(Code.Canceled, /stopped meanwhile/));
+  const failing = assert.rejects(starting, fails(Code.Canceled, /is ending: containerd stopped the sandbox/));
   await shim.sandbox.stopSandbox({ sandboxId: id }, limit);
   await failing;
   assert.equal((await shim.sandbox.sandboxStatus({ sandboxId: id })).state, 'SANDBOX_NOTREADY');

@@ -27,19 +27,23 @@ export class FakeContainerd {
   readonly bulkheadState: string;
   readonly runtime: Runtime;
   readonly events: EventReceiver;
-  readonly #env: NodeJS.ProcessEnv;
+  /** Path of the shim binary; the runtime's unless a test sets another. */
+  binary: string;
+  /** Of the shims. */
+  readonly env: NodeJS.ProcessEnv;
   readonly #shims: Shim[] = [];
   readonly #logs = new Map<string, Drain>();
 
   private constructor(dir: string, of: Runtime, env: NodeJS.ProcessEnv) {
     this.dir = dir;
     this.runtime = of;
+    this.binary = shimPath(of);
     this.namespace = dir.slice(dir.lastIndexOf('/') + 1);
     this.address = join(dir, 'c.sock');
     this.bulkheadState = join(dir, 'b');
     this.events = new EventReceiver(`${this.address}.ttrpc`);
     const clean = Object.entries(process.env).filter(([name]) => !name.startsWith('NODE_'));
-    this.#env = {
+    this.env = {
       ...Object.fromEntries(clean),
       PATH: searchPath(),
       [markVariable]: this.namespace,
@@ -102,7 +106,7 @@ export class FakeContainerd {
       '/usr/bin/containerd',
     ];
     const argv = [...words, '-id', id, ...flags, '-debug', action];
-    return run(shimPath(this.runtime), argv, { env: this.#env, timeoutMs: 30_000, ...options });
+    return run(this.binary, argv, { env: this.env, timeoutMs: 30_000, ...options });
   }
 
   /** Bundle, `start`, connection. The returned shim has no task yet. */

@@ -2,6 +2,7 @@
 //! the sandbox's containers through crun.
 
 mod agent;
+mod blocking;
 mod cgroup;
 mod container;
 mod copy_file;
@@ -105,12 +106,12 @@ fn run(arguments: Arguments) -> Result<()> {
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(4)
+        .max_blocking_threads(blocking::THREADS)
         .thread_stack_size(256 << 10)
         .build()
         .context(|| "runtime")?;
     let tasks = tokio::task::LocalSet::new();
-    tasks.block_on(&runtime, async {
+    let outcome = tasks.block_on(&runtime, async {
         let reaper = Reaper::default();
         let agent = Agent::new(arguments.options, reaper.clone())?;
         let endpoint = match &arguments.listen {
@@ -120,10 +121,13 @@ fn run(arguments: Arguments) -> Result<()> {
         let watching = agent.clone();
         tokio::select! {
             ended = reaper.run() => ended.context(|| "reaper"),
-            ended = watching.oom.run() => ended.context(|| "out-of-memory events"),
+            () = watching.oom.run() => unreachable!("it goes on for ever"),
             ended = endpoint.serve(Rc::new(Services(agent))) => ended.context(|| "connection"),
         }
-    })
+    });
+    // Threads that hang in a file system would be waited for.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// Many processes at once mean many pipes; and containers whose specification names no limit inherit this one.

@@ -77,6 +77,10 @@ export class Disks {
     }
   }
 
+  isUsedBy(containerId: string): boolean {
+    return [...this.#disks.values()].some(({ users }) => users.has(containerId));
+  }
+
   /** Plugs in what is not there yet. @throws VmError; `release` undoes what was done. */
   use(containerId: string, uses: readonly DiskUse[]): Promise<GuestDevice[]> {
     return this.#queue.run(async () => {
