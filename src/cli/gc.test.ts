@@ -1,10 +1,11 @@
 // `bulkhead gc` on a state root of its own; test/integration/gc.test.ts has real shims.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import { hierarchies, makeCgroup, removeCgroups } from '../../scripts/stand/cgroups.ts';
 import { processRef } from '../host/process.ts';
 import { type Collected, formatCollected } from './gc.ts';
 
@@ -67,6 +68,30 @@ test('what stands is told with the reason, and the exit status is 1; the others 
     rows(last.stdout).map(({ name }) => name),
     ['ns/full'],
   );
+});
+
+test('a parent of control groups that was made for sandboxes goes when it is empty', () => {
+  const parent = `/bh-gc-${process.pid}`;
+  const claim = `
+    const { claimParents } = await import('${import.meta.dirname}/../sandbox/cgroup-parents.ts');
+    claimParents('${parent}/group');`;
+  const env = { ...process.env, BULKHEAD_STATE: root };
+  assert.equal(spawnSync(process.execPath, ['--input-type=module', '-e', claim], { env }).status, 0);
+  makeCgroup(`${parent}/foreign`);
+  const parentRow = () => {
+    const { status, stdout } = gc('--json');
+    const row = (JSON.parse(String(stdout)) as Collected[]).find(({ name }) => name === parent);
+    return [status, row?.result];
+  };
+  try {
+    assert.deepEqual(parentRow(), [0, 'left alone']);
+    removeCgroups(`${parent}/foreign`);
+    assert.deepEqual(parentRow(), [0, 'removed']);
+    assert.ok(hierarchies().every((point) => !existsSync(join(point, parent))));
+    assert.deepEqual(parentRow(), [0, undefined]);
+  } finally {
+    removeCgroups(parent);
+  }
 });
 
 test('--dry-run belongs to gc', () => {

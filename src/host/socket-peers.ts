@@ -1,4 +1,5 @@
 /** Who is connected to a unix socket, asked of the kernel: it knows also when the server hangs. */
+import { rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { runCommand } from './command.ts';
 
@@ -38,4 +39,9 @@ export function canConnect(path: string): Promise<boolean> {
     });
     socket.once('error', () => resolve(false));
   });
+}
+
+/** Removes a socket's file; one that somebody listens on stays. */
+export async function removeDeadSocket(path: string): Promise<void> {
+  if (!(await canConnect(path))) rmSync(path, { force: true });
 }

@@ -129,12 +129,15 @@ function groupLeft(path: string): Leftover {
 }
 
 function parentLeft(path: string): Leftover {
-  const inside = join(path, 'any');
-  const remove = () => {
-    releaseParents(inside);
-    if (claimedParents().includes(path)) throw new Error(`${path} is in use`);
+  const cgroup = openCgroup(path);
+  const isUsed = cgroup.procs().length > 0 || cgroup.folders.some((folder) => foldersOf(folder).length > 0);
+  return {
+    kind: 'control group',
+    name: path,
+    what: 'made for sandboxes, of which none is there',
+    ...(isUsed ? { keep: 'others are in it' } : {}),
+    remove: () => releaseParents(join(path, 'any')),
   };
-  return { kind: 'control group', name: path, what: 'made for sandboxes, of which none is there', remove };
 }
 
 interface ClaimedUser {

@@ -1,11 +1,11 @@
 /** Undoes what a sandbox has left on the host, for another process than its shim. */
-import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../base/errors.ts';
 import { mountHelper } from '../config/locate.ts';
 import { openCgroup } from '../host/cgroup.ts';
 import { unmountAll } from '../host/mounts.ts';
 import { killRef, type ProcessRef, waitGone } from '../host/process.ts';
+import { removeDeadSocket } from '../host/socket-peers.ts';
 import { removeTaps } from '../network/taps.ts';
 import { releaseParents } from './cgroup-parents.ts';
 import { readRecord, removeSandboxDir, type SandboxRecord, sandboxDir } from './state.ts';
@@ -67,7 +67,8 @@ export async function reapSandbox(
     await undoParts(record, standing);
   }
   if (!isStill()) return;
-  await standing.try(() => record && rmSync(record.socket, { force: true }));
+  // The next shim of the same id listens at the same place.
+  await standing.try(() => record && removeDeadSocket(record.socket));
   await standing.try(() =>
     standing.isEmpty
       ? removeSandboxDir(dir, MOUNTS_MS)
