@@ -3,9 +3,8 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, watch, writeFileSync } 
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { applyLimits, type CgroupLimits } from './cgroup-limits.ts';
-import { checkedPath, groupOf, parentOf } from './cgroup-path.ts';
+import { checkedPath } from './cgroup-path.ts';
 import { type MountInfo, readMountinfo } from './mountinfo.ts';
-import { sha256Hex } from './sha256.ts';
 
 /** A control group: the same path in every mounted hierarchy. */
 export interface Cgroup {
@@ -65,55 +64,8 @@ export function readHierarchies(): Hierarchy[] {
   return hierarchiesFrom(readMountinfo());
 }
 
-/** Our folder for sandboxes whose spec names no parent. */
-const OWN_PARENT = '/bulkhead';
-
-/** A group of ours beside the one that the spec names, so below the pod's limits. */
-export function groupBeside(cgroupsPath: string, name: string): string {
-  const parent = parentOf(cgroupsPath) ?? '/';
-  return checkedPath(`${parent === '/' ? OWN_PARENT : parent}/${OWN_PREFIX}${name}`);
-}
-
-/** What the names of our own groups begin with. */
-export const OWN_PREFIX = 'bulkhead-';
-
-/** The groups of a sandbox. */
-export interface SandboxGroups {
-  /** Of the VMM and the file system daemon. */
-  readonly vm: string;
-  /** Of the shim and its helpers, beside the VM's. */
-  readonly shim: string;
-}
-
-/**
- * Where a sandbox's processes go. The VM of a pod is in the very group that its spec names, where the kubelet and cAdvisor look for the
- * pod's network by the id in the last name; unless somebody has made that group, whose processes would not be ours to end.
- *
- * Elsewhere `bulkhead-<namespace>:<id>`: neither part can have the colon. The shim's has a name in which nobody finds an id:
- * cAdvisor takes any 64 hexadecimal digits for a container's.
- */
-export function sandboxGroups(
-  cgroupsPath: string,
-  { namespace, id, pod }: { readonly namespace: string; readonly id: string; readonly pod: boolean },
-): SandboxGroups {
-  const name = `${namespace}:${id}`;
-  const hash = sha256Hex(name).slice(0, 32);
-  const own = pod ? groupOf(cgroupsPath) : undefined;
-  return {
-    vm:
-      own !== undefined && !groupExists(own)
-        ? own
-        : groupBeside(cgroupsPath, name.length > MAX_NAME ? hash : name),
-    shim: groupBeside(cgroupsPath, `shim-${hash}`),
-  };
-}
-
-/** What a folder's name may have, less our prefix. */
-const MAX_NAME = 255 - OWN_PREFIX.length;
-
-function groupExists(path: string): boolean {
-  return openCgroup(path).folders.some((folder) => existsSync(folder));
-}
+/** Our folder for sandboxes whose spec names no parent; it goes with the last of them. */
+export const OWN_PARENT = '/bulkhead';
 
 /**
  * The control group at a path, whether it exists or not; for cleaning up.
