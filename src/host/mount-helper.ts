@@ -7,6 +7,8 @@ import type { IdMap } from './id-map.ts';
 
 /** One thing to do; targets are relative to the root of the request. */
 export type MountStep =
+  /** Waits until the file system of a source has answered, whatever it says. */
+  | { readonly look: { readonly source: string } }
   /** Makes the root a shared mount of its own. */
   | 'share'
   | { readonly bind: BindStep }

@@ -1,4 +1,7 @@
 /** The host's part of a container, before the guest hears of it: its plan, its mounts in the share, its streams. */
+import { mountHelper } from '../config/locate.ts';
+import { requireAnswers } from '../host/answering.ts';
+import { readMountinfo } from '../host/mountinfo.ts';
 import { type ContainerPlan, type PlanView, planContainer } from './container-plan.ts';
 import { hostView } from './host-view.ts';
 import type { ProcessIo } from './process.ts';
@@ -36,6 +39,10 @@ export async function prepareContainer(
   const begin = performance.now();
   await using undo = new AsyncDisposableStack();
   undo.defer(() => share.removeContainer(request.id));
+  const sources = (request.spec.mounts ?? []).flatMap(({ source }) =>
+    source?.startsWith('/') ? [source] : [],
+  );
+  await requireAnswers(sources, readMountinfo(), share.dir, { helper: mountHelper() });
   const plan = planContainer(
     { ...request, root },
     share,

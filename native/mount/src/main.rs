@@ -16,6 +16,7 @@ mod staging;
 mod stand;
 mod tree;
 
+use std::fs;
 use std::io::{self, Read};
 use std::os::unix::process::parent_id;
 use std::path::Path;
@@ -63,6 +64,10 @@ fn read_request() -> Result<Request, Failure> {
 
 fn perform(root: &Path, step: &Step) -> Result<(), Failure> {
     match step {
+        Step::Look(look) => {
+            let _ = fs::metadata(&look.source); // who asks looks again, and says what is wrong
+            Ok(())
+        }
         Step::Share => tree::share(&Root::open(root)?),
         Step::Bind(bind) => tree::bind(&Root::open_own_mount(root)?, bind),
         Step::Mount(wanted) => file_system::mount(&Root::open_own_mount(root)?, wanted),

@@ -18,6 +18,8 @@ pub struct Request {
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Step {
+    /// Waits until the file system of a source has answered, whatever it says.
+    Look(Source),
     /// Makes the root a shared mount of its own.
     Share,
     Bind(Bind),
@@ -28,6 +30,12 @@ pub enum Step {
     UnmountAll,
     /// Removes the root, a sandbox's folder, with what sandboxes have in it; see removal.rs.
     Clear,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    pub source: PathBuf,
 }
 
 #[derive(Deserialize)]
