@@ -152,7 +152,7 @@ export async function removeSandboxDir(dir: string): Promise<void> {
 }
 
 /** The namespace's folder goes with its last sandbox. */
-function removeNamespaceDir(dir: string): void {
+export function removeNamespaceDir(dir: string): void {
   try {
     rmdirSync(dirname(dir));
   } catch {

@@ -9,7 +9,7 @@ import { DeleteResponse } from '../gen/task.ts';
 import { isAlive } from '../host/process.ts';
 import { place } from '../sandbox/placement.ts';
 import { reapSandbox } from '../sandbox/reap.ts';
-import { readRecord, type SandboxRecord, sandboxDir } from '../sandbox/state.ts';
+import { readRecord, removeNamespaceDir, type SandboxRecord, sandboxDir } from '../sandbox/state.ts';
 import { socketPath } from './address.ts';
 import type { ShimArgs } from './args.ts';
 
@@ -22,6 +22,7 @@ export async function deleteTask(args: ShimArgs, bundle: string): Promise<Uint8A
   const dir = sandboxDir(args.namespace, sandboxId);
   if (endsSandbox(sandboxId === args.id, readRecord(dir))) {
     if (existsSync(dir)) await reapSandbox(args.namespace, sandboxId);
+    else removeNamespaceDir(dir); // a shim that was killed just before it would have done that
     rmSync(socketPath(args.address, args.namespace, sandboxId), { force: true });
   }
   const now = Date.now();
