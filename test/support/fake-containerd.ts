@@ -80,6 +80,12 @@ export class FakeContainerd {
     return bundle;
   }
 
+  /** Removes a bundle that has no shim of its own, and the reader of its log. */
+  async removeBundle(id: string): Promise<void> {
+    this.endLog(id);
+    await rm(join(this.dir, 's', id), { recursive: true, force: true });
+  }
+
   /** An overlay of the image for one container, as a snapshotter gives it. */
   async rootfs(id: string): Promise<Mount[]> {
     const dir = join(this.dir, 'o', id);
@@ -148,6 +154,12 @@ export class FakeContainerd {
   resumeLog(id: string): void {
     const { pid } = this.#logs.get(id)!;
     if (pid !== undefined) process.kill(pid, 'SIGCONT');
+  }
+
+  /** Ends the reader of a log whose shim is gone; for those who make very many. */
+  endLog(id: string): void {
+    this.#logs.get(id)?.stop();
+    this.#logs.delete(id);
   }
 
   processes(): ReturnType<typeof markedProcesses> {
