@@ -91,7 +91,7 @@ on_each = failed=0; for flavour in $(1); do \
     BULKHEAD_TEST_CONTAINERD=$$flavour $(RUN_TESTS) $(2) || failed=1; \
   done; exit $$failed
 
-test-programs: build guest ## Debian's programs, from apt to PostgreSQL and Docker, on each kind of root and on a bind (6 minutes)
+test-programs: build guest ## Debian's programs, from apt to PostgreSQL and Docker, on each kind of root and on a bind (5 minutes)
 	@$(RUN_TESTS) --test-reporter=spec test/programs/programs.test.ts
 
 test-posix: build guest ## other people's tests of a file system on each kind of volume, ours and runc's, as a table

@@ -9,15 +9,17 @@ const root = join(import.meta.dirname, '..');
 
 /** What each part may import besides itself, node's own modules and the packages in `packages`. */
 const allowed: Record<string, readonly string[]> = {
+  base: [],
   gen: ['ttrpc-ts'],
-  oci: ['gen'],
-  host: [],
-  config: ['host'],
-  vm: ['host', 'config'],
-  agent: ['ttrpc-ts', 'host', 'gen', 'oci'],
-  sandbox: ['vm', 'agent', 'oci', 'host', 'config', 'gen'],
-  shim: ['sandbox', 'ttrpc-ts', 'gen', 'oci', 'host', 'config', 'agent', 'vm'],
-  cli: ['host', 'config', 'agent', 'sandbox', 'gen', 'oci', 'vm', 'shim/version.ts'],
+  oci: ['base', 'gen'],
+  host: ['base'],
+  config: ['base', 'host'],
+  vm: ['base', 'host', 'config'],
+  agent: ['base', 'ttrpc-ts', 'host', 'gen', 'oci'],
+  network: ['base', 'ttrpc-ts', 'host', 'config', 'gen', 'agent', 'vm/hypervisor.ts'],
+  sandbox: ['base', 'host', 'config', 'gen', 'oci', 'vm', 'agent', 'network'],
+  shim: ['base', 'host', 'config', 'gen', 'oci', 'sandbox', 'ttrpc-ts'],
+  cli: ['base', 'host', 'config', 'gen', 'oci', 'vm', 'agent', 'network', 'sandbox', 'shim/version.ts'],
 };
 
 /** Packages that a part may load; execa and grpc-js cost more than the whole shim, so they stay out of it. */

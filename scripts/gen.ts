@@ -30,7 +30,6 @@ export const modules: readonly ModulePlan[] = [
   { name: 'runtimeoptions', files: ['runtimeoptions.proto'] },
   { name: 'runtimeinfo', files: ['runtime_info.proto'] },
   { name: 'bootstrap', files: ['bootstrap.proto'] },
-  { name: 'streaming', files: ['streaming.proto', 'transfer.proto'] },
   { name: 'guest', files: ['guest.proto'] },
   {
     name: 'agent',

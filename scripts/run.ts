@@ -11,10 +11,10 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { Containerd, runArgs } from '../test/support/containerd.ts';
-import { buildBin, repoRoot } from '../test/support/paths.ts';
-import { memoryKib, type Process, processTree } from '../test/support/processes.ts';
-import { runtime } from '../test/support/runtime.ts';
+import { Containerd, runArgs } from './stand/containerd.ts';
+import { buildBin, repoRoot } from './stand/paths.ts';
+import { memoryKib, type Process, processTree } from './stand/processes.ts';
+import { runtime } from './stand/runtime.ts';
 
 const started = performance.now();
 /** A container that has not ended by then never will: TCG on a slow machine boots in well under a minute. */

@@ -1,6 +1,7 @@
 // The machine around an agent: what the agent's client knows of it, and what it says when the agent is lost.
 import type { Duplex } from 'node:stream';
 import { Code, type Connection } from 'ttrpc-ts';
+import { delay } from '../base/delay.ts';
 import { cleanText } from './agent-error.ts';
 
 /** A VM as far as reaching its agent goes; src/vm's Vm fits. */
@@ -35,11 +36,4 @@ export async function endOf(host: AgentHost, connection: Connection): Promise<st
   const exit = await Promise.race([host.exited, delay(exitMs)]);
   if (exit !== undefined) return `the VM ended: ${exit.reason}`;
   return `${cleanText(connection.closeError?.message ?? '')}; ${consoleTail(host)}`;
-}
-
-/** Waits, without keeping the process alive for it. */
-export function delay(ms: number): Promise<undefined> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms, undefined).unref();
-  });
 }

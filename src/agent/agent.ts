@@ -9,6 +9,7 @@ import {
   type Output,
   type ServiceSpec,
 } from 'ttrpc-ts';
+import { delay } from '../base/delay.ts';
 import type { StatsContainerResponse } from '../gen/agent.ts';
 import {
   AgentService,
@@ -25,7 +26,7 @@ import { parseProcess, parseResources, type RunnableSpec } from '../oci/spec.ts'
 import { toGuestProcess, toGuestResources } from '../oci/to-agent.ts';
 import { toProtoProcess, toProtoResources, toProtoSpec, withoutProtoForm } from '../oci/to-proto.ts';
 import { AgentError, agentError, cleanText } from './agent-error.ts';
-import { type AgentHost, breachOf, consoleTail, delay, endOf } from './agent-host.ts';
+import { type AgentHost, breachOf, consoleTail, endOf } from './agent-host.ts';
 import { bulkWaits, channelPace, connectionLimits, withBoundedAnswers } from './agent-limits.ts';
 import { checkRead, checkWritten, type GuestStreams } from './streams.ts';
 
@@ -74,7 +75,6 @@ const shareStorage: Init<Storage> = {
 };
 
 const maxHostnameLength = 64;
-const destroyMs = 2_000;
 const oomPauseMs = 50;
 const oomRetryMs = 1_000;
 
@@ -181,11 +181,6 @@ export class GuestAgent {
       storages: [shareStorage, ...storages],
       sandboxPidns,
     });
-  }
-
-  /** Lets the guest write back what it holds and stop; the VM is ended whatever the answer. */
-  async destroySandbox(): Promise<void> {
-    await this.call('destroySandbox', 'stopping the guest', {}, { timeoutMs: destroyMs });
   }
 
   async createContainer(id: string, container: ContainerRequest): Promise<void> {

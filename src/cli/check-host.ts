@@ -3,12 +3,12 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { messageOf } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
 import { findInPath } from '../config/locate.ts';
 import { hostCapacity } from '../host/capacity.ts';
 import { type Hierarchy, readHierarchies } from '../host/cgroup.ts';
 import { chooseAccelerator, kvmFacts } from '../host/kvm.ts';
-import { messageOf } from '../sandbox/errors.ts';
 import { stateRoot } from '../sandbox/state.ts';
 import type { Finding } from './finding.ts';
 
@@ -16,6 +16,7 @@ import type { Finding } from './finding.ts';
 const TOOLS: readonly [string, string][] = [
   ['nsenter', 'util-linux'],
   ['ip', 'iproute2'],
+  ['ss', 'iproute2'],
   ['tc', 'iproute2'],
 ];
 const NODE_MIN = 24;

@@ -1,9 +1,9 @@
 // Checks of the container manager: containerd or CRI-O, and whether it will find the shim.
 
 import path from 'node:path';
+import { messageOf } from '../base/errors.ts';
 import { findInPath, installationPrefix } from '../config/locate.ts';
 import { runCommand } from '../host/command.ts';
-import { messageOf } from '../sandbox/errors.ts';
 import { parseVersion } from './check-vm.ts';
 import type { Finding } from './finding.ts';
 

@@ -1,10 +1,10 @@
 // Checks of what a VM is made of: hypervisor, file system daemon, guest kernel and image.
 
 import fs from 'node:fs';
+import { messageOf } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
 import { filesProgram, findInPath } from '../config/locate.ts';
 import { runCommand } from '../host/command.ts';
-import { messageOf } from '../sandbox/errors.ts';
 import { VmError } from '../vm/hypervisor.ts';
 import { checkImage, checkKernel, checkProgram } from '../vm/preflight.ts';
 import type { Finding } from './finding.ts';

@@ -1,7 +1,7 @@
 // `bulkhead check`: is this host able to run bulkhead? One finding per question, each with a way to mend it.
 
+import { messageOf } from '../base/errors.ts';
 import { type Config, configFiles, loadConfig } from '../config/config.ts';
-import { messageOf } from '../sandbox/errors.ts';
 import {
   checkCgroups,
   checkKernel,

@@ -1,8 +1,8 @@
 // `bulkhead`: the operator's command.
 
 import { parseArgs } from 'node:util';
+import { messageOf } from '../base/errors.ts';
 import { loadConfig } from '../config/config.ts';
-import { messageOf } from '../sandbox/errors.ts';
 import { VERSION } from '../shim/version.ts';
 import { checkHost } from './check.ts';
 import { explainBundle } from './explain.ts';
@@ -82,7 +82,7 @@ async function run(argv: readonly string[]): Promise<number> {
       return await runCheck(values.json === true, values.config);
     case 'explain':
       if (target === undefined) throw new UsageError('explain needs a bundle or the id of a container');
-      print(explainBundle(target, await loadConfig(values.config)));
+      print(await explainBundle(target, await loadConfig(values.config)));
       return 0;
     case 'version':
       print([`bulkhead ${VERSION}`]);

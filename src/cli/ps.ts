@@ -62,13 +62,6 @@ function viewOf(record: SandboxRecord): SandboxView {
   };
 }
 
-/** True for a record that has what a view needs; a half-written or foreign file has not. */
-function isRecord(record: SandboxRecord | undefined): record is SandboxRecord {
-  return (
-    typeof record?.shim?.pid === 'number' && Array.isArray(record.processes) && typeof record.id === 'string'
-  );
-}
-
 /** All sandboxes below the state root, sorted by namespace and id. @throws when the root cannot be read */
 export function listSandboxes(root = stateRoot()): SandboxView[] {
   return foldersOf(root)
@@ -78,7 +71,7 @@ export function listSandboxes(root = stateRoot()): SandboxView[] {
         .sort()
         .map((id): SandboxView => {
           const record = readRecord(path.join(root, namespace, id));
-          if (isRecord(record)) return viewOf(record);
+          if (record !== undefined) return viewOf(record);
           const none = { ageSeconds: undefined, vcpus: undefined, memoryMib: undefined, bundle: undefined };
           return {
             namespace,

@@ -4,8 +4,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { shellIn } from '../../test/support/cgroups.ts';
-import { type Cgroup, createCgroup, vmCgroupPath } from './cgroup.ts';
+import { shellIn } from '../../scripts/stand/cgroups.ts';
+import { type Cgroup, createCgroup, groupBeside } from './cgroup.ts';
 import { applyLimits } from './cgroup-limits.ts';
 
 const limits = {
@@ -42,7 +42,7 @@ test('what no hierarchy can limit is told', () => {
 });
 
 async function withCgroup(name: string, body: (cgroup: Cgroup) => void | Promise<void>): Promise<void> {
-  const cgroup = await createCgroup(vmCgroupPath('', `test-${name}-${process.pid}`));
+  const cgroup = await createCgroup(groupBeside('', `test-${name}-${process.pid}`));
   try {
     await body(cgroup);
   } finally {

@@ -24,6 +24,20 @@ export function parentOf(cgroupsPath: string): string | undefined {
   return path === '/' ? '/' : dirname(path);
 }
 
+/**
+ * The group itself that a `linux.cgroupsPath` names, as runc calls it: `/a/b`, or for `slice:prefix:name` the scope
+ * `prefix-name.scope` in the slice. Undefined where it names none below a parent of its own.
+ * @throws Error as `parentOf`.
+ */
+export function groupOf(cgroupsPath: string): string | undefined {
+  const parent = parentOf(cgroupsPath);
+  if (parent === undefined || parent === '/') return undefined;
+  const parts = cgroupsPath.split(':');
+  if (parts.length !== 3 || cgroupsPath.startsWith('/')) return checkedPath(cgroupsPath);
+  const [, prefix, name] = parts;
+  return name!.endsWith('.slice') ? undefined : checkedPath(`${parent}/${prefix}-${name}.scope`);
+}
+
 /** A normalized path that begins with `/`, without `..` and without characters that no cgroup has. */
 export function checkedPath(path: string): string {
   const names = path.split('/').filter((n) => n !== '' && n !== '.');

@@ -3,8 +3,9 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, watch, writeFileSync } 
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { applyLimits, type CgroupLimits } from './cgroup-limits.ts';
-import { checkedPath, parentOf } from './cgroup-path.ts';
+import { checkedPath, groupOf, parentOf } from './cgroup-path.ts';
 import { type MountInfo, readMountinfo } from './mountinfo.ts';
+import { sha256Hex } from './sha256.ts';
 
 /** A control group: the same path in every mounted hierarchy. */
 export interface Cgroup {
@@ -18,7 +19,7 @@ export interface Cgroup {
   readonly unified: string | undefined;
   /** Limits what is in it, before anything is; gives what could not be limited, one sentence each. */
   limit(limits: CgroupLimits): readonly string[];
-  /** Pids in it now, each once. */
+  /** Pids in it now, each once; without those that this process's pid namespace does not see, which the kernel calls 0. */
   procs(): number[];
   /** How many of its processes the kernel killed for want of memory; 0 when it cannot be told. */
   oomKills(): number;
@@ -64,23 +65,54 @@ export function readHierarchies(): Hierarchy[] {
   return hierarchiesFrom(readMountinfo());
 }
 
-/** Our folder for sandboxes whose spec names no parent that is there. */
+/** Our folder for sandboxes whose spec names no parent. */
 const OWN_PARENT = '/bulkhead';
 
-/**
- * Where the VM's processes go: beside the container that the spec speaks of, so below the pod's limits; in a
- * folder of our own when nobody made that parent (then it limits nothing, and we would have to clean it up).
- * @param name unique on the host, e.g. `<namespace>--<sandbox id>`.
- */
-export function vmCgroupPath(cgroupsPath: string, name: string): string {
-  const parent = parentOf(cgroupsPath);
-  const used = parent !== undefined && parent !== '/' && parentExists(parent) ? parent : OWN_PARENT;
-  return checkedPath(`${used}/bulkhead-${name}`);
+/** A group of ours beside the one that the spec names, so below the pod's limits. */
+export function groupBeside(cgroupsPath: string, name: string): string {
+  const parent = parentOf(cgroupsPath) ?? '/';
+  return checkedPath(`${parent === '/' ? OWN_PARENT : parent}/${OWN_PREFIX}${name}`);
 }
 
-function parentExists(parent: string): boolean {
-  const hierarchies = readHierarchies();
-  return hierarchies.some((h) => existsSync(join(h.mountPoint, parent)));
+/** What the names of our own groups begin with. */
+export const OWN_PREFIX = 'bulkhead-';
+
+/** The groups of a sandbox. */
+export interface SandboxGroups {
+  /** Of the VMM and the file system daemon. */
+  readonly vm: string;
+  /** Of the shim and its helpers, beside the VM's. */
+  readonly shim: string;
+}
+
+/**
+ * Where a sandbox's processes go. The VM of a pod is in the very group that its spec names, where the kubelet and cAdvisor look for the
+ * pod's network by the id in the last name; unless somebody has made that group, whose processes would not be ours to end.
+ *
+ * Elsewhere `bulkhead-<namespace>:<id>`: neither part can have the colon. The shim's has a name in which nobody finds an id:
+ * cAdvisor takes any 64 hexadecimal digits for a container's.
+ */
+export function sandboxGroups(
+  cgroupsPath: string,
+  { namespace, id, pod }: { readonly namespace: string; readonly id: string; readonly pod: boolean },
+): SandboxGroups {
+  const name = `${namespace}:${id}`;
+  const hash = sha256Hex(name).slice(0, 32);
+  const own = pod ? groupOf(cgroupsPath) : undefined;
+  return {
+    vm:
+      own !== undefined && !groupExists(own)
+        ? own
+        : groupBeside(cgroupsPath, name.length > MAX_NAME ? hash : name),
+    shim: groupBeside(cgroupsPath, `shim-${hash}`),
+  };
+}
+
+/** What a folder's name may have, less our prefix. */
+const MAX_NAME = 255 - OWN_PREFIX.length;
+
+function groupExists(path: string): boolean {
+  return openCgroup(path).folders.some((folder) => existsSync(folder));
 }
 
 /**
@@ -182,7 +214,7 @@ class HostCgroup implements Cgroup {
   procs(): number[] {
     const pids = new Set<number>();
     for (const file of this.procsFiles)
-      for (const pid of readText(file).split('\n')) if (pid !== '') pids.add(Number(pid));
+      for (const pid of readText(file).split('\n').map(Number)) if (pid > 0) pids.add(pid);
     return [...pids];
   }
 

@@ -9,6 +9,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 const { O_RDONLY, O_WRONLY, O_RDWR, O_NONBLOCK } = fs.constants;
@@ -116,7 +117,7 @@ export class FifoWriter {
     this.#closeHolder();
     const until = performance.now() + lingerMs;
     while (!this.#closed && !this.#hasReader() && performance.now() < until) {
-      await new Promise<void>((resolve) => setTimeout(resolve, LINGER_STEP_MS));
+      await sleep(LINGER_STEP_MS);
     }
     this.close();
   }

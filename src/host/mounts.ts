@@ -2,6 +2,7 @@
  * Mounts of the host, made and undone by descriptor in a folder that is a mount of its own: what is gone with that one
  * is gone for certain, and no mount that comes late can land anywhere else.
  */
+import { ShimError } from '../base/errors.ts';
 import { type HelperOptions, type MountStep, runSteps, StepError } from './mount-helper.ts';
 import { type MountEntry, planMount, planTarget } from './mount-plan.ts';
 
@@ -9,14 +10,14 @@ export type { HelperOptions } from './mount-helper.ts';
 export type { MountEntry } from './mount-plan.ts';
 
 /** A mount that failed: which one and why, in one line. What was mounted before it stays. */
-export class MountError extends Error {
+export class MountError extends ShimError {
   readonly entry: MountEntry | undefined;
 
   constructor(entry: MountEntry | undefined, reason: string, cause?: unknown) {
     const what = entry
       ? `cannot mount ${entry.type || 'bind'} ${entry.source} on ${entry.target}`
       : 'cannot mount';
-    super(`${what}: ${reason}`, cause === undefined ? undefined : { cause });
+    super('failed-precondition', `${what}: ${reason}`, cause === undefined ? undefined : { cause });
     this.name = 'MountError';
     this.entry = entry;
   }

@@ -4,7 +4,7 @@
  * has filled its buffer there waits.
  */
 import type { Readable } from 'node:stream';
-import { Rate } from './rate.ts';
+import { Rate } from '../base/rate.ts';
 
 /** Node's handle of a socket: stopping it is what stops the reading, `pause()` alone still takes 64 KiB, chunk by chunk. */
 interface Handle {

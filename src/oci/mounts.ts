@@ -10,7 +10,7 @@ import type { Mount } from './spec.ts';
  * - `file-bind`, `dir-bind`: shared from the host
  * - `watched`: a config map or the like, shared from the host and copied in the guest, where its changes raise events
  * - `ephemeral`: memory-backed emptyDir, one tmpfs in the guest for the pod
- * - `disk`: disk-backed emptyDir, shared from the host
+ * - `empty-dir`: disk-backed emptyDir, shared from the host
  * - `local`: disk-backed emptyDir, a folder that the guest makes on the sandbox's own root file system
  * - `volume-disk`: disk-backed emptyDir, on a disk of its own whose file is in the kubelet's folder
  * - `hugetlb`: emptyDir of huge pages, made in the guest
@@ -25,7 +25,7 @@ export type MountKind =
   | 'dir-bind'
   | 'watched'
   | 'ephemeral'
-  | 'disk'
+  | 'empty-dir'
   | 'local'
   | 'volume-disk'
   | 'hugetlb'
@@ -154,10 +154,33 @@ export function isRecursivelyReadOnly(options: readonly string[]): boolean {
   return isReadOnly(options) && options.includes('rro');
 }
 
+function isBind({ type, options = [] }: Mount): boolean {
+  return type === 'bind' || options.includes('bind') || options.includes('rbind');
+}
+
+/** The paths at which `HostView.fileKind` is asked for these mounts. */
+export function bindSources(mounts: readonly Mount[]): string[] {
+  return mounts.flatMap((mount) => {
+    const { source = '' } = mount;
+    return isBind(mount) && source.startsWith('/') && ownTop(hostPath(source)) === undefined
+      ? [hostPath(source)]
+      : [];
+  });
+}
+
+/** A source in the form in which it is looked up. */
+export function hostPath(source: string): string {
+  return trimSlash(posix.normalize(source));
+}
+
+/** The folder that the guest has of its own and the path leads into. */
+function ownTop(path: string): string | undefined {
+  return ['/proc', '/sys'].find((top) => path === top || path.startsWith(`${top}/`));
+}
+
 function classifyMount(mount: Mount, host: HostView): Verdict {
   const { type = '', source = '', options = [] } = mount;
-  const isBind = type === 'bind' || options.includes('bind') || options.includes('rbind');
-  if (!isBind) {
+  if (!isBind(mount)) {
     if (guestTypes.has(type)) return { kind: 'guest', reason: `${type} is made in the guest` };
     return refuse(mount, `a file system of type ${JSON.stringify(type)} cannot be mounted in the guest`);
   }
@@ -167,15 +190,12 @@ function classifyMount(mount: Mount, host: HostView): Verdict {
   if (options.some((option) => outward.has(option))) {
     return refuse(mount, 'mounts made in a VM cannot appear on the host (bidirectional propagation)');
   }
-  return classifyBind(mount, trimSlash(posix.normalize(source)), host);
+  return classifyBind(mount, hostPath(source), host);
 }
 
 function classifyBind(mount: Mount, source: string, host: HostView): Verdict {
-  for (const top of ['/proc', '/sys']) {
-    if (source === top || source.startsWith(`${top}/`)) {
-      return { kind: 'guest', reason: `${source} is bound from the guest's own ${top}` };
-    }
-  }
+  const top = ownTop(source);
+  if (top !== undefined) return { kind: 'guest', reason: `${source} is bound from the guest's own ${top}` };
   const file = host.fileKind(source);
   switch (file) {
     case undefined:
@@ -294,7 +314,7 @@ function classifyEmptyDir(source: string, volume: EmptyDir, host: HostView): Ver
   }
   // A folder of it stays the kubelet's own mount: links in the volume must not lead out of it.
   if (volume.subPath !== '') return { kind: 'dir-bind', reason: `${reason}, shared from the host` };
-  return { kind: 'disk', reason: `${reason}, shared from the host`, volume };
+  return { kind: 'empty-dir', reason: `${reason}, shared from the host`, volume };
 }
 
 function refuse(mount: Mount, problem: string): Verdict {

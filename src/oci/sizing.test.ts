@@ -1,16 +1,27 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sizeVm } from './sizing.ts';
+import { type PodLimits, sizeVm } from './sizing.ts';
 import type { Resources, Spec } from './spec.ts';
 
 const config = { defaultVcpus: 1, defaultMemoryMib: 512, overheadVcpus: 1, overheadMemoryMib: 128 };
 const mib = 1024 * 1024;
 const cri = 'io.kubernetes.cri.sandbox-';
 
-function size(resources: Resources, annotations: Record<string, string> = {}, hostCpus?: number): string {
+function size(
+  resources: Resources,
+  annotations: Record<string, string> = {},
+  cpus?: number,
+  pod?: PodLimits,
+): string {
   const spec: Spec = { linux: { resources }, annotations };
-  const { vcpus, memoryMib } = sizeVm(spec, config, hostCpus);
+  const { vcpus, memoryMib } = sizeVm(spec, config, { ...(cpus === undefined ? {} : { cpus }), pod });
   return `${vcpus} ${memoryMib}`;
+}
+
+/** A pod of which the kubelet tells these sums, in a group with these limits. */
+function podSize(sums: Record<string, string>, pod: PodLimits, hostCpus?: number): string {
+  const annotations = Object.fromEntries(Object.entries(sums).map(([key, value]) => [cri + key, value]));
+  return size({ cpu: { shares: 2 } }, annotations, hostCpus, pod);
 }
 
 const cases: readonly [name: string, actual: () => string, expected: string][] = [
@@ -89,6 +100,49 @@ const cases: readonly [name: string, actual: () => string, expected: string][] =
       }),
     '1 576',
   ],
+  [
+    'pod of which a container has no limit of memory: the default, for it may take more than the others',
+    () => podSize({ memory: String(50 * mib) }, {}),
+    '1 512',
+  ],
+  [
+    'pod of which the limits there are need more than the default',
+    () => podSize({ memory: String(800 * mib) }, {}),
+    '1 928',
+  ],
+  [
+    'pod with all limits, which are less than the default',
+    () => podSize({ memory: String(50 * mib) }, { memoryBytes: 50 * mib }),
+    '1 178',
+  ],
+  [
+    'pod with a limit of its own and none of its containers',
+    () => podSize({ memory: '0' }, { memoryBytes: 256 * mib }),
+    '1 256',
+  ],
+  ['pod with requests of memory', () => podSize({ memory: '0' }, { reservedBytes: 2048 * mib }), '1 2176'],
+  [
+    'pod with all limits: requests do not count',
+    () => podSize({ memory: String(100 * mib) }, { memoryBytes: 100 * mib, reservedBytes: 100 * mib }),
+    '1 228',
+  ],
+  [
+    'pod of which a container has no limit of CPU: requests count too',
+    () =>
+      podSize({ 'cpu-quota': '50000', 'cpu-period': '100000', 'cpu-shares': '3072' }, { memoryBytes: mib }),
+    '3 1',
+  ],
+  [
+    'pod with all limits of CPU: requests do not count',
+    () => podSize({ 'cpu-quota': '50000', 'cpu-period': '100000', 'cpu-shares': '9216' }, { cpus: 0.5 }),
+    '2 512',
+  ],
+  ['pod with a CPU limit of its own', () => podSize({ 'cpu-shares': '2' }, { cpus: 2.5 }), '4 512'],
+  [
+    'pod of which a container has no limit of CPU, capped at the host',
+    () => podSize({ 'cpu-quota': '900000', 'cpu-shares': '9216' }, {}, 2),
+    '2 512',
+  ],
 ];
 
 for (const [name, actual, expected] of cases) {
@@ -99,4 +153,10 @@ test('sizeVm: the reasons say where the limit was', () => {
   const { reasons } = sizeVm({ annotations: { [`${cri}memory`]: '104857600' } }, config);
   assert.equal(reasons.length, 2);
   assert.match(reasons[1] ?? '', /limit 100 MiB in io\.kubernetes\.cri\.sandbox-/);
+});
+
+test('sizeVm: the reasons say that a container has no limit', () => {
+  const spec = { annotations: { [`${cri}memory`]: String(50 * mib), [`${cri}cpu-quota`]: '10000' } };
+  const { reasons } = sizeVm(spec, { ...config, overheadVcpus: 0 }, { pod: {} });
+  for (const reason of reasons) assert.match(reason, /: the default, a container of the pod has no limit: /);
 });

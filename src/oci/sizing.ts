@@ -35,49 +35,104 @@ const noLimitBytes = 2 ** 50;
 const criPrefix = 'io.kubernetes.cri.sandbox-';
 const crioKeys = ['pod-linux-resources.crio.io', 'io.kubernetes.cri-o.PodLinuxResources'] as const;
 
+/** What sizing takes of the host beside the spec. */
+export interface SizingHost {
+  /** Caps the vCPUs that follow from limits, not the configured default. */
+  readonly cpus?: number;
+  /** Of a pod: what its control group may take. Without it the limits in the spec are all there is. */
+  readonly pod?: PodLimits | undefined;
+}
+
+/** Limits of a pod's control group; one that is not there means that a container of it has none. */
+export interface PodLimits {
+  readonly memoryBytes?: number | undefined;
+  readonly cpus?: number | undefined;
+  /** Memory that its containers request, where the node tells. */
+  readonly reservedBytes?: number | undefined;
+}
+
+/** A size that is called for, and why. */
+type Need = readonly [amount: number, reason: string];
+
 /**
- * Sizes the VM. Without a limit it gets the configured default; with one, the limit plus the configured overhead.
- * @param hostCpus caps the vCPUs that follow from limits, not the configured default.
+ * Sizes the VM. Without a limit it gets the configured default; with one, the limit plus the configured overhead. The
+ * limits that a manager tells of a pod are the sum of those that there are: where the pod's own group is not limited, a
+ * container has none, and the VM is the largest of the default, that sum and what is requested.
  */
-export function sizeVm(spec: Spec, config: SizingConfig, hostCpus = Number.POSITIVE_INFINITY): VmSize {
+export function sizeVm(spec: Spec, config: SizingConfig, host: SizingHost = {}): VmSize {
   const annotations = spec.annotations ?? {};
   const limits = criLimits(annotations) ?? crioLimits(annotations) ?? specLimits(spec);
-  const [vcpus, cpuReason] = sizeCpus(limits, config, hostCpus);
-  const [memoryMib, memoryReason] = sizeMemory(limits, config, hugepageBytes(spec));
-  return { vcpus, memoryMib, reasons: [cpuReason, memoryReason] };
-}
-
-function sizeCpus(limits: Limits, config: SizingConfig, hostCpus: number): [number, string] {
-  const { from, cpus, shares } = limits;
-  if (cpus === undefined) {
-    const weight = Math.min(Math.ceil(shares / 1024), hostCpus);
-    if (weight <= config.defaultVcpus)
-      return [config.defaultVcpus, `${config.defaultVcpus} vCPUs: the default, no limit in ${from}`];
-    return [weight, `${weight} vCPUs: no limit, but ${shares} CPU shares in ${from}`];
-  }
-  const wanted = Math.max(1, Math.ceil(config.overheadVcpus + cpus));
-  const vcpus = Math.min(wanted, Math.max(1, hostCpus));
-  const capped = vcpus < wanted ? `, capped at the host's ${hostCpus}` : '';
-  return [
-    vcpus,
-    `${vcpus} vCPUs: limit ${round(cpus)} in ${from} plus overhead ${config.overheadVcpus}${capped}`,
-  ];
-}
-
-function sizeMemory(limits: Limits, config: SizingConfig, hugepages: number): [number, string] {
-  const { from, memoryBytes } = limits;
-  const extra = Math.ceil(hugepages / mib);
+  const [vcpus, cpuReason] = largest(cpuNeeds(limits, config, host));
+  const [ofLimits, memoryReason] = largest(memoryNeeds(limits, config, host));
+  const extra = hugepageMib(spec);
   const also = extra > 0 ? ` plus ${extra} MiB of huge pages` : '';
-  if (memoryBytes === undefined) {
-    const total = config.defaultMemoryMib + extra;
-    return [total, `${total} MiB: the default, no limit in ${from}${also}`];
+  const memoryMib = ofLimits + extra;
+  return {
+    vcpus,
+    memoryMib,
+    reasons: [`${vcpus} vCPUs: ${cpuReason}`, `${memoryMib} MiB: ${memoryReason}${also}`],
+  };
+}
+
+/** The first of the largest. */
+function largest(needs: readonly Need[]): Need {
+  return needs.reduce((most, need) => (need[0] > most[0] ? need : most));
+}
+
+function cpuNeeds(
+  { from, cpus, shares }: Limits,
+  { defaultVcpus, overheadVcpus }: SizingConfig,
+  { cpus: hostCpus = Number.POSITIVE_INFINITY, pod }: SizingHost,
+): Need[] {
+  const needs: Need[] = [];
+  const limit = cpus ?? pod?.cpus;
+  if ((pod ?? { cpus }).cpus === undefined) {
+    needs.push([defaultVcpus, `the default, ${noLimit(limit, from)}`]);
+    needs.push([
+      Math.min(Math.ceil(shares / 1024), hostCpus),
+      `no limit, but ${shares} CPU shares in ${from}`,
+    ]);
   }
-  const limit = Math.ceil(memoryBytes / mib);
-  const total = config.overheadMemoryMib + limit + extra;
-  return [
-    total,
-    `${total} MiB: limit ${limit} MiB in ${from} plus overhead ${config.overheadMemoryMib} MiB${also}`,
-  ];
+  if (limit !== undefined) {
+    const wanted = Math.max(1, Math.ceil(overheadVcpus + limit));
+    const vcpus = Math.min(wanted, Math.max(1, hostCpus));
+    const capped = vcpus < wanted ? `, capped at the host's ${hostCpus}` : '';
+    const where = cpus === undefined ? GROUP : from;
+    needs.push([vcpus, `limit ${round(limit)} in ${where} plus overhead ${overheadVcpus}${capped}`]);
+  }
+  return needs;
+}
+
+function memoryNeeds(
+  { from, memoryBytes }: Limits,
+  { defaultMemoryMib, overheadMemoryMib }: SizingConfig,
+  { pod }: SizingHost,
+): Need[] {
+  const needs: Need[] = [];
+  const withOverhead = (bytes: number, what: string, where: string): Need => {
+    const amount = Math.ceil(bytes / mib);
+    return [
+      overheadMemoryMib + amount,
+      `${what} ${amount} MiB in ${where} plus overhead ${overheadMemoryMib} MiB`,
+    ];
+  };
+  if ((pod ?? { memoryBytes }).memoryBytes === undefined) {
+    needs.push([defaultMemoryMib, `the default, ${noLimit(memoryBytes, from)}`]);
+    if (pod?.reservedBytes !== undefined) needs.push(withOverhead(pod.reservedBytes, 'requests of', GROUP));
+  }
+  if (memoryBytes !== undefined) needs.push(withOverhead(memoryBytes, 'limit', from));
+  // The group's limit holds for QEMU too: the VM must not be larger.
+  else if (pod?.memoryBytes !== undefined)
+    needs.push([Math.ceil(pod.memoryBytes / mib), `limit of ${GROUP}`]);
+  return needs;
+}
+
+const GROUP = "the pod's control group";
+
+function noLimit(told: number | undefined, from: string): string {
+  return told === undefined
+    ? `no limit in ${from}`
+    : `a container of the pod has no limit: ${GROUP} has none`;
 }
 
 function specLimits(spec: Spec): Limits {
@@ -135,9 +190,10 @@ function memoryLimit(bytes: number): number | undefined {
   return bytes > 0 && bytes < noLimitBytes ? bytes : undefined;
 }
 
-function hugepageBytes(spec: Spec): number {
+function hugepageMib(spec: Spec): number {
   const limits = spec.linux?.resources?.hugepageLimits ?? [];
-  return limits.reduce((sum, { limit }) => sum + (memoryLimit(toNumber(limit)) ?? 0), 0);
+  const bytes = limits.reduce((sum, { limit }) => sum + (memoryLimit(toNumber(limit)) ?? 0), 0);
+  return Math.ceil(bytes / mib);
 }
 
 /** A number from a field or an annotation; what is not one counts as 0, "not set". */

@@ -2,6 +2,7 @@
 // and where. Fields that are not named here stay in the parsed object and travel to the guest unchanged.
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { ShimError } from '../base/errors.ts';
 import { Checker } from './check.ts';
 import { checkProcess, checkResources, checkSpec } from './check-spec.ts';
 import { JsonSyntaxError, parseJson } from './json.ts';
@@ -182,8 +183,11 @@ export interface SeccompArg {
 }
 
 /** A spec, process or resources that the caller gave us is wrong: containerd is answered InvalidArgument. */
-export class SpecError extends Error {
-  override readonly name = 'SpecError';
+export class SpecError extends ShimError {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super('invalid-argument', message, options);
+    this.name = 'SpecError';
+  }
 }
 
 /** A spec of more than this is no spec; it would have to travel to the guest in one message of at most 4 MiB. */

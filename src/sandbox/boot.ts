@@ -5,27 +5,28 @@
 import { connectAgent, type GuestAgent } from '../agent/agent.ts';
 import type { Config } from '../config/config.ts';
 import { filesProgram } from '../config/locate.ts';
-import { hostCapacity } from '../host/capacity.ts';
-import { type Cgroup, createCgroup, vmCgroupPath } from '../host/cgroup.ts';
+import { type Cgroup, createCgroup, sandboxGroups } from '../host/cgroup.ts';
 import { chooseAccelerator, kvmFacts } from '../host/kvm.ts';
 import { processRef } from '../host/process.ts';
-import { sizeVm, type VmSize } from '../oci/sizing.ts';
+import { dnsOf } from '../network/resolv-conf.ts';
+import { SandboxNetwork } from '../network/sandbox-network.ts';
+import type { VmSize } from '../oci/sizing.ts';
 import { type HostLimits, planHostLimits } from '../vm/host-limits.ts';
 import type { DiskSpec, Vm } from '../vm/hypervisor.ts';
-import { dnsOf } from '../vm/network/resolv-conf.ts';
 import { startQemu } from '../vm/qemu/qemu.ts';
-import { explainPlug } from './disk-errors.ts';
-import { bootDisks } from './disks.ts';
+import { claimParents, releaseParents } from './cgroup-parents.ts';
 import { keepGuestClock, setGuestClock } from './guest-clock.ts';
-import { SandboxNetwork } from './network.ts';
 import { firstOomScore } from './oom-score.ts';
 import { type PreparedContainer, prepareContainer } from './prepare.ts';
+import type { BootRequest, SandboxContext } from './request.ts';
 import { rootOf } from './root/prepare-root.ts';
 import type { RootPlan } from './root/root-parts.ts';
-import type { CreateContainer, SandboxContext } from './sandbox.ts';
-import { Share } from './share.ts';
 import { removeSandboxDir, SandboxState } from './state.ts';
+import { vmSizeOf } from './vm-size.ts';
 import { claimUser, releaseUser } from './vm-user.ts';
+import { explainPlug } from './volumes/disk-errors.ts';
+import { bootDisks } from './volumes/disks.ts';
+import { Share } from './volumes/share.ts';
 
 /** A VM that runs, its agent that answers, and the first container, prepared on the host. */
 export interface BootedVm {
@@ -45,14 +46,6 @@ export interface BootedVm {
   readonly resources: AsyncDisposableStack;
 }
 
-/** What decides how a sandbox boots. */
-export interface BootRequest {
-  readonly first: CreateContainer;
-  readonly config: Config;
-  /** The sandbox is a pod of Kubernetes. */
-  readonly pod: boolean;
-}
-
 /** Limits for undoing host resources; generous, because a failure here is a leak. */
 const TEARDOWN_MS = 5_000;
 
@@ -67,8 +60,12 @@ export async function bootVm(
 ): Promise<BootedVm> {
   await using stack = new AsyncDisposableStack();
   const begin = performance.now();
-  const size = sizeVm(first.spec, config.vm, hostCapacity().cpus);
-  const cgroupPath = vmCgroupPath(first.spec.linux?.cgroupsPath ?? '', `${context.namespace}--${first.id}`);
+  const size = vmSizeOf(first.spec, config.vm, pod);
+  const groups = sandboxGroups(first.spec.linux?.cgroupsPath ?? '', {
+    namespace: context.namespace,
+    id: first.id,
+    pod,
+  });
   const state = SandboxState.create({
     version: 1,
     namespace: context.namespace,
@@ -78,24 +75,26 @@ export async function bootVm(
     socket: context.socket,
     shim: processRef(process.pid)!,
     processes: [],
-    cgroup: cgroupPath,
-    shimCgroup: `${cgroupPath}--shim`,
+    cgroup: groups.vm,
+    shimCgroup: groups.shim,
     vcpus: size.vcpus,
     memoryMib: size.memoryMib,
   });
   stack.defer(() => removeSandboxDir(state.dir));
+  claimParents(groups.vm);
+  stack.defer(() => releaseParents(groups.vm));
   const owner = `${context.namespace}/${first.id}`;
   const uid = claimUser(config.vm, owner, (claimed) => state.update({ uid: claimed }));
   stack.defer(() => releaseUser(uid, owner));
   // Not waited for until there is something to mount: what is started before that cannot hang.
-  const joined = context.cgroup.join(`${cgroupPath}--shim`);
+  const joined = context.cgroup.join(groups.shim);
   joined.catch(() => undefined);
   stack.defer(async () => {
     await joined.catch(() => undefined);
     await context.cgroup.leave();
   });
   const limits = hostLimitsOf(size, config.vm);
-  const cgroup = await limitedCgroup(context, cgroupPath, limits);
+  const cgroup = await limitedCgroup(context, groups.vm, limits);
   stack.defer(async () => {
     await cgroup.kill({ timeoutMs: TEARDOWN_MS });
     await cgroup.remove({ timeoutMs: TEARDOWN_MS });

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Mount, Namespace, Spec } from '../oci/spec.ts';
-import { type PlanView, planContainer } from './container-plan.ts';
+import { type PlanRequest, type PlanView, planContainer, sortMounts } from './container-plan.ts';
 import type { RootPlan } from './root/root-parts.ts';
-import { Share } from './share.ts';
+import { Share } from './volumes/share.ts';
 
 let dir: string;
 let share: Share;
@@ -36,8 +36,14 @@ function view(more: Partial<PlanView> = {}): PlanView {
     containerOf: () => undefined,
     blockDevice: (major, minor) => (major === 7 ? `/dev/loop${minor}` : undefined),
     deviceNumbers: () => ({ major: 7, minor: 3 }),
+    identity: (path) => path,
     ...more,
   };
+}
+
+function planFor(request: PlanRequest, seen: PlanView) {
+  const sorted = sortMounts(request, seen);
+  return planContainer(request, sorted, share.reserve(request.id, sorted.volumes), seen);
 }
 
 function plan(id: string, mounts: readonly Mount[], namespaces: readonly Namespace[] = [], seen = view()) {
@@ -47,7 +53,7 @@ function plan(id: string, mounts: readonly Mount[], namespaces: readonly Namespa
     mounts,
     linux: { namespaces },
   };
-  return planContainer({ id, bundle: dir, spec, root }, share, seen);
+  return planFor({ id, bundle: dir, spec, root }, seen);
 }
 
 const root: RootPlan = {
@@ -150,8 +156,7 @@ test('block devices: listed and bound ones are disks; all of the host, for a pri
     mounts,
     linux: linux!,
   });
-  const disksOf = (given: Spec, seen = view()) =>
-    planContainer({ id: 'a', bundle: dir, spec: given, root }, share, seen);
+  const disksOf = (given: Spec, seen = view()) => planFor({ id: 'a', bundle: dir, spec: given, root }, seen);
   const devices = [
     { path: '/dev/xvda', type: 'b', major: 7, minor: 1 },
     { path: '/dev/null', type: 'c', major: 1, minor: 3 },

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { GuestAgent } from '../agent/agent.ts';
+import { ShimError } from '../base/errors.ts';
 import { Container, type ContainerContext } from './container.ts';
-import { ShimError } from './errors.ts';
 import { Process, type ProcessIo } from './process.ts';
 import type { TaskEvent } from './task-event.ts';
 

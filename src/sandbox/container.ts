@@ -2,13 +2,15 @@
  * A container in a sandbox's VM: its init, its execs and what containerd may ask of them. Commands that change it run
  * one after the other; reading its state, waiting and killing answer beside them, from memory.
  */
+
 import type { GuestAgent } from '../agent/agent.ts';
 import { isNotFound } from '../agent/agent-error.ts';
+import { delay } from '../base/delay.ts';
+import { messageOf, ShimError } from '../base/errors.ts';
+import { SerialQueue } from '../base/serial-queue.ts';
 import type { Config } from '../config/config.ts';
-import { messageOf, ShimError } from './errors.ts';
 import { Process, type ProcessIo, type StdioPaths, type TerminalSize } from './process.ts';
 import type { Exit } from './process-state.ts';
-import { SerialQueue } from './serial-queue.ts';
 import type { RootfsMount, TaskEvent } from './task-event.ts';
 
 /** What a container needs of its sandbox. */
@@ -390,10 +392,4 @@ export class Container {
     const { agent, pid } = this.#context;
     return { agent, pid, emit: (event: TaskEvent) => this.#context.emit(event) };
   }
-}
-
-function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms).unref();
-  });
 }

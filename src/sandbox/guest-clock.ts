@@ -4,7 +4,7 @@
  */
 import type { GuestAgent } from '../agent/agent.ts';
 import { GuestService } from '../gen/guest.ts';
-import type { Logger } from './sandbox.ts';
+import type { Logger } from './request.ts';
 
 /** An answer that took longer leaves the clock too wrong, by at most this time. */
 const GOOD_MS = 30;

@@ -3,9 +3,10 @@
  * pid that they get is the VMM's, whose network namespace is the container's. Hooks that would have to run inside the
  * container (createContainer, startContainer) have no place in a VM and are left out.
  */
+
+import { messageOf, ShimError } from '../base/errors.ts';
 import { runCommand } from '../host/command.ts';
 import type { Hook, Spec } from '../oci/spec.ts';
-import { messageOf, ShimError } from './errors.ts';
 
 export type HookStage = 'create' | 'poststart' | 'poststop';
 

@@ -2,7 +2,7 @@
  * What the guest tells of containers that ran out of memory, at a pace that costs the host nothing: the first of a
  * container at once, what follows together, in pauses that grow while it goes on.
  */
-import { Rate } from '../host/rate.ts';
+import { Rate } from '../base/rate.ts';
 
 /** First and longest pause between two reports of one container. */
 const MIN_PAUSE_MS = 1_000;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ShimError } from './errors.ts';
+import { ShimError } from '../base/errors.ts';
 import { next, type ProcessEvent, type ProcessState } from './process-state.ts';
 
 const exit = { status: 3, at: new Date(0) };

@@ -2,7 +2,7 @@
  * The life of one process (a container's init or an exec), as data. Pure: `next` is the only way from one state to
  * another, and an event that does not fit a state is an error that names both.
  */
-import { ShimError } from './errors.ts';
+import { ShimError } from '../base/errors.ts';
 
 export interface Exit {
   /** 0 to 255; 128 + n when signal n ended the process. */

@@ -1,6 +1,9 @@
 /** One process that containerd knows: the init of a container or an exec in it. Owns its state and its stdio. */
-import { ShimError } from './errors.ts';
+import type { GuestStreams } from '../agent/streams.ts';
+import { ShimError } from '../base/errors.ts';
 import { type Exit, next, type ProcessEvent, type ProcessState } from './process-state.ts';
+
+export type { GuestStreams };
 
 /** What a process needs of its standard streams; src/shim/stdio implements it. */
 export interface ProcessIo {
@@ -8,16 +11,6 @@ export interface ProcessIo {
   closeStdin(): void;
   drain(limits: { quietMs?: number; stalledMs: number; limitMs: number }): Promise<'drained' | 'stalled'>;
   close(): Promise<void>;
-}
-
-/** The guest's end of a process's streams. An empty read is the end of the stream. */
-export interface GuestStreams {
-  readStdout(len: number): Promise<Uint8Array>;
-  readStderr(len: number): Promise<Uint8Array>;
-  writeStdin(data: Uint8Array): Promise<number>;
-  closeStdin(): Promise<void>;
-  /** Nothing is read any more: what processes left behind still write is thrown away. */
-  release(): Promise<void>;
 }
 
 /** The stdio part of a Create or Exec request, echoed verbatim by State. */

@@ -6,56 +6,28 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GuestAgent } from '../agent/agent.ts';
+import { delay } from '../base/delay.ts';
+import { messageOf, ShimError } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
 import { GuestService } from '../gen/guest.ts';
 import { setOomScore } from '../host/oom-score.ts';
-import type { OwnCgroup } from '../host/own-cgroup.ts';
-import type { Spec } from '../oci/spec.ts';
 import type { VmExit } from '../vm/hypervisor.ts';
-import { type BootedVm, type BootRequest, bootVm } from './boot.ts';
+import { type BootedVm, bootVm } from './boot.ts';
 import { Container, type ContainerContext } from './container.ts';
-import { explainMount } from './disk-errors.ts';
-import { Disks } from './disks.ts';
-import { messageOf, ShimError } from './errors.ts';
-import { forgetWhenMany } from './held-files.ts';
 import { type HookStage, hasHooks, runHooks } from './hooks.ts';
 import { OomReports } from './oom-reports.ts';
 import { firstOomScore, OomScore } from './oom-score.ts';
 import { type PreparedContainer, prepareContainer } from './prepare.ts';
-import { Process, type ProcessIo, type StdioPaths } from './process.ts';
+import { Process } from './process.ts';
+import type { BootRequest, CreateContainer, SandboxContext } from './request.ts';
 import { rootOf } from './root/prepare-root.ts';
-import type { RootfsMount, TaskEvent } from './task-event.ts';
-import { WatchedFolders } from './watched-folders.ts';
+import { explainMount } from './volumes/disk-errors.ts';
+import { Disks } from './volumes/disks.ts';
+import { forgetWhenMany } from './volumes/held-files.ts';
+import { WatchedFolders } from './volumes/watched-folders.ts';
 
-export type Logger = (
-  level: 'debug' | 'info' | 'warn' | 'error',
-  message: string,
-  fields?: Record<string, unknown>,
-) => void;
-
-/** What a sandbox needs of the shim around it. */
-export interface SandboxContext {
-  readonly namespace: string;
-  readonly socket: string;
-  readonly log: Logger;
-  /** The shim's own control group, joined while it has a sandbox. */
-  readonly cgroup: OwnCgroup;
-  emit(event: TaskEvent): void;
-}
-
-/** A Create request, validated. */
-export interface CreateContainer {
-  readonly id: string;
-  readonly bundle: string;
-  readonly spec: Spec;
-  readonly rootfs: readonly RootfsMount[];
-  /** A folder of the guest's own image that is its root instead. */
-  readonly guestRoot?: string;
-  /** Its /dev/shm is the pod's, although the spec asks for one of its own. */
-  readonly podShm?: boolean;
-  readonly paths: StdioPaths;
-  openIo(): Promise<ProcessIo>;
-}
+/** For containers that have disks when their sandbox is ended: containerd waits for that. */
+const STOP_WRITERS_MS = 2_000;
 
 export class Sandbox {
   readonly id: string;
@@ -230,13 +202,13 @@ export class Sandbox {
     if (this.#gone === undefined) this.#booted.state.update({ isOwnDeleted: true });
   }
 
-  #removeInGuest(id: string): Promise<void> {
-    return this.agent.removeContainer(id, this.config.timeouts.stopMs);
+  #removeInGuest(id: string, limitMs = this.config.timeouts.stopMs): Promise<void> {
+    return this.agent.removeContainer(id, limitMs);
   }
 
   /** What a container has written to its disks is in the guest's memory until it is removed there. */
-  async #writeOut(id: string): Promise<void> {
-    await this.#removeInGuest(id).catch((error: unknown) => {
+  async #writeOut(id: string, limitMs?: number): Promise<void> {
+    await this.#removeInGuest(id, limitMs).catch((error: unknown) => {
       this.#context.log('warn', 'what the container wrote last may be lost', {
         container: id,
         error: messageOf(error),
@@ -266,20 +238,50 @@ export class Sandbox {
     await this.#booted.share.removeContainer(id);
   }
 
-  /** Takes the VM and everything of the host down; once, for all callers. Never waits for the guest. */
+  /**
+   * Takes the VM and everything of the host down; once, for all callers. Waits for the guest only where a running container
+   * has disks, and not long.
+   */
   end(reason: string): Promise<void> {
+    return this.#end(reason, () => this.#stopWriters());
+  }
+
+  /** There is no guest any more, or none that does what it is told. */
+  #endLost(reason: string): Promise<void> {
+    return this.#end(reason, () => Promise.resolve());
+  }
+
+  #end(reason: string, before: () => Promise<void>): Promise<void> {
     this.#ending ??= reason;
-    this.#gone ??= this.#teardown();
+    this.#gone ??= this.#teardown(before);
     return this.#gone;
   }
 
-  async #teardown(): Promise<void> {
+  /** What a process has written to a disk is in the guest's memory until it ends. */
+  async #stopWriters(): Promise<void> {
+    const writers = this.containers.filter(({ id, init }) => !init.isOver && this.#disks.isUsedBy(id));
+    if (writers.length === 0) return;
+    await Promise.race([
+      Promise.all(writers.map(({ id }) => this.#writeOut(id, STOP_WRITERS_MS))),
+      delay(STOP_WRITERS_MS),
+    ]);
+  }
+
+  async #teardown(before: () => Promise<void>): Promise<void> {
     this.#watched.close();
     this.#oom.close();
+    await before();
     await this.#booted.vm.kill();
     // Before the containers' own ends, which then need not undo their mounts one by one. Its error is told below.
     this.#booted.share.close().catch(() => undefined);
-    await Promise.all(this.containers.map((container) => container.vmGone()));
+    try {
+      await Promise.all(this.containers.map((container) => container.vmGone()));
+    } finally {
+      await this.#giveBack();
+    }
+  }
+
+  async #giveBack(): Promise<void> {
     try {
       await this.#booted.resources.disposeAsync();
     } catch (error) {
@@ -308,7 +310,13 @@ export class Sandbox {
     writeFile(join(container.bundle, 'oom'), '').catch(() => undefined);
   }
 
+  /** The VM is all that its containers have of the host's memory. Told before their exits, so that these get the reason. */
+  #allOutOfMemory(): void {
+    for (const { id, init } of this.containers) if (!init.isOver) this.#outOfMemory(id, 1);
+  }
+
   #vmExited(exit: VmExit): void {
+    if (exit.cause === 'host-out-of-memory') this.#allOutOfMemory();
     if (this.#ending === undefined) {
       this.#context.log('warn', 'the VM ended', {
         sandbox: this.id,
@@ -317,7 +325,7 @@ export class Sandbox {
         console: this.#booted.vm.console().slice(-2_000),
       });
     }
-    void this.end(exit.reason);
+    void this.#endLost(exit.reason);
   }
 
   /** The guest broke its protocol; or the VM has ended, and says more about it in a moment. */
@@ -336,7 +344,7 @@ export class Sandbox {
       reason,
       console: this.#booted.vm.console().slice(-2_000),
     });
-    void this.end(reason);
+    void this.#endLost(reason);
   }
 
   #goneError(): ShimError {
@@ -367,7 +375,7 @@ export class Sandbox {
       // Nothing can run any more in the VM of a plain container: its pid and memory do not wait for the Delete.
       beforeExit: async () => {
         if (this.#isPod || this.#gone !== undefined) return;
-        if (this.#booted.root.mode === 'disk') await this.#writeOut(id);
+        if (this.#booted.root.mode === 'disk' || this.#disks.isUsedBy(id)) await this.#writeOut(id);
         await this.end('its container has exited');
       },
       afterDelete: () => hooks('poststop'),

@@ -37,8 +37,9 @@ const mounts = () =>
 /** Runs lines of a module that knows the state, in a process of its own; gives what they print. */
 function inProcess(state: string, lines: string): string {
   const modules = `
-    const { SandboxState, stateRoot, sandboxDir, reapSandbox, removeSandboxDir } = await import('${import.meta.dirname}/state.ts');
-    const { Share } = await import('${import.meta.dirname}/share.ts');
+    const { SandboxState, stateRoot, sandboxDir, removeSandboxDir } = await import('${import.meta.dirname}/state.ts');
+    const { reapSandbox } = await import('${import.meta.dirname}/reap.ts');
+    const { Share } = await import('${import.meta.dirname}/volumes/share.ts');
     const record = { version: 1, namespace: 'n', id: 's', createdAt: '', bundle: '', socket: '${dir}/socket', shim: { pid: 1, startTime: '0' }, processes: [] };
     const data = '${data}';`;
   return execFileSync(process.execPath, ['--input-type=module', '-e', modules + lines], {
@@ -51,9 +52,10 @@ function inProcess(state: string, lines: string): string {
 const abandoned = `
   const state = SandboxState.create(record);
   const share = await Share.create(state.dir, 's');
-  share.volume('s', { source: data, readOnly: 'no', recursive: true });
-  share.volume('s', { source: data + '/precious', readOnly: 'top', recursive: true });
-  await share.addContainer('s', [{ type: 'bind', source: data, target: share.path('s', 'rootfs').host, options: ['rbind'] }]);
+  const volume = (source, readOnly) => ({ source, readOnly, recursive: true, identity: '' });
+  const rootfs = [{ type: 'bind', source: data, target: '', options: ['rbind'] }];
+  share.reserve('s', new Map([[0, volume(data, 'no')], [1, volume(data + '/precious', 'top')]]));
+  await share.addContainer('s', rootfs);
   console.log(state.dir);`;
 
 test('a state root behind a link is where it leads to; what is not there yet is called as it is', () => {
@@ -99,12 +101,11 @@ test('a closed share admits nothing, unmounts all, once for all callers; what co
   const late = `
     const { readMountinfo } = await import('${import.meta.dirname}/../host/mountinfo.ts');
     const outcome = (call) => call.then(() => 'done', (error) => error.message);
-    share.volume('late', { source: data, readOnly: 'all', recursive: true });
-    const rootfs = (id) => ({ type: 'bind', source: data, target: share.path(id, 'rootfs').host, options: ['rbind'] });
-    const underWay = outcome(share.addContainer('early', [rootfs('early')]));
+    share.reserve('late', new Map([[0, volume(data, 'all')]]));
+    const underWay = outcome(share.addContainer('early', rootfs));
     await new Promise((resolve) => setImmediate(resolve));
     const closed = share.close();
-    const [a, b] = await Promise.all([underWay, outcome(share.addContainer('late', [rootfs('late')]))]);
+    const [a, b] = await Promise.all([underWay, outcome(share.addContainer('late', rootfs))]);
     await Promise.all([closed, share.close(), share.removeContainer('late'), share.removeContainer('s')]);
     const left = readMountinfo().filter(({ mountPoint }) => mountPoint.startsWith(state.dir)).length;
     console.log(JSON.stringify([a, b, left]));`;

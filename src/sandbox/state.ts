@@ -6,14 +6,12 @@
  */
 import { mkdirSync, readFileSync, realpathSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { messageOf, ShimError } from '../base/errors.ts';
 import { mountHelper } from '../config/locate.ts';
-import { openCgroup } from '../host/cgroup.ts';
 import { makeFolders } from '../host/folders.ts';
 import { clearFolder } from '../host/mounts.ts';
-import { killRef, type ProcessRef, waitGone } from '../host/process.ts';
-import { type NetworkRecord, removeTaps } from '../vm/network/taps.ts';
-import { messageOf, ShimError } from './errors.ts';
-import { releaseUser } from './vm-user.ts';
+import type { ProcessRef } from '../host/process.ts';
+import type { NetworkRecord } from '../network/taps.ts';
 
 /** A process of the sandbox, found again by pid and start time (a pid alone may have been reused). */
 export interface RecordedProcess extends ProcessRef {
@@ -136,56 +134,23 @@ export class SandboxState {
   }
 }
 
-/** Reads a sandbox's record; undefined when there is none or it is unreadable. */
+/** Reads a sandbox's record; undefined when there is none, or a half-written or foreign file. */
 export function readRecord(dir: string): SandboxRecord | undefined {
   try {
-    return JSON.parse(readFileSync(join(dir, 'state.json'), 'utf8')) as SandboxRecord;
+    const record = JSON.parse(readFileSync(join(dir, 'state.json'), 'utf8')) as SandboxRecord;
+    const isRecord =
+      typeof record.shim.pid === 'number' && Array.isArray(record.processes) && typeof record.id === 'string';
+    return isRecord ? record : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** Limit for each thing that must end; containerd gives its `delete` call 5 seconds in all. */
-const REAP_MS = 1_500;
 const CLEAR_MS = 4_000;
 
-/**
- * Undoes all that a sandbox left behind, for another process than its shim: the shim, VMM and file system daemon, cgroup, mounts,
- * socket and folder. Works on any half of it, twice and in parallel.
- * @throws Error when something still stands, saying what.
- */
-export async function reapSandbox(namespace: string, id: string): Promise<void> {
-  const dir = sandboxDir(namespace, id);
-  const record = readRecord(dir);
-  if (record !== undefined) {
-    // The shim first: while it lives it could start what is being removed.
-    await end(record.shim);
-    // Its helpers next, together with the VM: a mount that hangs must not come true after the mounts were looked at.
-    await Promise.all([removeCgroup(record.shimCgroup), removeCgroup(record.cgroup)]);
-    await Promise.all(record.processes.map(end));
-    if (record.network !== undefined) await removeTaps(record.network);
-    if (record.uid !== undefined) releaseUser(record.uid, `${namespace}/${id}`);
-    rmSync(record.socket, { force: true });
-  }
-  await removeSandboxDir(dir);
-}
-
-async function removeCgroup(path: string | undefined): Promise<void> {
-  if (path === undefined) return;
-  const cgroup = openCgroup(path);
-  await cgroup.kill({ timeoutMs: REAP_MS });
-  await cgroup.remove({ timeoutMs: REAP_MS });
-}
-
-async function end(ref: ProcessRef): Promise<void> {
-  killRef(ref, 'SIGKILL');
-  if (!(await waitGone(ref, { timeoutMs: REAP_MS })))
-    throw new Error(`process ${ref.pid} does not end after SIGKILL`);
-}
-
 /** Unmounts everything below a sandbox's folder, then removes what is ours in it and the folder. */
-export async function removeSandboxDir(dir: string): Promise<void> {
-  await clearFolder(dir, { helper: mountHelper(), timeoutMs: CLEAR_MS });
+export async function removeSandboxDir(dir: string, timeoutMs = CLEAR_MS): Promise<void> {
+  await clearFolder(dir, { helper: mountHelper(), timeoutMs });
   removeNamespaceDir(dir);
 }
 

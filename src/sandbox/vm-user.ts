@@ -5,9 +5,10 @@
  */
 import { readlinkSync, rmdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { messageOf, ShimError } from '../base/errors.ts';
+import { fnv1a } from '../base/hash.ts';
 import type { Config } from '../config/config.ts';
 import { makeFolders } from '../host/folders.ts';
-import { messageOf, ShimError } from './errors.ts';
 import { stateRoot } from './state.ts';
 
 /** Not a name that a container manager's namespace can have. */
@@ -24,7 +25,8 @@ type Range = Pick<Config['vm'], 'user' | 'firstUid' | 'uidCount'>;
  */
 export function claimUser(range: Range, owner: string, record: (uid: number) => void): number {
   if (range.user === 'root') return 0;
-  const start = hash(owner);
+  // Sandboxes begin to look at different places.
+  const start = fnv1a(owner);
   for (let step = 0; step < range.uidCount; step++) {
     const uid = range.firstUid + ((start + step) % range.uidCount);
     if (isTaken(uid, owner)) continue;
@@ -85,11 +87,4 @@ function claim(uid: number, owner: string): boolean {
       throw new ShimError('failed-precondition', what, { cause: error });
     }
   }
-}
-
-/** FNV-1a: sandboxes begin to look at different places. */
-function hash(text: string): number {
-  let value = 0x811c9dc5;
-  for (const byte of Buffer.from(text)) value = Math.imul(value ^ byte, 0x01000193) >>> 0;
-  return value;
 }

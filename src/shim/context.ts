@@ -1,5 +1,5 @@
 /** What the services of one shim share. */
-import type { SandboxContext } from '../sandbox/sandbox.ts';
+import type { SandboxContext } from '../sandbox/request.ts';
 import type { Log } from './log.ts';
 
 export interface ShimContext extends SandboxContext {

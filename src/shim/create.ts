@@ -1,12 +1,14 @@
 /** Create: reads the bundle's spec and options, places the container, boots its VM or adds it to the one that runs. */
+
+import { messageOf, ShimError } from '../base/errors.ts';
 import { applyAnnotations, type Config, loadConfig } from '../config/config.ts';
 import type { Any } from '../gen/google.ts';
 import { Options } from '../gen/runtimeoptions.ts';
 import type { CreateTaskRequest } from '../gen/task.ts';
 import { readSpec, type Spec } from '../oci/spec.ts';
-import { messageOf, ShimError } from '../sandbox/errors.ts';
 import { place } from '../sandbox/placement.ts';
-import { type CreateContainer, Sandbox } from '../sandbox/sandbox.ts';
+import type { CreateContainer } from '../sandbox/request.ts';
+import { Sandbox } from '../sandbox/sandbox.ts';
 import type { ShimContext } from './context.ts';
 import { type PodFiles, withPodFiles } from './pod-files.ts';
 import { openProcessIo } from './process-io.ts';

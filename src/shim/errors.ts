@@ -1,10 +1,6 @@
 /** Turns whatever was thrown into a ttrpc status, at the server's edge and nowhere else. */
 import { Code, TtrpcError } from 'ttrpc-ts';
-import { MountError } from '../host/mounts.ts';
-import { SpecError } from '../oci/spec.ts';
-import { type ErrorCode, ShimError } from '../sandbox/errors.ts';
-import { VmError } from '../vm/hypervisor.ts';
-import { StdioError } from './stdio/stdio-error.ts';
+import { type ErrorCode, ShimError } from '../base/errors.ts';
 
 const CODES: Record<ErrorCode, number> = {
   'invalid-argument': Code.InvalidArgument,
@@ -23,9 +19,6 @@ const CODES: Record<ErrorCode, number> = {
 export function toStatus(error: unknown): TtrpcError {
   if (error instanceof TtrpcError) return error;
   if (error instanceof ShimError) return status(CODES[error.code], error);
-  if (error instanceof SpecError) return status(Code.InvalidArgument, error);
-  if (error instanceof StdioError) return status(Code.InvalidArgument, error);
-  if (error instanceof MountError || error instanceof VmError) return status(Code.FailedPrecondition, error);
   if (error instanceof Error) return status(Code.Internal, error);
   return new TtrpcError(Code.Internal, String(error));
 }

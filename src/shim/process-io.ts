@@ -1,5 +1,5 @@
 /** Opens what containerd named as a process's stdio, and tells the log when an output breaks while the process runs. */
-import { messageOf } from '../sandbox/errors.ts';
+import { messageOf } from '../base/errors.ts';
 import type { ProcessIo, StdioPaths } from '../sandbox/process.ts';
 import type { ShimContext } from './context.ts';
 import { openStdio } from './stdio/stdio.ts';
@@ -11,7 +11,8 @@ export function openProcessIo(
   paths: StdioPaths,
 ): Promise<ProcessIo> {
   return openStdio(
-    { id: containerId, namespace: context.namespace, ...paths },
+    paths,
+    { id: containerId, namespace: context.namespace },
     {
       onLogger: (pid) => context.cgroup.letGo(pid),
       onBroken: (stream, error) => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { descriptorOf } from '../host/descriptor.ts';
 import { PacedReading } from '../host/paced-reading.ts';
 import type { SharedFolder } from './hypervisor.ts';
-import { JAILED_SHARE, type JailPlace, shareJail } from './jail.ts';
+import { filesJail, JAILED_SHARE, type JailPlace } from './jail.ts';
 import { VmChild } from './vm-child.ts';
 
 /** The arguments of the daemon. Its listening socket is fd 0, what it tells us comes by fd 3. */
@@ -22,7 +22,7 @@ export interface FilesOptions extends JailPlace {
 }
 
 /** The daemon, which may still be starting, and the VMM's connection to it, of which nothing was read. */
-export interface Share {
+export interface FilesDaemon {
   readonly daemon: Promise<VmChild>;
   readonly connection: Socket;
 }
@@ -31,9 +31,9 @@ export interface Share {
  * Starts the daemon. It serves one connection, which it finds waiting, and ends with it.
  * @throws Error; nothing of it is left then.
  */
-export async function startFiles(options: FilesOptions): Promise<Share> {
+export async function startFiles(options: FilesOptions): Promise<FilesDaemon> {
   const { dir, shared, signal } = options;
-  const jail = shareJail(filesArgv(shared), { ...options, shared: shared.dir });
+  const jail = filesJail(filesArgv(shared), { ...options, shared: shared.dir });
   const folder = openSync(dir, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     const server = await listen(dir, folder);

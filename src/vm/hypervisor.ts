@@ -3,6 +3,7 @@
  * (after it) are different types, so that nothing can be asked of a VM that does not run.
  */
 import type { Duplex } from 'node:stream';
+import { ShimError } from '../base/errors.ts';
 import type { Cgroup } from '../host/cgroup.ts';
 import type { ProcessRef } from '../host/process.ts';
 
@@ -81,7 +82,8 @@ export type VmExitCause =
   | 'guest-reset'
   | 'guest-powered-off'
   | 'files-died'
-  | 'vmm-exited';
+  | 'vmm-exited'
+  | 'host-out-of-memory';
 
 export interface VmProcess extends ProcessRef {
   readonly name: string;
@@ -129,14 +131,6 @@ export interface Vm {
   resume(): Promise<void>;
 }
 
-export interface Hypervisor {
-  /**
-   * Resolves when the VMM runs the guest, not when the agent answers.
-   * @throws VmError with nothing left behind (processes, sockets, files); also when `signal` aborts.
-   */
-  start(spec: VmSpec, signal: AbortSignal): Promise<Vm>;
-}
-
 /** Where in the life of a VM an error came up. */
 export type VmStage = 'check' | 'files' | 'vmm' | 'boot' | 'hot-plug' | 'run';
 
@@ -149,7 +143,7 @@ export interface VmErrorDetail {
 }
 
 /** An error of a VM: `message` says what, where and what to do, and ends with the last output there is. */
-export class VmError extends Error {
+export class VmError extends ShimError {
   readonly stage: VmStage;
   readonly hint: string | undefined;
   readonly console: string;
@@ -160,7 +154,8 @@ export class VmError extends Error {
     if (detail.hint) parts.push(detail.hint);
     if (detail.stderr?.trim()) parts.push(`stderr: ${detail.stderr.trim()}`);
     if (detail.console?.trim()) parts.push(`console: ${detail.console.trim()}`);
-    super(parts.join('; '), detail.cause === undefined ? undefined : { cause: detail.cause });
+    const options = detail.cause === undefined ? undefined : { cause: detail.cause };
+    super('failed-precondition', parts.join('; '), options);
     this.name = 'VmError';
     this.stage = stage;
     this.hint = detail.hint;

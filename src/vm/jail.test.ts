@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { shareJail, vmmJail } from './jail.ts';
+import { filesJail, vmmJail } from './jail.ts';
 
 const dir = realpathSync(mkdtempSync(join(tmpdir(), 'bulkhead-jail-')));
 after(() => rmSync(dir, { recursive: true }));
@@ -43,7 +43,7 @@ test('the VMM is its user without any capability; KVM only where it is used', ()
 
 test('the file system daemon sees itself and the share, and cannot open files by their handles', () => {
   const path = program('bin');
-  const { capabilities, mounts, visible } = shareJail([path], { dir, shared: dir });
+  const { capabilities, mounts, visible } = filesJail([path], { dir, shared: dir });
   assert.deepEqual(visible, [path]);
   assert.ok(!capabilities.includes('DAC_READ_SEARCH') && !capabilities.includes('SYS_ADMIN'));
   assert.deepEqual(mounts, [{ source: dir, target: '/share', recursive: true }]);

@@ -104,18 +104,18 @@ export function vmmJail(argv: readonly string[], jail: VmmJail): Jail {
  * What serving files of all owners takes; SYS_CHROOT and SETPCAP are for its own way into the share, and it gives them up
  * there. Not DAC_READ_SEARCH: with it, files outside of the share could be opened by their handles.
  */
-const SHARE_CAPABILITIES = [
+const FILES_CAPABILITIES = [
   ...['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'SETGID', 'SETUID', 'MKNOD', 'SETFCAP'],
   ...['SYS_CHROOT', 'SETPCAP'],
 ];
 
-export interface ShareJail extends JailPlace {
+export interface FilesJail extends JailPlace {
   /** The host's folder; mounts made in it later are seen. */
   readonly shared: string;
 }
 
 /** The file system daemon, which is static, and the exported folder, read-only at the top. It is uid 0: files have all owners. */
-export function shareJail(argv: readonly string[], jail: ShareJail): Jail {
+export function filesJail(argv: readonly string[], jail: FilesJail): Jail {
   const [program, args] = programOf(argv);
   return {
     ...place(jail),
@@ -126,7 +126,7 @@ export function shareJail(argv: readonly string[], jail: ShareJail): Jail {
     proc: true,
     uid: 0,
     gid: 0,
-    capabilities: SHARE_CAPABILITIES,
+    capabilities: FILES_CAPABILITIES,
     nofile: null,
     nproc: null,
     seccomp: 'files',

@@ -2,8 +2,8 @@
 import { spawn } from 'node:child_process';
 import type { Duplex } from 'node:stream';
 import { Connection, createClient } from 'ttrpc-ts';
+import { waitFor, within } from '../../scripts/stand/wait.ts';
 import { HealthService } from '../../src/gen/agent.ts';
-import { waitFor, within } from '../support/wait.ts';
 
 /** The parts of a running VM's command line that the bare one shares. */
 export interface BareVm {

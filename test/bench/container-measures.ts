@@ -2,11 +2,11 @@
 import { spawn } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { mustRun } from '../support/command.ts';
-import type { Containerd } from '../support/containerd.ts';
+import { mustRun } from '../../scripts/stand/command.ts';
+import type { Containerd } from '../../scripts/stand/containerd.ts';
+import { imageName } from '../../scripts/stand/image.ts';
+import { bulkheadRuntime, runcRuntime } from '../../scripts/stand/runtime.ts';
 import type { Shim } from '../support/fake-containerd.ts';
-import { imageName } from '../support/image.ts';
-import { bulkheadRuntime, runcRuntime } from '../support/runtime.ts';
 import { containerSpec, processSpec } from '../support/spec.ts';
 import { type BareVm, bareBoot, bareVmOf } from './bare-boot.ts';
 import type { Measure } from './measure.ts';

@@ -2,12 +2,12 @@
 import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { mustRun } from '../../scripts/stand/command.ts';
+import { unmountBelow } from '../../scripts/stand/mounts.ts';
+import { scratchDir } from '../../scripts/stand/paths.ts';
+import { bulkheadRuntime, runcRuntime, runtimeOf } from '../../scripts/stand/runtime.ts';
 import { guestOverlay } from '../../src/sandbox/root/root-parts.ts';
-import { mustRun } from '../support/command.ts';
 import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
-import { unmountBelow } from '../support/mounts.ts';
-import { scratchDir } from '../support/paths.ts';
-import { bulkheadRuntime, runcRuntime, runtimeOf } from '../support/runtime.ts';
 import { containerSpec, type Spec } from '../support/spec.ts';
 import { BareGuest } from './bare-guest.ts';
 import { COPY_DATA, makeExtras } from './file-programs.ts';

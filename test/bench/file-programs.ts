@@ -1,10 +1,10 @@
 // What the measured sides have in their roots besides busybox: an archive, a loop of fsync, and git and sqlite3 of this host.
 import { copyFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { mustRun } from '../../scripts/stand/command.ts';
+import { repoRoot } from '../../scripts/stand/paths.ts';
+import { packTar, type TarEntry } from '../../scripts/stand/tar.ts';
 import { findInPath } from '../../src/config/locate.ts';
-import { mustRun } from '../support/command.ts';
-import { repoRoot } from '../support/paths.ts';
-import { packTar, type TarEntry } from '../support/tar.ts';
 
 /** In memory on every side, below /run. */
 export const TREE = 'tree.tar';

@@ -1,11 +1,11 @@
 // Measurements of a pod's network against a bare QEMU whose tap is on the same bridge. The guest's ends are busybox:
 // `nc` gives each connection to `dd` or `cat`. The host's end is network-peer.ts, in the network namespace of the bridge.
 import { join } from 'node:path';
-import { mustRun } from '../support/command.ts';
-import { repoRoot } from '../support/paths.ts';
+import { mustRun } from '../../scripts/stand/command.ts';
+import { repoRoot } from '../../scripts/stand/paths.ts';
+import { markedProcesses } from '../../scripts/stand/processes.ts';
+import { waitFor } from '../../scripts/stand/wait.ts';
 import type { Pod } from '../support/pod.ts';
-import { markedProcesses } from '../support/processes.ts';
-import { waitFor } from '../support/wait.ts';
 import { BareGuest } from './bare-guest.ts';
 import type { Measure, MeasureGroup } from './measure.ts';
 import type { LazyHost } from './pod-measures.ts';

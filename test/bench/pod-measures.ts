@@ -1,8 +1,8 @@
 // Measurements of pods through the CRI: a second container, and what each further one costs.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { markedProcesses, memoryKib } from '../../scripts/stand/processes.ts';
 import type { Handler } from '../support/cri-config.ts';
 import type { Pod, PodContainer, PodHost } from '../support/pod.ts';
-import { markedProcesses, memoryKib } from '../support/processes.ts';
 import type { Measure } from './measure.ts';
 
 /** Starts the machine of the pods when the first measure needs it. */

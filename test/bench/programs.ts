@@ -1,10 +1,10 @@
 // Command lines of the programs that a sandbox of ours runs, for bare copies of them.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { repoRoot } from '../../scripts/stand/paths.ts';
+import { programsOf as findPrograms, type Process } from '../../scripts/stand/processes.ts';
 import { JAILED_KERNEL } from '../../src/vm/jail.ts';
 import { FD, fdSetPath } from '../../src/vm/qemu/argv.ts';
-import { repoRoot } from '../support/paths.ts';
-import { programsOf as findPrograms, type Process } from '../support/processes.ts';
 
 const guest = join(repoRoot, 'build/share/bulkhead');
 

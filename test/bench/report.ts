@@ -1,8 +1,8 @@
 // The result of a bench run: facts of the machine, a table for people, JSON for machines.
 import { readFileSync } from 'node:fs';
 import { arch, cpus, loadavg, release, totalmem } from 'node:os';
-import { run } from '../support/command.ts';
-import { kvmWorks } from '../support/runtime.ts';
+import { run } from '../../scripts/stand/command.ts';
+import { kvmWorks } from '../../scripts/stand/runtime.ts';
 import type { OtherOutcome, Outcome } from './measure.ts';
 import type { Ratio, Summary } from './sample.ts';
 

@@ -5,11 +5,11 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Containerd } from '../support/containerd.ts';
+import { Containerd } from '../../scripts/stand/containerd.ts';
+import { repoRoot } from '../../scripts/stand/paths.ts';
+import { bulkheadRuntime, runcRuntime, runtimeOf } from '../../scripts/stand/runtime.ts';
 import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
-import { repoRoot } from '../support/paths.ts';
 import { PodHost } from '../support/pod.ts';
-import { bulkheadRuntime, runcRuntime, runtimeOf } from '../support/runtime.ts';
 import { containerSpec } from '../support/spec.ts';
 import {
   bootMeasure,

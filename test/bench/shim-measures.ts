@@ -2,11 +2,11 @@
 import { rm } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { connect, createClient } from 'ttrpc-ts';
+import { memoryKib, processTree } from '../../scripts/stand/processes.ts';
+import { waitFor } from '../../scripts/stand/wait.ts';
 import { TaskV2 } from '../../src/gen/task.ts';
 import type { FakeContainerd, Shim } from '../support/fake-containerd.ts';
-import { memoryKib, processTree } from '../support/processes.ts';
 import { containerSpec } from '../support/spec.ts';
-import { waitFor } from '../support/wait.ts';
 import type { Measure } from './measure.ts';
 
 export interface Sides {

@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { describe } from '../support/command.ts';
-import { Containerd, runArgs } from '../support/containerd.ts';
+import { describe } from '../../scripts/stand/command.ts';
+import { Containerd, runArgs } from '../../scripts/stand/containerd.ts';
+import { kvmWorks, runtime } from '../../scripts/stand/runtime.ts';
 import { CtrContainer } from '../support/ctr.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { kvmWorks, runtime } from '../support/runtime.ts';
 
 const vmOnly = !runtime.isVm && 'a fault of the VM or of our configuration: nothing to test with runc';
 let daemon: Containerd;

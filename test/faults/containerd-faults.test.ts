@@ -1,13 +1,13 @@
 // kill -9 of parts under a real containerd: ctr hears of it, containerd cleans up, nothing is left and a new run works.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { describe } from '../support/command.ts';
-import { Containerd, runArgs } from '../support/containerd.ts';
+import { describe } from '../../scripts/stand/command.ts';
+import { Containerd, runArgs } from '../../scripts/stand/containerd.ts';
+import { programsOf } from '../../scripts/stand/processes.ts';
+import { runtime } from '../../scripts/stand/runtime.ts';
+import { waitFor } from '../../scripts/stand/wait.ts';
 import { CtrContainer } from '../support/ctr.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { programsOf } from '../support/processes.ts';
-import { runtime } from '../support/runtime.ts';
-import { waitFor } from '../support/wait.ts';
 
 let daemon: Containerd;
 let clean: Belongings;

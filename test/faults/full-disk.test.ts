@@ -4,12 +4,12 @@ import assert from 'node:assert/strict';
 import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { describe, mustRun } from '../support/command.ts';
-import { Containerd, runArgs } from '../support/containerd.ts';
+import { describe, mustRun } from '../../scripts/stand/command.ts';
+import { Containerd, runArgs } from '../../scripts/stand/containerd.ts';
+import { runtime } from '../../scripts/stand/runtime.ts';
 import { CtrContainer } from '../support/ctr.ts';
 import { FakeContainerd } from '../support/fake-containerd.ts';
 import { assertNothingNew, belongings } from '../support/leaks.ts';
-import { runtime } from '../support/runtime.ts';
 
 const skip = !runtime.isVm && 'it is about the state of VMs';
 /** More than any boot needs; the last round of each sweep must run the container. */

@@ -4,13 +4,13 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { cgroupsOf, hasCgroupFile, readCgroup } from '../support/cgroups.ts';
+import { cgroupsOf, hasCgroupFile, readCgroup } from '../../scripts/stand/cgroups.ts';
+import { isRunning } from '../../scripts/stand/processes.ts';
+import { runtime } from '../../scripts/stand/runtime.ts';
+import { waitFor } from '../../scripts/stand/wait.ts';
 import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { isRunning } from '../support/processes.ts';
-import { runtime } from '../support/runtime.ts';
 import { containerSpec, type Spec } from '../support/spec.ts';
-import { waitFor } from '../support/wait.ts';
 
 const limit = { timeout: 120_000, skip: !runtime.isVm && 'it is about our shim' };
 

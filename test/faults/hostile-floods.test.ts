@@ -5,14 +5,14 @@ import { globSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { memoryKib } from '../../scripts/stand/processes.ts';
+import { runtime } from '../../scripts/stand/runtime.ts';
+import { waitFor, within } from '../../scripts/stand/wait.ts';
 import { Status } from '../../src/gen/task.ts';
 import type { FakeContainerd, Shim } from '../support/fake-containerd.ts';
 import { HostilePod, hostileHost, watchAnswers } from '../support/hostile/attack.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { memoryKib } from '../support/processes.ts';
-import { runtime } from '../support/runtime.ts';
 import { containerSpec, processSpec } from '../support/spec.ts';
-import { waitFor, within } from '../support/wait.ts';
 
 /** How long a flood lasts. */
 const floodMs = process.env.BULKHEAD_TEST_LONG === undefined ? 6_000 : 60_000;

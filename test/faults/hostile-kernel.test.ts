@@ -1,9 +1,9 @@
 // The guest's kernel is the boundary between the containers of a pod: what makes it harder to attack, as it runs.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { runtime } from '../../scripts/stand/runtime.ts';
 import type { FakeContainerd } from '../support/fake-containerd.ts';
 import { HostilePod, hostileHost } from '../support/hostile/attack.ts';
-import { runtime } from '../support/runtime.ts';
 
 const options = { skip: !runtime.isVm && 'it is about the guest', timeout: 60_000 };
 

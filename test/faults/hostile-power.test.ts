@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { runtime } from '../../scripts/stand/runtime.ts';
+import { within } from '../../scripts/stand/wait.ts';
 import { Status } from '../../src/gen/task.ts';
 import type { FakeContainerd } from '../support/fake-containerd.ts';
 import { HostilePod, hostileHost } from '../support/hostile/attack.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { runtime } from '../support/runtime.ts';
-import { within } from '../support/wait.ts';
 
 const options = { skip: !runtime.isVm && 'it is about the VM', timeout: 120_000 };
 const soon = { timeoutMs: 5_000 };

@@ -4,12 +4,12 @@ import assert from 'node:assert/strict';
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { mustRun } from '../support/command.ts';
+import { mustRun } from '../../scripts/stand/command.ts';
+import { runtime } from '../../scripts/stand/runtime.ts';
 import type { FakeContainerd } from '../support/fake-containerd.ts';
 import { HostilePod, hostileHost, shareInGuest } from '../support/hostile/attack.ts';
 import { Canary } from '../support/hostile/canary.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { runtime } from '../support/runtime.ts';
 import type { Mount } from '../support/spec.ts';
 
 /** Rounds of each race; a hundred take about 15 s. */

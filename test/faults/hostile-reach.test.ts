@@ -5,12 +5,12 @@ import { mkdirSync, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { runtime } from '../../scripts/stand/runtime.ts';
+import { waitFor } from '../../scripts/stand/wait.ts';
 import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
 import { Canary } from '../support/hostile/canary.ts';
 import { JailedProcess, type NamespaceKind } from '../support/hostile/jailed.ts';
-import { runtime } from '../support/runtime.ts';
 import { containerSpec } from '../support/spec.ts';
-import { waitFor } from '../support/wait.ts';
 
 const options = { skip: !runtime.isVm && 'it is about the VM', timeout: 60_000 };
 

@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { mustRun } from '../support/command.ts';
+import { mustRun } from '../../scripts/stand/command.ts';
+import { runtime } from '../../scripts/stand/runtime.ts';
 import type { FakeContainerd } from '../support/fake-containerd.ts';
 import { attackProgram, HostilePod, hostileHost, shareInGuest } from '../support/hostile/attack.ts';
 import { Canary, secret } from '../support/hostile/canary.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { runtime } from '../support/runtime.ts';
 import type { Mount } from '../support/spec.ts';
 
 const options = { skip: !runtime.isVm && 'it is about the VM', timeout: 120_000 };

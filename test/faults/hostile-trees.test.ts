@@ -4,11 +4,11 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
-import { mustRun, run } from '../support/command.ts';
+import { mustRun, run } from '../../scripts/stand/command.ts';
+import { runtime } from '../../scripts/stand/runtime.ts';
 import type { FakeContainerd } from '../support/fake-containerd.ts';
 import { HostilePod, hostileHost, shareInGuest, watchAnswers } from '../support/hostile/attack.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { runtime } from '../support/runtime.ts';
 import type { Mount } from '../support/spec.ts';
 
 const long = process.env.BULKHEAD_TEST_LONG === '1';

@@ -2,10 +2,10 @@
 // as many as BULKHEAD_TEST_ROUNDS says.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { runtime } from '../../scripts/stand/runtime.ts';
 import { sandboxApiHandler } from '../support/cri-config.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
 import { PodHost } from '../support/pod.ts';
-import { runtime } from '../support/runtime.ts';
 
 const skip = !runtime.isVm && 'runc has no sandbox API';
 const LOOPS = 4;

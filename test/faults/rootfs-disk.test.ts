@@ -13,12 +13,12 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { mustRun } from '../../scripts/stand/command.ts';
+import { scratchDir } from '../../scripts/stand/paths.ts';
+import { runtime } from '../../scripts/stand/runtime.ts';
 import type { Mount } from '../../src/gen/types.ts';
-import { mustRun } from '../support/command.ts';
 import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { scratchDir } from '../support/paths.ts';
-import { runtime } from '../support/runtime.ts';
 import { containerSpec } from '../support/spec.ts';
 
 const skip = !runtime.isVm && 'it is about VMs';

@@ -4,13 +4,13 @@ import assert from 'node:assert/strict';
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
-import { mustRun } from '../support/command.ts';
+import { mustRun } from '../../scripts/stand/command.ts';
+import { programsOf } from '../../scripts/stand/processes.ts';
+import { runtime } from '../../scripts/stand/runtime.ts';
+import { within } from '../../scripts/stand/wait.ts';
 import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { programsOf } from '../support/processes.ts';
-import { runtime } from '../support/runtime.ts';
 import { containerSpec, type Process, processSpec, type Spec } from '../support/spec.ts';
-import { within } from '../support/wait.ts';
 
 let fake: FakeContainerd;
 let clean: Belongings;

@@ -1,13 +1,13 @@
 // A guest that says nothing any more (its VMM is stopped): what containerd needs to end it is answered all the same.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { isRunning } from '../../scripts/stand/processes.ts';
+import { runtime } from '../../scripts/stand/runtime.ts';
+import { waitFor, within } from '../../scripts/stand/wait.ts';
 import { Status } from '../../src/gen/task.ts';
 import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { isRunning } from '../support/processes.ts';
-import { runtime } from '../support/runtime.ts';
 import { containerSpec } from '../support/spec.ts';
-import { waitFor, within } from '../support/wait.ts';
 
 const options = { skip: !runtime.isVm && 'it is about the VM', timeout: 150_000 };
 

@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { mountsBelow } from '../../scripts/stand/mounts.ts';
+import { isRunning } from '../../scripts/stand/processes.ts';
+import { runtime } from '../../scripts/stand/runtime.ts';
+import { waitFor, within } from '../../scripts/stand/wait.ts';
 import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { mountsBelow } from '../support/mounts.ts';
-import { isRunning } from '../support/processes.ts';
-import { runtime } from '../support/runtime.ts';
 import { containerSpec } from '../support/spec.ts';
-import { waitFor, within } from '../support/wait.ts';
 
 const skip = !runtime.isVm && 'it is about the state of VMs';
 

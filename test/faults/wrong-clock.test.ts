@@ -4,11 +4,11 @@ import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { runtime } from '../../scripts/stand/runtime.ts';
+import { waitFor } from '../../scripts/stand/wait.ts';
 import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { runtime } from '../support/runtime.ts';
 import { containerSpec, defaultCapabilities, processSpec } from '../support/spec.ts';
-import { waitFor } from '../support/wait.ts';
 
 const id = 'clock';
 let fake: FakeContainerd;

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { after, before, test } from 'node:test';
+import { waitFor } from '../../scripts/stand/wait.ts';
 import { Docker } from '../support/docker.ts';
 import { assertNothingNew, belongings } from '../support/leaks.ts';
-import { waitFor } from '../support/wait.ts';
 
 const started = await Docker.start().catch((error: Error) => error);
 const skip = started instanceof Docker ? false : `NO DOCKER TO TEST WITH: ${started.message.slice(0, 600)}`;

@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, beforeEach, test } from 'node:test';
+import { imageName } from '../../scripts/stand/image.ts';
+import { runtime } from '../../scripts/stand/runtime.ts';
+import { waitFor } from '../../scripts/stand/wait.ts';
 import { Docker } from '../support/docker.ts';
-import { imageName } from '../support/image.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
 import { Terminal } from '../support/pty.ts';
-import { runtime } from '../support/runtime.ts';
-import { waitFor } from '../support/wait.ts';
 
 interface State {
   readonly Status: string;

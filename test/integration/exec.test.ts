@@ -2,13 +2,12 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
-import { describe } from '../support/command.ts';
-import { Containerd } from '../support/containerd.ts';
+import { describe } from '../../scripts/stand/command.ts';
+import { Containerd } from '../../scripts/stand/containerd.ts';
+import { openFiles } from '../../scripts/stand/processes.ts';
+import { waitFor } from '../../scripts/stand/wait.ts';
 import { CtrContainer } from '../support/ctr.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { openFiles } from '../support/processes.ts';
-
-import { waitFor } from '../support/wait.ts';
 
 let daemon: Containerd;
 let clean: Belongings;

@@ -6,14 +6,14 @@ import { readdirSync } from 'node:fs';
 import { chmod, chown, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { mustRun } from '../support/command.ts';
-import { Containerd } from '../support/containerd.ts';
+import { mustRun } from '../../scripts/stand/command.ts';
+import { Containerd } from '../../scripts/stand/containerd.ts';
+import { repoRoot } from '../../scripts/stand/paths.ts';
+import { programsOf } from '../../scripts/stand/processes.ts';
+import { runtime } from '../../scripts/stand/runtime.ts';
+import { waitFor } from '../../scripts/stand/wait.ts';
 import { CtrContainer } from '../support/ctr.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { repoRoot } from '../support/paths.ts';
-import { programsOf } from '../support/processes.ts';
-import { runtime } from '../support/runtime.ts';
-import { waitFor } from '../support/wait.ts';
 
 /** `/data` is a folder of the host, `/root` lies in the container's own file system. */
 const places = ['/data', '/root'];

@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { mustRun } from '../support/command.ts';
+import { mustRun } from '../../scripts/stand/command.ts';
+import { runtime } from '../../scripts/stand/runtime.ts';
+import { within } from '../../scripts/stand/wait.ts';
 import { FakeContainerd } from '../support/fake-containerd.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { runtime } from '../support/runtime.ts';
 import { containerSpec, defaultCapabilities, type Spec } from '../support/spec.ts';
-import { within } from '../support/wait.ts';
 
 let fake: FakeContainerd;
 let clean: Belongings;

@@ -4,11 +4,11 @@ import { createHash, randomBytes } from 'node:crypto';
 import { appendFile, chown, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { mustRun } from '../support/command.ts';
-import { Containerd } from '../support/containerd.ts';
+import { mustRun } from '../../scripts/stand/command.ts';
+import { Containerd } from '../../scripts/stand/containerd.ts';
+import { repoRoot } from '../../scripts/stand/paths.ts';
 import { CtrContainer } from '../support/ctr.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { repoRoot } from '../support/paths.ts';
 
 let daemon: Containerd;
 let clean: Belongings;

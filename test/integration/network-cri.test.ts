@@ -5,8 +5,8 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
-import { runArgs } from '../support/containerd.ts';
-import { repoRoot } from '../support/paths.ts';
+import { runArgs } from '../../scripts/stand/containerd.ts';
+import { repoRoot } from '../../scripts/stand/paths.ts';
 import { PodHost } from '../support/pod.ts';
 
 const run = promisify(execFile);

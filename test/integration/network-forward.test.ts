@@ -6,11 +6,11 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
-import { GuestConnections } from '../../src/agent/connections.ts';
-import { repoRoot, scratchDir } from '../support/paths.ts';
-import { waitFor } from '../support/wait.ts';
-import { Lan, type Netns } from './network-lan.ts';
-import { Machine } from './network-machine.ts';
+import { repoRoot, scratchDir } from '../../scripts/stand/paths.ts';
+import { waitFor } from '../../scripts/stand/wait.ts';
+import { GuestConnections } from '../../src/network/guest-connections.ts';
+import { Lan, type Netns } from '../support/network-lan.ts';
+import { Machine } from '../support/network-machine.ts';
 
 let lan: Lan;
 let helper: string;

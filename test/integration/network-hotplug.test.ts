@@ -1,11 +1,11 @@
 // Interfaces that come after the VM has booted, as `ctr run --cni`, nerdctl, Docker and old CRI-O do it.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { removeTaps } from '../../src/vm/network/taps.ts';
-import { mustRun } from '../support/command.ts';
-import { waitFor } from '../support/wait.ts';
-import { Lan } from './network-lan.ts';
-import { Machine } from './network-machine.ts';
+import { mustRun } from '../../scripts/stand/command.ts';
+import { waitFor } from '../../scripts/stand/wait.ts';
+import { removeTaps } from '../../src/network/taps.ts';
+import { Lan } from '../support/network-lan.ts';
+import { Machine } from '../support/network-machine.ts';
 
 let lan: Lan;
 before(async () => {

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, test } from 'node:test';
-import { Lan, type Netns } from './network-lan.ts';
-import { Machine } from './network-machine.ts';
+import { Lan, type Netns } from '../support/network-lan.ts';
+import { Machine } from '../support/network-machine.ts';
 
 let lan: Lan;
 before(async () => {

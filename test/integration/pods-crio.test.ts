@@ -5,15 +5,15 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Code, type Connection, connect, createClient, TtrpcError } from 'ttrpc-ts';
+import { mustRun, run } from '../../scripts/stand/command.ts';
+import { isRunning, markVariable, readProcess } from '../../scripts/stand/processes.ts';
+import { runtime, searchPath, shimPath } from '../../scripts/stand/runtime.ts';
+import { waitFor, within } from '../../scripts/stand/wait.ts';
 import { Options } from '../../src/gen/runtimeoptions.ts';
 import { TaskV2 } from '../../src/gen/task.ts';
-import { mustRun, run } from '../support/command.ts';
 import { FakeContainerd, type Task } from '../support/fake-containerd.ts';
 import { FifoClient } from '../support/fifo-client.ts';
-import { isRunning, markVariable, readProcess } from '../support/processes.ts';
-import { runtime, searchPath, shimPath } from '../support/runtime.ts';
 import { containerSpec, processSpec } from '../support/spec.ts';
-import { waitFor, within } from '../support/wait.ts';
 
 const limit = { timeoutMs: 60_000 };
 

@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { mustRun } from '../support/command.ts';
+import { mustRun } from '../../scripts/stand/command.ts';
+import { mountsBelow } from '../../scripts/stand/mounts.ts';
+import { runtime } from '../../scripts/stand/runtime.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { mountsBelow } from '../support/mounts.ts';
 import { type Pod, type PodContainer, PodHost } from '../support/pod.ts';
-import { runtime } from '../support/runtime.ts';
 import { diskEmptyDir, hugepageEmptyDir, memoryEmptyDir } from '../support/volumes.ts';
 
 let host: PodHost;

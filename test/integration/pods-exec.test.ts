@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { memoryKib, openFiles, processTree } from '../../scripts/stand/processes.ts';
+import { runtime } from '../../scripts/stand/runtime.ts';
+import { waitFor } from '../../scripts/stand/wait.ts';
 import { CriError } from '../support/cri.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
 import { type Pod, type PodContainer, PodHost } from '../support/pod.ts';
-import { memoryKib, openFiles, processTree } from '../support/processes.ts';
-import { runtime } from '../support/runtime.ts';
-import { waitFor } from '../support/wait.ts';
 
 /** Execs of the storm; the 1,000 with BULKHEAD_TEST_LONG=1. */
 const STORM = process.env.BULKHEAD_TEST_LONG === '1' ? 1_000 : 200;

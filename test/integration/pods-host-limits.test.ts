@@ -4,11 +4,11 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { cgroupsOf, readCgroup, writeCgroup } from '../support/cgroups.ts';
+import { cgroupsOf, readCgroup, writeCgroup } from '../../scripts/stand/cgroups.ts';
+import { kvmWorks, runtime } from '../../scripts/stand/runtime.ts';
+import { waitFor } from '../../scripts/stand/wait.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
 import { PodHost } from '../support/pod.ts';
-import { kvmWorks, runtime } from '../support/runtime.ts';
-import { waitFor } from '../support/wait.ts';
 
 const MIB = 1 << 20;
 const limit = { timeout: 280_000, skip: !runtime.isVm && 'it is about the VM' };
@@ -61,7 +61,8 @@ test(
     );
     const { vm, shim } = groupsOf(pod.id);
     const parent = pod.config.linux?.cgroupParent ?? '';
-    for (const group of [vm, shim]) assert.ok(group.startsWith(`${parent}/bulkhead-k8s.io--`), group);
+    assert.equal(vm, `${parent}/${pod.id}`, 'where the kubelet looks for what the pod sends and receives');
+    assert.match(shim, new RegExp(`^${parent}/bulkhead-shim-[0-9a-f]{32}$`));
 
     const volume = join(host.daemon.dir, 'volume');
     mkdirSync(volume);

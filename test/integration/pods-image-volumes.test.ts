@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { imageName } from '../../scripts/stand/image.ts';
+import { mountsBelow } from '../../scripts/stand/mounts.ts';
 import type { Mount } from '../support/cri-types.ts';
-import { imageName } from '../support/image.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { mountsBelow } from '../support/mounts.ts';
 import { type Pod, PodHost } from '../support/pod.ts';
 import { atLeast } from '../support/version.ts';
 

@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { runtime } from '../../scripts/stand/runtime.ts';
+import { waitFor } from '../../scripts/stand/wait.ts';
 import { CriError } from '../support/cri.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
 import { type Pod, type PodContainer, PodHost } from '../support/pod.ts';
-import { runtime } from '../support/runtime.ts';
-import { waitFor } from '../support/wait.ts';
 
 let host: PodHost;
 let clean: Belongings;

@@ -1,10 +1,10 @@
 // What the containers of a pod share and what they do not: network, ipc, uts and pid namespaces, host names, sysctls.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { runtime } from '../../scripts/stand/runtime.ts';
 import type { NamespaceMode } from '../support/cri-types.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
 import { type Pod, type PodContainer, PodHost } from '../support/pod.ts';
-import { runtime } from '../support/runtime.ts';
 
 const listen = 'echo from-$HOSTNAME | nc -l -p 4711';
 

@@ -1,11 +1,11 @@
 // Pods through the sandbox API of containerd 2 (`sandboxer = "shim"`): no pause image, the shim makes the pod.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { runtime } from '../../scripts/stand/runtime.ts';
+import { waitFor } from '../../scripts/stand/wait.ts';
 import { sandboxApiHandler } from '../support/cri-config.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
 import { PodHost } from '../support/pod.ts';
-import { runtime } from '../support/runtime.ts';
-import { waitFor } from '../support/wait.ts';
 
 const skip = !runtime.isVm && 'runc has no sandbox API';
 let host: PodHost;

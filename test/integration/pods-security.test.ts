@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { runtime } from '../../scripts/stand/runtime.ts';
+import { waitFor } from '../../scripts/stand/wait.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
 import { type Pod, PodHost } from '../support/pod.ts';
-import { runtime } from '../support/runtime.ts';
-import { waitFor } from '../support/wait.ts';
 
 let host: PodHost;
 let clean: Belongings;

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { mustRun } from '../support/command.ts';
+import { mustRun } from '../../scripts/stand/command.ts';
+import { repoRoot } from '../../scripts/stand/paths.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { repoRoot } from '../support/paths.ts';
 import { type Pod, PodHost } from '../support/pod.ts';
 import type { Step, StreamAnswer } from '../support/stream-client.ts';
 

@@ -4,11 +4,11 @@ import { chownSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
+import { unmountBelow } from '../../scripts/stand/mounts.ts';
+import { runtime } from '../../scripts/stand/runtime.ts';
 import type { Mount } from '../support/cri-types.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { unmountBelow } from '../support/mounts.ts';
 import { type ContainerOptions, type Pod, PodHost } from '../support/pod.ts';
-import { runtime } from '../support/runtime.ts';
 import { atLeast } from '../support/version.ts';
 import { AtomicVolume, diskEmptyDir, memoryEmptyDir } from '../support/volumes.ts';
 

@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { mustRun } from '../support/command.ts';
+import { mustRun } from '../../scripts/stand/command.ts';
+import { mountsBelow } from '../../scripts/stand/mounts.ts';
+import { runtime } from '../../scripts/stand/runtime.ts';
+import { waitFor } from '../../scripts/stand/wait.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { mountsBelow } from '../support/mounts.ts';
 import { type Pod, PodHost } from '../support/pod.ts';
-import { runtime } from '../support/runtime.ts';
 import { AtomicVolume } from '../support/volumes.ts';
-import { waitFor } from '../support/wait.ts';
 
 let host: PodHost;
 let clean: Belongings;

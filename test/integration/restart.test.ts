@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { describe } from '../support/command.ts';
-import { Containerd, runArgs } from '../support/containerd.ts';
+import { describe } from '../../scripts/stand/command.ts';
+import { Containerd, runArgs } from '../../scripts/stand/containerd.ts';
+import { runtime } from '../../scripts/stand/runtime.ts';
+import { waitFor } from '../../scripts/stand/wait.ts';
 import { CtrContainer } from '../support/ctr.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { runtime } from '../support/runtime.ts';
-import { waitFor } from '../support/wait.ts';
 
 let daemon: Containerd;
 let clean: Belongings;

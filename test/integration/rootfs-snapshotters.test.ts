@@ -3,16 +3,16 @@ import assert from 'node:assert/strict';
 import { mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { describe, mustRun } from '../../scripts/stand/command.ts';
+import { Containerd } from '../../scripts/stand/containerd.ts';
+import { type ContainerdFlavour, withoutModule } from '../../scripts/stand/fetch-containerd.ts';
+import { imageName, writeImage, writeRootfs } from '../../scripts/stand/image.ts';
+import { mountsBelow } from '../../scripts/stand/mounts.ts';
+import { cacheDir, scratchDir } from '../../scripts/stand/paths.ts';
+import { runtime } from '../../scripts/stand/runtime.ts';
 import type { Mount } from '../../src/gen/types.ts';
-import { describe, mustRun } from '../support/command.ts';
-import { Containerd } from '../support/containerd.ts';
 import { FakeContainerd } from '../support/fake-containerd.ts';
-import { type ContainerdFlavour, withoutModule } from '../support/fetch-containerd.ts';
-import { imageName, writeImage, writeRootfs } from '../support/image.ts';
 import { assertNothingNew, belongings } from '../support/leaks.ts';
-import { mountsBelow } from '../support/mounts.ts';
-import { cacheDir, scratchDir } from '../support/paths.ts';
-import { runtime } from '../support/runtime.ts';
 import { containerSpec } from '../support/spec.ts';
 
 const skip = !runtime.isVm && 'it is about VMs';
@@ -31,7 +31,7 @@ async function useSnapshotter(
   await writeImage(archive);
   const where = ['--snapshotter', name];
   // The transfer service of 2.x unpacks for its configured snapshotter only.
-  const local = flavour === 'module' ? ['--local'] : [];
+  const local = flavour === '2.3' ? ['--local'] : [];
   await daemon.mustCtr(['images', 'import', ...local, ...where, archive], { timeoutMs: 120_000 });
   const clean = belongings(daemon);
   const run = (id: string, script: string) =>
@@ -72,7 +72,7 @@ test(
   () =>
     useSnapshotter(
       'erofs',
-      'module',
+      '2.3',
       erofs(''),
       /^overlay \/ overlay .*lowerdir=\S+\/one\/0,upperdir=\S+\/disk\/upper/m,
     ),
@@ -81,7 +81,7 @@ test(
 test('erofs of containerd 2.3 with a writable image of its own', { skip: skipModule, timeout: 280_000 }, () =>
   useSnapshotter(
     'erofs',
-    'module',
+    '2.3',
     erofs('default_size = "512MiB"'),
     /^overlay \/ overlay .*upperdir=\S+\/one\/0\/upper/m,
   ),

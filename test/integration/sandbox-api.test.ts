@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, Code, type Connection, connect, createClient, TtrpcError } from 'ttrpc-ts';
+import { describe, mustRun } from '../../scripts/stand/command.ts';
+import { runtime } from '../../scripts/stand/runtime.ts';
 import { PodSandboxConfig } from '../../src/gen/pod-sandbox.ts';
 import { SandboxService } from '../../src/gen/sandbox.ts';
 import { TaskV2 } from '../../src/gen/task.ts';
-import { describe, mustRun } from '../support/command.ts';
 import { FakeContainerd, type Task } from '../support/fake-containerd.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { runtime } from '../support/runtime.ts';
 import { containerSpec } from '../support/spec.ts';
 
 const skip = !runtime.isVm && 'runc has no sandbox API';
@@ -165,7 +165,7 @@ test('stopped while it starts: the start fails and no VM stays', { skip, timeout
   const shim = await start(id);
   await shim.sandbox.createSandbox({ sandboxId: id, bundlePath: shim.bundle });
   const starting = shim.sandbox.startSandbox({ sandboxId: id }, limit);
-  const failing = assert.rejects(starting, fails(Code.Canceled, /stopped meanwhile/));
+  const failing = assert.rejects(starting, fails(Code.Canceled, /is ending: containerd stopped the sandbox/));
   await shim.sandbox.stopSandbox({ sandboxId: id }, limit);
   await failing;
   assert.equal((await shim.sandbox.sandboxStatus({ sandboxId: id })).state, 'SANDBOX_NOTREADY');

@@ -1,12 +1,12 @@
 // What the OCI spec asks for is what the process finds: identity, limits, seccomp, sysctls, masked paths, cgroups, devices.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { imagePath } from '../../scripts/stand/image.ts';
+import { runtime } from '../../scripts/stand/runtime.ts';
+import { within } from '../../scripts/stand/wait.ts';
 import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
-import { imagePath } from '../support/image.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { runtime } from '../support/runtime.ts';
 import { containerSpec, defaultCapabilities, type Spec } from '../support/spec.ts';
-import { within } from '../support/wait.ts';
 
 let fake: FakeContainerd;
 let clean: Belongings;

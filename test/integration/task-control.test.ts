@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Code, TtrpcError } from 'ttrpc-ts';
+import { runtime } from '../../scripts/stand/runtime.ts';
+import { waitFor, within } from '../../scripts/stand/wait.ts';
 import { Metrics as MetricsV1 } from '../../src/gen/cgroups-v1.ts';
 import { Metrics as MetricsV2 } from '../../src/gen/cgroups-v2.ts';
 import { Status } from '../../src/gen/task.ts';
 import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { runtime } from '../support/runtime.ts';
 import { containerSpec, processSpec } from '../support/spec.ts';
-import { waitFor, within } from '../support/wait.ts';
 
 const id = 'control';
 let fake: FakeContainerd;

@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Code, TtrpcError } from 'ttrpc-ts';
+import { openFiles } from '../../scripts/stand/processes.ts';
+import { runtime } from '../../scripts/stand/runtime.ts';
+import { waitFor, within } from '../../scripts/stand/wait.ts';
 import { Status } from '../../src/gen/task.ts';
 import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { openFiles } from '../support/processes.ts';
-import { runtime } from '../support/runtime.ts';
 import { containerSpec, processSpec } from '../support/spec.ts';
-import { waitFor, within } from '../support/wait.ts';
 
 const id = 'execs';
 let fake: FakeContainerd;

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { Containerd, runArgs } from '../support/containerd.ts';
+import { Containerd, runArgs } from '../../scripts/stand/containerd.ts';
+import { within } from '../../scripts/stand/wait.ts';
 import { CtrContainer } from '../support/ctr.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
 import { Terminal } from '../support/pty.ts';
-import { within } from '../support/wait.ts';
 
 let daemon: Containerd;
 let clean: Belongings;

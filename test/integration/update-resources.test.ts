@@ -1,9 +1,9 @@
 // Update in a VM: all that a guest can enforce arrives there, and what it cannot is told.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { runtime } from '../../scripts/stand/runtime.ts';
 import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
 import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { runtime } from '../support/runtime.ts';
 import { containerSpec, processSpec } from '../support/spec.ts';
 
 const id = 'update';

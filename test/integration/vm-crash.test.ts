@@ -6,9 +6,9 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { repoRoot } from '../support/paths.ts';
-import { waitFor } from '../support/wait.ts';
-import { createStand, type Stand } from './vm-fixture.ts';
+import { repoRoot } from '../../scripts/stand/paths.ts';
+import { waitFor } from '../../scripts/stand/wait.ts';
+import { createStand, type Stand } from '../support/vm-fixture.ts';
 
 let stand: Stand;
 before(async () => {

@@ -4,7 +4,7 @@ import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { VmError } from '../../src/vm/hypervisor.ts';
-import { awaitAgent, createStand, type Stand } from './vm-fixture.ts';
+import { awaitAgent, createStand, type Stand } from '../support/vm-fixture.ts';
 
 let stand: Stand;
 before(async () => {

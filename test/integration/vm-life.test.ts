@@ -5,14 +5,14 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { unmountBelow } from '../../scripts/stand/mounts.ts';
+import { repoRoot } from '../../scripts/stand/paths.ts';
+import { within } from '../../scripts/stand/wait.ts';
 import { mountHelper } from '../../src/config/locate.ts';
 import { openCgroup } from '../../src/host/cgroup.ts';
 import { mountAll, removeTargets } from '../../src/host/mounts.ts';
 import { killRef, waitGone } from '../../src/host/process.ts';
-import { unmountBelow } from '../support/mounts.ts';
-import { repoRoot } from '../support/paths.ts';
-import { within } from '../support/wait.ts';
-import { assertRunning, awaitAgent, createStand, type Stand } from './vm-fixture.ts';
+import { assertRunning, awaitAgent, createStand, type Stand } from '../support/vm-fixture.ts';
 
 let stand: Stand;
 before(async () => {
@@ -159,7 +159,7 @@ test(
 
 test('a shim that is killed takes VMM and file system daemon with it', limit, async () => {
   const script = `
-    const { createStand } = await import(${JSON.stringify(join(repoRoot, 'test/integration/vm-fixture.ts'))});
+    const { createStand } = await import(${JSON.stringify(join(repoRoot, 'test/support/vm-fixture.ts'))});
     const stand = await createStand();
     const vm = await stand.start();
     console.log(JSON.stringify({ processes: vm.processes, all: stand.cgroup.procs(), dir: stand.dir, cgroup: stand.cgroup.path }));`;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { repoRoot } from '../support/paths.ts';
+import { repoRoot } from '../../scripts/stand/paths.ts';
 import type { Answers } from './questions.ts';
 import { type Place, places } from './stand.ts';
 

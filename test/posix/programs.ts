@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import { access, mkdir, readdir, readFile, rename } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { mustRun } from '../support/command.ts';
-import { fetchDebian } from '../support/fetch-debian.ts';
-import { cacheDir, repoRoot } from '../support/paths.ts';
+import { mustRun } from '../../scripts/stand/command.ts';
+import { fetchDebian } from '../../scripts/stand/fetch-debian.ts';
+import { cacheDir, repoRoot } from '../../scripts/stand/paths.ts';
 
 const crates = { pjdfstest: '0.2.2', fsx: '0.3.2' } as const;
 type Crate = keyof typeof crates;

@@ -11,13 +11,13 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { mustRun } from '../support/command.ts';
+import { mustRun } from '../../scripts/stand/command.ts';
+import { unmountBelow } from '../../scripts/stand/mounts.ts';
+import { scratchDir } from '../../scripts/stand/paths.ts';
+import { bulkheadRuntime, runcRuntime, runtimeOf } from '../../scripts/stand/runtime.ts';
+import { within } from '../../scripts/stand/wait.ts';
 import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
-import { unmountBelow } from '../support/mounts.ts';
-import { scratchDir } from '../support/paths.ts';
-import { bulkheadRuntime, runcRuntime, runtimeOf } from '../support/runtime.ts';
 import { containerSpec, defaultCapabilities, processSpec, type Spec } from '../support/spec.ts';
-import { within } from '../support/wait.ts';
 import { buildPrograms } from './programs.ts';
 
 /** Kinds of file systems, as the docs call them, and where a container finds them. */

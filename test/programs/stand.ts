@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { scratchDir } from '../../scripts/stand/paths.ts';
+import { runtime } from '../../scripts/stand/runtime.ts';
+import { within } from '../../scripts/stand/wait.ts';
 import type { Mount } from '../../src/gen/types.ts';
 import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
-import { scratchDir } from '../support/paths.ts';
-import { runtime } from '../support/runtime.ts';
 import { containerSpec, defaultCapabilities, processSpec, type Spec } from '../support/spec.ts';
-import { within } from '../support/wait.ts';
 
 /** Where a program's files are: in the container's root, which `rootfs.mode` puts here or there, or in a bind. */
 export const places = { 'shared root': '/work', 'disk root': '/work', bind: '/bind' } as const;

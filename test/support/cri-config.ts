@@ -1,8 +1,9 @@
 // What a private containerd needs for CRI: the plugin's tables in each version's own form, and a CNI network.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pauseImageName } from './image.ts';
-import { bulkheadRuntime, runcRuntime } from './runtime.ts';
+import { pauseImageName } from '../../scripts/stand/image.ts';
+import { bulkheadRuntime, runcRuntime } from '../../scripts/stand/runtime.ts';
+import { atLeast } from './version.ts';
 
 /** Debian's package containernetworking-plugins. */
 const PLUGINS = '/usr/lib/cni';
@@ -18,7 +19,7 @@ export const podSubnets = ['10.88.0.0/16', 'fd88::/64'] as const;
 
 /** TOML tables of the CRI plugin: format 2 for containerd 1.x, 3 for 2.x. */
 export function criConfig(version: string, dir: string): string {
-  return version.startsWith('1.') ? legacyTables(dir) : modernTables(dir);
+  return version.startsWith('1.') ? legacyTables(dir) : modernTables(dir, version);
 }
 
 function runtimeTables(prefix: string): string {
@@ -56,7 +57,8 @@ default_runtime_name = "runc"
 ${runtimeTables(prefix)}`;
 }
 
-function modernTables(dir: string): string {
+function modernTables(dir: string, version: string): string {
+  const everySecond = atLeast(version, '2.3.0') ? '"1s"' : '1';
   const prefix = 'io.containerd.cri.v1.runtime';
   return `
 [plugins.'io.containerd.grpc.v1.cri']
@@ -72,7 +74,7 @@ sandbox = "${pauseImageName}"
 
 [plugins.'${prefix}']
 restrict_oom_score_adj = true
-stats_collect_period = 1
+stats_collect_period = ${everySecond}
 
 [plugins.'${prefix}'.cni]
 bin_dir = "${PLUGINS}"

@@ -2,8 +2,8 @@
 import { join } from 'node:path';
 import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
+import { repoRoot } from '../../scripts/stand/paths.ts';
 import type { CriMethods } from './cri-types.ts';
-import { repoRoot } from './paths.ts';
 
 const toObject = { longs: Number, enums: String, defaults: true, arrays: true, objects: true } as const;
 /** ExecSync answers with up to 16 MiB of each stream. */

@@ -1,7 +1,7 @@
 // A detached container of the runtime under test, driven through ctr.
-import type { RunOptions, RunResult } from './command.ts';
-import { type Containerd, runArgs } from './containerd.ts';
-import { waitFor } from './wait.ts';
+import type { RunOptions, RunResult } from '../../scripts/stand/command.ts';
+import { type Containerd, runArgs } from '../../scripts/stand/containerd.ts';
+import { waitFor } from '../../scripts/stand/wait.ts';
 
 let execNumber = 0;
 

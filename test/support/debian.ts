@@ -3,10 +3,10 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { mustRun } from './command.ts';
-import { debianMirror } from './fetch-debian.ts';
-import { unmountBelow } from './mounts.ts';
-import { cacheDir } from './paths.ts';
+import { mustRun } from '../../scripts/stand/command.ts';
+import { debianMirror } from '../../scripts/stand/fetch-debian.ts';
+import { unmountBelow } from '../../scripts/stand/mounts.ts';
+import { cacheDir } from '../../scripts/stand/paths.ts';
 
 /** Where Debian's programs are tested, whatever the machine runs. */
 const SUITE = 'trixie';

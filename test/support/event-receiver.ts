@@ -1,5 +1,6 @@
 // Stands in for containerd's events service: receives what a shim publishes, in order, decoded.
 import { type Codec, Server } from 'ttrpc-ts';
+import { waitFor } from '../../scripts/stand/wait.ts';
 import {
   type Envelope,
   EventsService,
@@ -13,7 +14,6 @@ import {
   TaskResumed,
   TaskStart,
 } from '../../src/gen/events.ts';
-import { waitFor } from './wait.ts';
 
 export interface ReceivedEvent {
   readonly topic: string;

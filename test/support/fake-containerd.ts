@@ -4,19 +4,19 @@ import { closeSync, constants, openSync, readFileSync } from 'node:fs';
 import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Client, type Connection, connect, createClient } from 'ttrpc-ts';
+import { removeCgroups } from '../../scripts/stand/cgroups.ts';
+import { mustRun, type RunOptions, type RunResult, run } from '../../scripts/stand/command.ts';
+import { writeRootfs } from '../../scripts/stand/image.ts';
+import { unmountBelow } from '../../scripts/stand/mounts.ts';
+import { scratchDir } from '../../scripts/stand/paths.ts';
+import { markedProcesses, markVariable } from '../../scripts/stand/processes.ts';
+import { type Runtime, runtime, searchPath, shimPath } from '../../scripts/stand/runtime.ts';
+import { waitFor } from '../../scripts/stand/wait.ts';
 import { TaskV2, type TaskV3 } from '../../src/gen/task.ts';
 import type { Mount } from '../../src/gen/types.ts';
-import { removeCgroups } from './cgroups.ts';
-import { mustRun, type RunOptions, type RunResult, run } from './command.ts';
 import { EventReceiver } from './event-receiver.ts';
 import { FifoClient, type FifoOptions } from './fifo-client.ts';
-import { writeRootfs } from './image.ts';
-import { unmountBelow } from './mounts.ts';
-import { scratchDir } from './paths.ts';
-import { markedProcesses, markVariable } from './processes.ts';
-import { type Runtime, runtime, searchPath, shimPath } from './runtime.ts';
 import type { Spec } from './spec.ts';
-import { waitFor } from './wait.ts';
 
 export type Task = Client<typeof TaskV2>;
 
@@ -27,19 +27,23 @@ export class FakeContainerd {
   readonly bulkheadState: string;
   readonly runtime: Runtime;
   readonly events: EventReceiver;
-  readonly #env: NodeJS.ProcessEnv;
+  /** Path of the shim binary; the runtime's unless a test sets another. */
+  binary: string;
+  /** Of the shims. */
+  readonly env: NodeJS.ProcessEnv;
   readonly #shims: Shim[] = [];
   readonly #logs = new Map<string, Drain>();
 
   private constructor(dir: string, of: Runtime, env: NodeJS.ProcessEnv) {
     this.dir = dir;
     this.runtime = of;
+    this.binary = shimPath(of);
     this.namespace = dir.slice(dir.lastIndexOf('/') + 1);
     this.address = join(dir, 'c.sock');
     this.bulkheadState = join(dir, 'b');
     this.events = new EventReceiver(`${this.address}.ttrpc`);
     const clean = Object.entries(process.env).filter(([name]) => !name.startsWith('NODE_'));
-    this.#env = {
+    this.env = {
       ...Object.fromEntries(clean),
       PATH: searchPath(),
       [markVariable]: this.namespace,
@@ -102,7 +106,7 @@ export class FakeContainerd {
       '/usr/bin/containerd',
     ];
     const argv = [...words, '-id', id, ...flags, '-debug', action];
-    return run(shimPath(this.runtime), argv, { env: this.#env, timeoutMs: 30_000, ...options });
+    return run(this.binary, argv, { env: this.env, timeoutMs: 30_000, ...options });
   }
 
   /** Bundle, `start`, connection. The returned shim has no task yet. */

@@ -2,8 +2,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { mustRun } from './command.ts';
-import { Changes, within } from './wait.ts';
+import { mustRun } from '../../scripts/stand/command.ts';
+import { Changes, within } from '../../scripts/stand/wait.ts';
 
 export interface FifoOptions {
   readonly stdin?: boolean;

@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto';
 import { globSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { mountsBelow } from './mounts.ts';
-import type { Process } from './processes.ts';
-import { waitFor } from './wait.ts';
+import { mountsBelow } from '../../scripts/stand/mounts.ts';
+import type { Process } from '../../scripts/stand/processes.ts';
+import { waitFor } from '../../scripts/stand/wait.ts';
 
 /** Where Go shims, and ours, put their sockets. */
 export const socketDir = '/run/containerd/s';
@@ -95,10 +95,10 @@ function cgroups(namespace: string): string[] {
   );
 }
 
-/** Groups of sandboxes whose spec names no group that is there; other daemons have sandboxes in k8s.io, too. */
+/** Groups of sandboxes whose spec names none; other daemons have sandboxes in k8s.io, too. */
 function ownCgroups(namespace: string): string[] {
   if (namespace === 'k8s.io') return [];
-  return globSync(`/sys/fs/cgroup/{,*/}bulkhead/bulkhead-${namespace}--*`);
+  return globSync(`/sys/fs/cgroup/{,*/}bulkhead/bulkhead-${namespace}:*`);
 }
 
 /** Everything below a folder, down to `depth` levels. */

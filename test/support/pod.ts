@@ -2,8 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { hierarchies, makeCgroup } from './cgroups.ts';
-import { Containerd, type ContainerdOptions } from './containerd.ts';
+import { hierarchies, makeCgroup } from '../../scripts/stand/cgroups.ts';
+import { Containerd, type ContainerdOptions } from '../../scripts/stand/containerd.ts';
+import { imageName, writePauseImage } from '../../scripts/stand/image.ts';
+import { runtime } from '../../scripts/stand/runtime.ts';
+import { waitFor } from '../../scripts/stand/wait.ts';
 import { Cri } from './cri.ts';
 import { criConfig, type Handler, type sandboxApiHandler, writeCniConfig } from './cri-config.ts';
 import type {
@@ -14,9 +17,6 @@ import type {
   PodSandboxStatus,
   SecurityContext,
 } from './cri-types.ts';
-import { imageName, writePauseImage } from './image.ts';
-import { runtime } from './runtime.ts';
-import { waitFor } from './wait.ts';
 
 /** The handler that this run tests. */
 export const testedHandler: Handler = runtime.isVm ? 'bulkhead' : 'runc';

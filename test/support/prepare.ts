@@ -1,8 +1,10 @@
 // Brings into the cache what `make test` builds or fetches once, so that no test's time is spent on it.
+
+import { containerdBinaries, withoutModule } from '../../scripts/stand/fetch-containerd.ts';
 import { buildPrograms } from '../posix/programs.ts';
 import { debianRoot, SAMPLE_PACKAGES } from './debian.ts';
-import { containerdBinaries, withoutModule } from './fetch-containerd.ts';
 
-if (withoutModule === undefined) await containerdBinaries('module');
+if (withoutModule === undefined)
+  for (const series of ['2.3', '2.4'] as const) await containerdBinaries(series);
 await buildPrograms();
 await debianRoot('small', SAMPLE_PACKAGES);

@@ -1,7 +1,7 @@
 // Runs a command on a pseudo terminal of a given size, with util-linux's script; types into it and waits for text.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mustRun } from './command.ts';
-import { waitFor } from './wait.ts';
+import { mustRun } from '../../scripts/stand/command.ts';
+import { waitFor } from '../../scripts/stand/wait.ts';
 
 export class Terminal {
   readonly #child: ChildProcess;

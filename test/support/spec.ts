@@ -1,5 +1,5 @@
 // A plain OCI spec such as containerd would write for the test image, to be changed by each test.
-import { imagePath } from './image.ts';
+import { imagePath } from '../../scripts/stand/image.ts';
 
 export interface Mount {
   destination: string;

@@ -1,7 +1,7 @@
 // Volumes of a pod as a kubelet makes them on the host: the paths, file systems, modes and links that runtimes see.
 import { chmodSync, chownSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { mustRun } from './command.ts';
+import { mustRun } from '../../scripts/stand/command.ts';
 import type { Pod } from './pod.ts';
 
 export interface Ownership {

@@ -21,7 +21,7 @@ pub enum Kind {
     Shared = 2,
 }
 
-/// Folder of what is shared with others (src/sandbox/share.ts).
+/// Folder of what is shared with others (src/sandbox/volumes/share.ts).
 const VOLUMES: &CStr = c"volumes";
 
 const SHIFT: u32 = 62;

@@ -79,7 +79,7 @@ export class ServerConnection {
     this.#held = true;
     const { gate, writer } = this.#channel;
     gate.setWriteBlocked(true);
-    writer.drained().then(() => {
+    void writer.drained().then(() => {
       this.#held = false;
       gate.setWriteBlocked(false);
     });
@@ -261,7 +261,7 @@ export class ServerConnection {
     if (active !== undefined) {
       this.#active.delete(call.streamId);
       // Bytes that nobody will read must not hold up the connection.
-      active.requests?.return();
+      void active.requests?.return();
     }
     this.#endIfDrained();
   }

@@ -3,8 +3,9 @@
  * host. Their mount types and templates are those of containerd's mount manager (core/mount/manager of containerd 2.3).
  * Pure.
  */
-import type { DiskFile, GuestStorage } from '../guest-storage.ts';
+
 import type { RootfsMount } from '../task-event.ts';
+import type { DiskFile, GuestStorage } from '../volumes/guest-storage.ts';
 import {
   GUEST_ROOTS,
   guestOverlay,

@@ -1,8 +1,8 @@
 /** The plan of a container's root, from its Create request and the host as it is. */
 import { isAbsolute, join } from 'node:path';
 import { rootView } from '../host-view.ts';
-import type { CreateContainer } from '../sandbox.ts';
-import { guestPath } from '../share.ts';
+import type { CreateContainer } from '../request.ts';
+import { guestPath } from '../volumes/share.ts';
 import type { RootPlan, RootSettings } from './root-parts.ts';
 import { planRoot } from './root-plan.ts';
 

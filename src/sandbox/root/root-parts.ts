@@ -1,9 +1,9 @@
 /** What roots on disks are made of, and the overlay that the guest makes of them. Pure. */
 
+import { ShimError } from '../../base/errors.ts';
 import type { FolderContent } from '../../oci/mounts.ts';
-import { ShimError } from '../errors.ts';
-import { DISK_OPTIONS, type DiskFile, type GuestStorage } from '../guest-storage.ts';
 import type { RootfsMount } from '../task-event.ts';
+import { DISK_OPTIONS, type DiskFile, type GuestStorage } from '../volumes/guest-storage.ts';
 
 export interface RootPlan {
   /** `shared`: the folder that the host mounts is the root. */

@@ -3,6 +3,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { FifoWriter, isFifo } from '../../host/fifo.ts';
+import { makeFolders } from '../../host/folders.ts';
 import { errnoText, StdioError } from './stdio-error.ts';
 
 /** How long a FIFO without any reader is kept open after the process' end, for a client that is still coming. */
@@ -129,19 +130,6 @@ export async function openPathSink(stream: OutputStream, file: string, lingerMs 
   }
 }
 
-/** mkdir -p. Node's own loops for ever where a folder cannot be made although its parent is there (/proc). */
-async function makeFolders(dir: string, isRetry = false): Promise<void> {
-  try {
-    await fs.promises.mkdir(dir, 0o755);
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'EEXIST') return;
-    if (code !== 'ENOENT' || isRetry) throw error;
-    await makeFolders(path.dirname(dir));
-    await makeFolders(dir, true);
-  }
-}
-
 /**
  * Opens `file:///path`, with its folders, for appending.
  * @throws StdioError
@@ -149,7 +137,7 @@ async function makeFolders(dir: string, isRetry = false): Promise<void> {
 export async function openFileSink(stream: OutputStream, uri: URL): Promise<Sink> {
   const file = decodeURIComponent(uri.pathname);
   try {
-    await makeFolders(path.dirname(file));
+    makeFolders(path.dirname(file), 0o755);
     return new FileSink(await fs.promises.open(file, 'a', 0o644));
   } catch (error) {
     throw new StdioError(stream, uri.href, `cannot be opened: ${errnoText(error)}`, error);

@@ -1,5 +1,6 @@
 // Feeds a guest process' stdin from the client's FIFO, as fast as the guest accepts and no faster.
 
+import { delay } from '../../base/delay.ts';
 import { FifoReader, isFifo } from '../../host/fifo.ts';
 import { errnoText, StdioError } from './stdio-error.ts';
 
@@ -14,8 +15,6 @@ const QUIET_MS = 1_000;
 /** Pause before a write of which the guest accepted nothing is tried again. */
 const RETRY_MS = 20;
 
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
 /** Sends all of `data`, in as many writes as the guest wants. */
 async function writeAll(guest: GuestStdin, data: Uint8Array, isClosed: () => boolean): Promise<void> {
   let offset = 0;
@@ -23,7 +22,7 @@ async function writeAll(guest: GuestStdin, data: Uint8Array, isClosed: () => boo
     const accepted = await guest.writeStdin(data.subarray(offset));
     // The guest is not trusted to count: never step back or beyond the end.
     offset += Math.min(Math.max(0, Math.trunc(accepted) || 0), data.length - offset);
-    if (accepted <= 0) await pause(RETRY_MS);
+    if (accepted <= 0) await delay(RETRY_MS);
   }
 }
 

@@ -6,8 +6,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { GuestStreams, StdioPaths } from '../../sandbox/process.ts';
 import { loggerArguments } from './binary-logger.ts';
-import { type GuestStreams, openStdio, type StdioSpec } from './stdio.ts';
+import { openStdio as openFor, type StdioOptions } from './stdio.ts';
 import { StdioError } from './stdio-error.ts';
 
 let dir = '';
@@ -29,7 +30,9 @@ function makeScript(body: string): string {
 }
 const openFds = (): number => fs.readdirSync('/proc/self/fd').length;
 const limit = { timeout: 30_000 };
-const base: StdioSpec = { id: 'c1', namespace: 'ns1', stdin: '', stdout: '', stderr: '', terminal: false };
+const owner = { id: 'c1', namespace: 'ns1' };
+const base: StdioPaths = { stdin: '', stdout: '', stderr: '', terminal: false };
+const openStdio = (paths: StdioPaths, options?: StdioOptions) => openFor(paths, owner, options);
 
 async function textOf(stream: AsyncIterable<Buffer>): Promise<string> {
   let text = '';
@@ -358,7 +361,7 @@ test('logger arguments: key, first value, in order', () => {
 test('bad paths and schemes are errors that name the stream, and close what was opened', limit, async () => {
   const before = openFds();
   const good = makeFifo();
-  const cases: [Partial<StdioSpec>, RegExp][] = [
+  const cases: [Partial<StdioPaths>, RegExp][] = [
     [{ stdin: good, stdout: good, stderr: path.join(dir, 'none') }, /stderr .*none.*ENOENT/],
     [{ stdin: good, stdout: 'http://x/y' }, /stdout .*http:\/\/ is not supported/],
     [{ stdin: `file://${good}` }, /stdin .*file:\/\/ is not supported/],

@@ -1,32 +1,17 @@
 // The stdio of one process: what containerd named in Create or Exec, connected to the guest's streams.
 
+import type { GuestStreams, StdioPaths } from '../../sandbox/process.ts';
 import { type BinaryLogger, LOGGER_LIMITS, type LoggerLimits, startBinaryLogger } from './binary-logger.ts';
 import { Pump } from './pump.ts';
 import { DiscardSink, openFileSink, openPathSink, type Sink } from './sink.ts';
 import { Stdin } from './stdin.ts';
 import { StdioError } from './stdio-error.ts';
 
-/** The streams of a process in the guest. An empty read is EOF; a rejection is the end of the stream. */
-export interface GuestStreams {
-  readStdout(length: number): Promise<Uint8Array>;
-  readStderr(length: number): Promise<Uint8Array>;
-  /** Resolves with the number of bytes that the guest accepted. */
-  writeStdin(data: Uint8Array): Promise<number>;
-  closeStdin(): Promise<void>;
-  /** Nothing is read any more; reads under way end. What processes left behind still write is thrown away. */
-  release(): Promise<void>;
-}
-
-/** What Create or Exec names: a FIFO path, `file://`, `binary://`, or an empty string for an absent stream. */
-export interface StdioSpec {
+/** Whose streams they are: what a `binary://` logger is told. */
+export interface StdioOwner {
   /** The container's id, also for an exec. */
   readonly id: string;
   readonly namespace: string;
-  readonly stdin: string;
-  readonly stdout: string;
-  readonly stderr: string;
-  /** Only stdout carries output then; a stderr path is ignored. */
-  readonly terminal: boolean;
 }
 
 /** Optional knobs of `openStdio`. */
@@ -60,11 +45,12 @@ function parseUri(stream: 'stdin' | 'stdout' | 'stderr', value: string): URL | u
 
 async function openOutput(
   stream: 'stdout' | 'stderr',
-  spec: StdioSpec,
+  paths: StdioPaths,
+  owner: StdioOwner,
   parts: Parts,
   options: StdioOptions,
 ): Promise<Sink> {
-  const value = spec[stream];
+  const value = paths[stream];
   if (value === '') return new DiscardSink();
   const uri = parseUri(stream, value);
   switch (uri?.protocol) {
@@ -79,7 +65,7 @@ async function openOutput(
       parts.logger ??= await startBinaryLogger(
         stream,
         uri as URL,
-        spec,
+        owner,
         options.loggerLimits ?? LOGGER_LIMITS,
       );
       await options.onLogger?.(parts.logger.pid);
@@ -109,15 +95,19 @@ async function closeParts(parts: Parts): Promise<void> {
 }
 
 /**
- * Opens what `spec` names, without ever waiting for a client.
+ * Opens what `paths` name, without ever waiting for a client.
  * @throws StdioError (missing FIFO, unknown scheme, logger that does not start); nothing is left open then.
  */
-export async function openStdio(spec: StdioSpec, options: StdioOptions = {}): Promise<Stdio> {
+export async function openStdio(
+  paths: StdioPaths,
+  owner: StdioOwner,
+  options: StdioOptions = {},
+): Promise<Stdio> {
   const parts: Parts = { stdin: undefined, stdout: undefined, stderr: undefined, logger: undefined };
   try {
-    parts.stdin = openInput(spec.stdin);
-    parts.stdout = await openOutput('stdout', spec, parts, options);
-    if (!spec.terminal) parts.stderr = await openOutput('stderr', spec, parts, options);
+    parts.stdin = openInput(paths.stdin);
+    parts.stdout = await openOutput('stdout', paths, owner, parts, options);
+    if (!paths.terminal) parts.stderr = await openOutput('stderr', paths, owner, parts, options);
     return new Stdio(parts, options);
   } catch (error) {
     await closeParts(parts);

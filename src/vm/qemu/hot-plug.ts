@@ -46,6 +46,17 @@ export function createHotPlug(qmp: QmpClient, pid: number): HotPlug {
     plugged.delete(device);
   };
 
+  /** Numbers of the host, by id: each is one container's alone, whatever QEMU says. */
+  const threads = new Map<string, number>();
+  const removeThread = async (id: string): Promise<void> => {
+    const name = `thread-${id}`;
+    threads.delete(id);
+    if (!plugged.delete(name)) return;
+    await qmp.execute('object-del', { id: name }).catch((error: unknown) => {
+      throw new VmError('hot-plug', `cannot remove ${name}: ${(error as Error).message}`, { cause: error });
+    });
+  };
+
   return {
     async addDisk(disk: DiskSpec) {
       const device = `disk-${disk.serial}`;
@@ -88,30 +99,31 @@ export function createHotPlug(qmp: QmpClient, pid: number): HotPlug {
     removeNic: (id) => unplug(`nic-${id}`, { command: 'netdev_del', args: { id: `net-${id}` } }),
     async addThread(id) {
       const name = `thread-${id}`;
-      const undo = { command: 'object-del', args: { id: name } };
       reserve(name);
-      await plug(name, [{ command: 'object-add', args: { 'qom-type': 'iothread', id: name }, undo }]);
-      const threads = (await qmp.execute('query-iothreads')) as readonly IoThread[];
-      const number = threads.find((thread) => thread.id === name)?.['thread-id'];
-      const onHost = number === undefined ? undefined : hostThread(pid, number);
-      if (onHost !== undefined) return onHost;
-      throw new VmError('hot-plug', `QEMU does not tell the number of ${name}`);
+      await plug(name, [{ command: 'object-add', args: { 'qom-type': 'iothread', id: name } }]);
+      try {
+        const number = await numberOf(qmp, pid, name);
+        if ([pid, ...threads.values()].includes(number))
+          throw new Error(`QEMU names ${number}, which is another's`);
+        threads.set(id, number);
+        return number;
+      } catch (error) {
+        await removeThread(id).catch(() => undefined);
+        throw new VmError('hot-plug', `cannot add ${name}: ${(error as Error).message}`, { cause: error });
+      }
     },
-    async removeThread(id) {
-      if (!plugged.delete(`thread-${id}`)) return;
-      await qmp.execute('object-del', { id: `thread-${id}` }).catch((error: unknown) => {
-        throw new VmError('hot-plug', `cannot remove thread-${id}: ${(error as Error).message}`, {
-          cause: error,
-        });
-      });
-    },
+    removeThread,
   };
 }
 
-/** What QEMU tells of a thread. */
-interface IoThread {
-  readonly id: string;
-  readonly 'thread-id': number;
+/** The number of a thread on the host. @throws Error when QEMU does not tell, or it is not a thread of QEMU. */
+async function numberOf(qmp: QmpClient, pid: number, name: string): Promise<number> {
+  const told = await qmp.execute('query-iothreads');
+  const threads = Array.isArray(told) ? (told as readonly Record<string, unknown>[]) : [];
+  const number = threads.find((thread) => thread?.id === name)?.['thread-id'];
+  const onHost = typeof number === 'number' ? hostThread(pid, number) : undefined;
+  if (onHost === undefined) throw new Error('QEMU does not tell its number');
+  return onHost;
 }
 
 interface Command {

@@ -2,7 +2,7 @@
 import { closeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { descriptorOf } from '../../host/descriptor.ts';
-import { type Share, startFiles } from '../files.ts';
+import { type FilesDaemon, startFiles } from '../files.ts';
 import { type Vm, VmError, type VmSpec } from '../hypervisor.ts';
 import { JAILED_KERNEL, vmmJail } from '../jail.ts';
 import { checkSpec } from '../preflight.ts';
@@ -10,7 +10,7 @@ import { VmChild } from '../vm-child.ts';
 import { qemuArgv } from './argv.ts';
 import { diskKind, openDisk } from './disk-file.ts';
 import { QmpClient, QmpError } from './qmp.ts';
-import { DEATH_MS, QemuVm, SHARE_END_MS } from './running-vm.ts';
+import { DEATH_MS, FILES_END_MS, QemuVm } from './running-vm.ts';
 
 export interface QemuOptions {
   /** From the start of QEMU to its first word; 20 s unless told, for hosts under heavy load. */
@@ -20,25 +20,25 @@ export interface QemuOptions {
 const DEFAULT_START_MS = 20_000;
 
 /**
- * Starts a VM; see `Hypervisor.start`.
- * @throws VmError
+ * Resolves when QEMU runs the guest, not when the agent answers.
+ * @throws VmError with nothing left behind (processes, sockets, files); also when `signal` aborts.
  */
 export async function startQemu(spec: VmSpec, signal: AbortSignal, options: QemuOptions = {}): Promise<Vm> {
   throwIfAborted(signal);
   const { accelerator } = checkSpec(spec);
-  let share: Share | undefined;
+  let files: FilesDaemon | undefined;
   let vmm: Promise<VmChild> | undefined;
   try {
-    share = await startShare(spec, signal);
+    files = await startDaemon(spec, signal);
     throwIfAborted(signal);
-    const connection = share?.connection;
+    const connection = files?.connection;
     vmm = startStage('vmm', spec.hypervisorPath, () => startVmm(spec, accelerator, connection, signal));
     vmm.catch(() => undefined);
     // The daemon's error first: without it the VMM fails too.
-    const daemon = await startStage('files', spec.shared?.program ?? '', async () => share?.daemon);
+    const daemon = await startStage('files', spec.shared?.program ?? '', async () => files?.daemon);
     const qemu = await vmm;
     // QEMU has an end of its own.
-    share?.connection.destroy();
+    files?.connection.destroy();
     throwIfAborted(signal);
     return await connect(spec, qemu, daemon, signal, options.startMs ?? DEFAULT_START_MS);
   } catch (error) {
@@ -46,16 +46,16 @@ export async function startQemu(spec: VmSpec, signal: AbortSignal, options: Qemu
     const qemu = await vmm?.catch(() => undefined);
     qemu?.kill();
     await qemu?.exited;
-    share?.connection.destroy();
-    const daemon = await share?.daemon.catch(() => undefined);
-    await daemon?.end(qemu ? SHARE_END_MS : 0);
+    files?.connection.destroy();
+    const daemon = await files?.daemon.catch(() => undefined);
+    await daemon?.end(qemu ? FILES_END_MS : 0);
     await spec.cgroup?.kill({ timeoutMs: DEATH_MS }).catch(() => undefined);
     throwIfAborted(signal);
     throw error;
   }
 }
 
-async function startShare(spec: VmSpec, signal: AbortSignal): Promise<Share | undefined> {
+async function startDaemon(spec: VmSpec, signal: AbortSignal): Promise<FilesDaemon | undefined> {
   const { shared, dir, cgroup, oomScoreAdj } = spec;
   if (!shared) return undefined;
   return startStage('files', shared.program, () => startFiles({ shared, dir, cgroup, oomScoreAdj, signal }));
@@ -65,7 +65,7 @@ async function startShare(spec: VmSpec, signal: AbortSignal): Promise<Share | un
 async function startVmm(
   spec: VmSpec,
   accelerator: 'kvm' | 'tcg',
-  share: Socket | undefined,
+  files: Socket | undefined,
   signal: AbortSignal,
 ): Promise<VmChild> {
   const argv = qemuArgv(spec, { accelerator, kernel: JAILED_KERNEL }, diskKind);
@@ -77,7 +77,7 @@ async function startVmm(
       name: 'qemu',
       jail: vmmJail(argv, { ...spec, kvm: accelerator === 'kvm' }),
       channels: 3,
-      descriptors: [share && descriptorOf(share), ...opened],
+      descriptors: [files && descriptorOf(files), ...opened],
       signal,
     });
   } finally {

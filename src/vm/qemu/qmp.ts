@@ -1,6 +1,6 @@
 /** Client of QEMU's machine protocol: greeting, commands with a time limit, events. One JSON object per line. */
 import type { Duplex } from 'node:stream';
-import { Rate } from '../../host/rate.ts';
+import { Rate } from '../../base/rate.ts';
 
 export interface QmpEvent {
   readonly event: string;

@@ -1,5 +1,6 @@
 /** A VM under QEMU that runs: its console, its end and why, pause and resume. */
 import type { Socket } from 'node:net';
+import { delay } from '../../base/delay.ts';
 import type { Cgroup } from '../../host/cgroup.ts';
 import { PacedReading } from '../../host/paced-reading.ts';
 import { isAlive } from '../../host/process.ts';
@@ -25,7 +26,11 @@ export const DEATH_MS = 3000;
 /**
  * The file system daemon ends by itself within some milliseconds of QEMU.
  */
-export const SHARE_END_MS = 200;
+export const FILES_END_MS = 200;
+
+/** How long `kill` waits; all that follows the end of QEMU takes less where nothing hangs. */
+const KILL_MS = 5_000;
+const STUCK = 'QEMU does not end after SIGKILL: it waits for a device or a file system of the host';
 
 /** How long a guest that panics may take to write why and to reset itself. */
 const PANIC_MS = 3000;
@@ -34,6 +39,13 @@ const PANIC_MS = 3000;
 const QEMU_END_MS = 1000;
 
 const TAIL_LINES = 20;
+
+/** The control group counts these kills, whether its own limit was reached, one above it or the end of the host's memory. */
+const OUT_OF_MEMORY =
+  'the kernel of the host killed the VM: its control group or the node ran out of memory; give the pod more, for the VM needs its ' +
+  'own besides';
+const FROM_OUTSIDE =
+  "sent by an operator or a program of this host: neither bulkhead nor the kernel's OOM killer ended it";
 
 /**
  * QEMU's serial port writes byte by byte, and a socket holds few such writes: while reading pauses, the guest soon waits for its
@@ -90,10 +102,11 @@ export class QemuVm implements Vm {
     if (this.#parts.files) onManyFiles(this.#parts.files, listener);
   }
 
-  kill(): Promise<VmExit> {
+  async kill(): Promise<VmExit> {
     if (!this.#parts.qemu.exit) this.#killed = true;
     this.#parts.qemu.kill();
-    return this.exited;
+    const stuck: VmExit = { code: null, signal: null, cause: 'killed', reason: STUCK };
+    return await Promise.race([this.exited, delay(KILL_MS).then(() => stuck)]);
   }
 
   async pause(): Promise<void> {
@@ -133,10 +146,10 @@ export class QemuVm implements Vm {
       qemu.exited.then(() => 'qemu' as const),
       ...(files ? [files.exited.then(() => 'files' as const)] : []),
     ]);
-    const alone = first === 'files' && !this.#killed && (await this.#outlivesShare());
+    const alone = first === 'files' && !this.#killed && (await this.#outlivesFiles());
     qemu.kill();
     const exit = await qemu.exited;
-    await files?.end(SHARE_END_MS);
+    await files?.end(FILES_END_MS);
     this.#oomKills = this.#parts.cgroup?.oomKills() ?? 0;
     await this.#clearCgroup();
     this.#consoleReading.free();
@@ -144,11 +157,11 @@ export class QemuVm implements Vm {
     qmp.close('the VM has ended');
     this.agent.destroy();
     console.destroy();
-    return this.#describe(exit, alone || this.#shareFailed(exit));
+    return this.#describe(exit, alone || this.#filesFailed(exit));
   }
 
   /** The daemon ends by itself, with code 0, when QEMU dies, and that can be seen before QEMU is gone. */
-  async #outlivesShare(): Promise<boolean> {
+  async #outlivesFiles(): Promise<boolean> {
     const { qemu, files } = this.#parts;
     const exit = files?.exit;
     if (exit?.signal) return qemu.exit === undefined && isAlive(qemu.ref);
@@ -163,7 +176,7 @@ export class QemuVm implements Vm {
   }
 
   /** While the VM starts, QEMU gives up when the daemon does, and may be gone before that is seen. */
-  #shareFailed(exit: ChildExit): boolean {
+  #filesFailed(exit: ChildExit): boolean {
     const failed = (code: number | null | undefined) => typeof code === 'number' && code !== 0;
     return !this.#killed && failed(exit.code) && failed(this.#parts.files?.exit?.code);
   }
@@ -173,15 +186,19 @@ export class QemuVm implements Vm {
     await this.#parts.cgroup?.kill({ timeoutMs: DEATH_MS }).catch(() => undefined);
   }
 
-  #describe(exit: ChildExit, shareDied: boolean): VmExit {
+  #describe(exit: ChildExit, filesDied: boolean): VmExit {
     const { files } = this.#parts;
     const base = { code: exit.code, signal: exit.signal };
-    if (shareDied && files) {
+    const sigkilled = [exit, files?.exit].some((one) => one?.signal === 'SIGKILL');
+    if (sigkilled && this.#oomKills > 0)
+      return { ...base, cause: 'host-out-of-memory', reason: OUT_OF_MEMORY };
+    if (filesDied && files) {
       const how = files.exit ? describeExit(files.exit) : 'an unknown end';
+      const who = files.exit?.signal === 'SIGKILL' ? `, ${FROM_OUTSIDE}` : '';
       return {
         ...base,
         cause: 'files-died',
-        reason: withTail(`bulkhead-files died with ${how}`, files.stderr()),
+        reason: withTail(`bulkhead-files died with ${how}${who}`, files.stderr()),
       };
     }
     if (this.#killed && !this.#guestEnd) {
@@ -199,9 +216,7 @@ export class QemuVm implements Vm {
     if (cause === 'guest-reset') return withTail('the guest reset itself', console.lastLines(TAIL_LINES));
     if (cause === 'guest-powered-off') return 'the guest powered off';
     const how = `the VMM exited with ${describeExit(exit)}`;
-    if (exit.signal === 'SIGKILL' && this.#oomKills > 0) {
-      return `${how}: its control group ran out of memory; give the pod more, for the VM needs its own besides`;
-    }
+    if (exit.signal === 'SIGKILL') return `${how}, ${FROM_OUTSIDE}`;
     return withTail(how, this.#parts.qemu.stderr());
   }
 }

@@ -3,10 +3,10 @@ import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { mustRun } from '../command.ts';
+import { mustRun } from '../../../scripts/stand/command.ts';
+import { cacheDir } from '../../../scripts/stand/paths.ts';
 import { FakeContainerd, type Shim } from '../fake-containerd.ts';
 import type { FifoClient } from '../fifo-client.ts';
-import { cacheDir } from '../paths.ts';
 import { containerSpec, type Mount, type Process, processSpec, type Spec } from '../spec.ts';
 
 /** Where the attacker sees the sandbox's whole share, as the guest's agent does. */

@@ -17,7 +17,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { unmountBelow } from '../mounts.ts';
+import { unmountBelow } from '../../../scripts/stand/mounts.ts';
 
 /** What a guest would read if the tree were shown to it. */
 export const secret = 'secret of the host';
