@@ -11,7 +11,7 @@ interface Peer {
   end(): void;
 }
 
-/** A QEMU that is played by the test; `answer` replies to each command. */
+/** A fake QEMU; `answer` replies to each command. */
 function createPeer(answer?: (command: { execute: string; id: number }, peer: Peer) => void): Peer {
   const sent: Peer['sent'] = [];
   const channel = new Duplex({
@@ -62,7 +62,7 @@ test('an error answer carries its class', async () => {
   });
 });
 
-test('events go to every listener until it is taken off', async () => {
+test('events go to every listener until it is removed', async () => {
   const peer = createPeer(ok);
   const seen: QmpEvent[] = [];
   const off = peer.client.onEvent((e) => seen.push(e));
@@ -79,13 +79,13 @@ test('events go to every listener until it is taken off', async () => {
   ]);
 });
 
-test('no greeting and no answer end in time', async () => {
+test('a missing greeting or answer is a timeout', async () => {
   const peer = createPeer();
   await assert.rejects(peer.client.connect({ timeoutMs: 20 }), /nothing came within 20 ms/);
   await assert.rejects(peer.client.execute('x', undefined, { timeoutMs: 20 }), /no answer within 20 ms/);
 });
 
-test('the end of the channel fails all that waits, and all that comes later', async () => {
+test('the end of the channel fails all pending and all later commands', async () => {
   const peer = createPeer();
   const waiting = peer.client.execute('x');
   const greeting = peer.client.connect();
@@ -108,7 +108,7 @@ test('garbage and endless lines close the channel instead of filling memory', as
   await odd.client.execute('still-works');
 });
 
-test('events without end close the channel; a day of honest ones does not', async (t) => {
+test('endless events close the channel; a day of honest ones does not', async (t) => {
   let now = 0;
   t.mock.method(performance, 'now', () => now);
   const event = '{"event": "RTC_CHANGE", "data": {"offset": 1}}\r\n';
