@@ -19,11 +19,11 @@ const USAGE = `bulkhead ${VERSION}: runs every container or pod of containerd in
   bulkhead version                         version of this installation
   bulkhead help                            this text
 
-BULKHEAD_CONFIG and BULKHEAD_STATE mean here what they mean for the shim: another configuration file, another folder of
-state than /run/bulkhead.
+BULKHEAD_CONFIG (another configuration file) and BULKHEAD_STATE (another state folder than /run/bulkhead) apply here as
+they do to the shim.
 `;
 
-/** A mistake in the command line: told with the usage, exit status 2. */
+/** A mistake on the command line: exit status 2, with a hint at the help. */
 class UsageError extends Error {}
 
 function print(lines: readonly string[]): void {
@@ -75,7 +75,7 @@ function parse(argv: readonly string[]): Words {
   }
 }
 
-/** Runs the command and gives its exit status. @throws UsageError, and what the commands throw */
+/** Runs the command and returns its exit status. @throws UsageError, and what the commands throw */
 async function run(argv: readonly string[]): Promise<number> {
   const { values, positionals } = parse(argv);
   const [given, ...rest] = positionals;
@@ -108,7 +108,7 @@ async function run(argv: readonly string[]): Promise<number> {
   }
 }
 
-// `bulkhead ps | head` closes our output early: that is no error.
+// `bulkhead ps | head` closes our output early; that is not an error.
 process.stdout.on('error', () => process.exit(0));
 run(process.argv.slice(2)).then(
   (status) => {

@@ -1,4 +1,4 @@
-// Every key of the configuration: its type, limits and default. The one place that a new key is added to.
+// Every key of the configuration: its type, limits and default. New keys are added here and nowhere else.
 
 /** The validated configuration; sizes and times carry their unit in the name. Frozen. */
 export interface Config {
@@ -17,22 +17,22 @@ export interface Config {
     readonly maxMemoryMib: number;
     readonly overheadVcpus: number;
     readonly overheadMemoryMib: number;
-    /** What QEMU and the file system daemon may take of the host beside the VM's memory; 0: computed. */
+    /** Host memory for QEMU and the files daemon besides the VM's memory; 0: computed. */
     readonly vmmMemoryMib: number;
-    /** Whom the VMM runs as: a user and group that no other VM has, or root, without its capabilities. */
+    /** Whom the VMM runs as: a user and group that no other VM has, or root without capabilities. */
     readonly user: 'own' | 'root';
-    /** The first of the users for VMs, and how many there are. */
+    /** The first of the VMs' uids, and how many there are. */
     readonly firstUid: number;
     readonly uidCount: number;
   };
   readonly sharedFs: {
-    /** Where disk-backed emptyDirs are: the kubelet's folder, shared, or a folder that the guest makes, or a disk. */
+    /** Where disk-backed emptyDirs are: in the kubelet's folder, shared; in a folder of the guest; or on a disk. */
     readonly diskEmptyDir: 'share' | 'local' | 'disk';
   };
   readonly rootfs: {
-    /** Where what a container writes into its root is: in the snapshot's folder, shared, or on a disk in that folder. */
+    /** Where a container's writes to its root go: to the snapshot's folder, shared, or to a disk in that folder. */
     readonly mode: 'shared' | 'disk';
-    /** Of new disks, for roots and emptyDirs; they are sparse. */
+    /** Size of new disks, for roots and emptyDirs; they are sparse. */
     readonly diskSizeMib: number;
   };
   readonly annotations: {
@@ -48,13 +48,13 @@ export interface Config {
   };
 }
 
-/** What a value may be. */
+/** The type of a value, with its limits. */
 export type Kind =
   | { readonly t: 'choice'; readonly of: readonly string[] }
   | { readonly t: 'integer'; readonly min: number; readonly max: number }
   | { readonly t: 'number'; readonly min: number; readonly max: number }
   | { readonly t: 'text' }
-  /** An absolute path; empty: found when the configuration is loaded. */
+  /** An absolute path; an empty one is looked up when the configuration is loaded. */
   | { readonly t: 'path' }
   /** Names of keys whose `annotation` is true. */
   | { readonly t: 'keys' };
@@ -68,7 +68,7 @@ export interface Key {
   readonly name: string;
   readonly kind: Kind;
   readonly fallback: Value;
-  /** May be put on the allow-list. Never for what runs a program on the host. */
+  /** Whether the allow-list may contain it. Never for anything that runs a program on the host. */
   readonly annotation: boolean;
 }
 

@@ -6,13 +6,13 @@ import { runCommand } from './command.ts';
 const SS_MS = 300;
 
 export interface SocketPeers {
-  /** Connections whose other end lives; a server that hangs keeps its own end of others. */
+  /** Connections whose peer is alive; a server that hangs also keeps its end of those whose peer has gone. */
   readonly connected: number;
-  /** Those that the server has not accepted yet, some perhaps given up. */
+  /** Connections that the server has not accepted yet; the peers of some may have given up. */
   readonly waiting: number;
 }
 
-/** Connections of a socket of this network namespace (sock_diag(7), through `ss` of iproute2); none when that cannot be found out. */
+/** Connections of a socket in this network namespace (sock_diag(7), through `ss` of iproute2); none when `ss` fails. */
 export async function peersOf(path: string): Promise<SocketPeers> {
   const argv = ['ss', '-xaH', 'src', path] as const;
   const result = await runCommand([...argv], { timeoutMs: SS_MS }).catch(() => undefined);

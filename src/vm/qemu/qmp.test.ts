@@ -81,7 +81,7 @@ test('garbage and endless lines close the channel instead of filling memory', as
   await odd.client.execute('still-works');
 });
 
-test('events without end close the channel; a day of honest ones does not', async (t) => {
+test('endless events close the channel; a day of honest ones does not', async (t) => {
   let now = 0;
   t.mock.method(performance, 'now', () => now);
   const event = '{"event": "RTC_CHANGE", "data": {"offset": 1}}\r\n';
