@@ -20,7 +20,7 @@ CMD ?=
 TESTS ?= test/integration/*.test.ts test/conformance/*.test.ts test/faults/*.test.ts
 export PREFIX DESTDIR CMD
 
-find = $(shell find $(1) -type f -not -path '*/node_modules/*' 2>/dev/null)
+find = $(shell find $(1) -type f -not -path '*/node_modules/*' -not -path '*/testing/*' 2>/dev/null)
 HOST_SOURCES := $(filter-out %.test.ts,$(call find,src packages/*/src scripts/build.ts native package.json tsconfig.json))
 GUEST_SOURCES := $(call find,guest/agent/src guest/agent/Cargo.toml guest/agent/Cargo.lock guest/agent/build.sh) \
   guest/image/build.sh guest/image/build-kernel.sh guest/image/kernel.config $(call find,guest/image/patches)

@@ -328,7 +328,12 @@ function trimSlash(path: string): string {
 /** What of a memory file system of the host is to be the same in the guest. */
 function fileSystemOf(entry: MountTableEntry): Pick<Verdict, 'sizeBytes' | 'flags'> {
   const flags = entry.options.filter((option) => ['nosuid', 'nodev', 'noexec'].includes(option));
-  return { sizeBytes: optionBytes(entry, 'size'), flags };
+  return { sizeBytes: sizeOf(entry), flags };
+}
+
+/** The size limit of a tmpfs or hugetlbfs; undefined: none found. */
+export function sizeOf(entry: MountTableEntry): number | undefined {
+  return optionBytes(entry, 'size');
 }
 
 /** A size among the options of a file system: digits with k, m or g; a percentage counts as none. */

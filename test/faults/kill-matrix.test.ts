@@ -1,25 +1,20 @@
 // kill -9 of parts of a sandbox: calls end with an error, exits are told, nothing is left. A sample; `make test-faults` does all.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, test } from 'node:test';
 import { programsOf } from '../../scripts/stand/processes.ts';
 import { runtime } from '../../scripts/stand/runtime.ts';
 import { waitFor, within } from '../../scripts/stand/wait.ts';
 import { Status } from '../../src/gen/task.ts';
-import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
+import type { Shim } from '../support/fake-containerd.ts';
 import { Matrix, type Victim } from '../support/kill-cell.ts';
 import { steps } from '../support/kill-steps.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
+import { assertNothingNew } from '../support/leaks.ts';
 import { containerSpec } from '../support/spec.ts';
+import { useFakeContainerd } from '../support/stands.ts';
 
 const options = { skip: !runtime.isVm && 'it is about our shim', timeout: 150_000 };
 
-let fake: FakeContainerd;
-let clean: Belongings;
-before(async () => {
-  fake = await FakeContainerd.start();
-  clean = belongings(fake);
-});
-after(() => fake.stop());
+const { fake, clean } = await useFakeContainerd();
 
 const programs = { vmm: /^\S*qemu-system/, files: /^\S*bulkhead-files/ } as const;
 

@@ -3,25 +3,20 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { Code, TtrpcError } from 'ttrpc-ts';
 import { isRunning, readProcess } from '../../scripts/stand/processes.ts';
 import { runtime } from '../../scripts/stand/runtime.ts';
 import { waitFor, within } from '../../scripts/stand/wait.ts';
 import { type CrioContainer, createCrio, removeCrio } from '../support/crio.ts';
-import { FakeContainerd } from '../support/fake-containerd.ts';
 import { FifoClient } from '../support/fifo-client.ts';
 import { processSpec } from '../support/spec.ts';
+import { useFakeContainerd } from '../support/stands.ts';
 
 const limit = { timeoutMs: 60_000 };
 
-let fake: FakeContainerd;
-let sandboxId: string;
-before(async () => {
-  fake = await FakeContainerd.start();
-  sandboxId = `${fake.namespace}-pod`;
-});
-after(() => fake.stop());
+const { fake } = await useFakeContainerd();
+const sandboxId = `${fake.namespace}-pod`;
 
 const create = (id: string, args: readonly string[], resources = {}): Promise<CrioContainer> =>
   createCrio(fake, sandboxId, id, args, resources);

@@ -123,7 +123,7 @@ export class Machine {
     const context = { namespace: 'test', socket: '', log: () => undefined, emit: () => undefined };
     const { plan } = await prepareContainer(context, share, request, {
       root: rootOf(request, { mode: 'shared', diskSizeMib: 1024 }),
-      ...{ diskEmptyDir: 'share', diskSizeMib: 1024, sandboxRoot: '' },
+      ...{ diskEmptyDir: 'share', diskSizeMib: 1024, vmMemoryMib: 1024, sandboxRoot: '' },
     });
     await agent.createContainer(id, { spec: plan.spec });
     const machine = new Machine({ vm, agent, network, logs, took, records }, stack.move());
