@@ -32,7 +32,7 @@ CRI_TESTS = $(filter-out %/pods-crio.test.ts,$(wildcard test/integration/pods-*.
 FEW_CRI_TESTS := $(patsubst %,test/integration/pods-%.test.ts,lifecycle userns image-volumes)
 RUN_TESTS = $(NODE) --test --test-concurrency=1 --test-timeout=300000
 
-.PHONY: help deps gen build guest lint test test-unit test-integration test-containerd test-matrix test-posix test-programs test-files-heavy bench run shell install uninstall clean
+.PHONY: help deps gen build guest lint test test-unit test-integration test-containerd test-matrix test-posix test-programs test-files-heavy test-faults soak bench run shell install uninstall clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 28
@@ -99,6 +99,12 @@ test-posix: build guest ## other people's tests of a file system on each kind of
 
 test-files-heavy: build guest ## a million files on a folder of the host and on a root with a disk (BULKHEAD_TEST_FILES is another number)
 	@$(NODE) --test --test-timeout=14400000 test/heavy/many-files.test.ts
+
+test-faults: build guest ## kill -9 of each part at each step, as a table in build/kill-matrix.md, and 200 restarts of one id (25 minutes)
+	@$(RUN_TESTS) --test-reporter=spec test/heavy/faults.test.ts test/heavy/restarts.test.ts
+
+soak: build guest ## pods and containers come, go and are killed for BULKHEAD_SOAK_MINUTES (60): does anything grow? (not in CI)
+	@$(NODE) test/heavy/soak.ts
 
 bench: build guest ## measurements as a table and as JSON in build/bench
 	@$(NODE) test/bench/run.ts

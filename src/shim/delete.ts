@@ -11,7 +11,7 @@ import { isAlive } from '../host/process.ts';
 import { peersOf, removeDeadSocket } from '../host/socket-peers.ts';
 import { place } from '../sandbox/placement.ts';
 import { reapSandbox } from '../sandbox/reap.ts';
-import { readRecord, type SandboxRecord, sandboxDir } from '../sandbox/state.ts';
+import { readRecord, removeNamespaceDir, type SandboxRecord, sandboxDir } from '../sandbox/state.ts';
 import { socketPath } from './address.ts';
 import type { ShimArgs } from './args.ts';
 
@@ -35,6 +35,7 @@ export async function deleteTask(args: ShimArgs, bundle: string): Promise<Uint8A
       );
     }
     if (existsSync(dir)) await reapSandbox(args.namespace, sandboxId);
+    else removeNamespaceDir(dir); // a shim that was killed just before it would have done that
     await removeDeadSocket(socket);
   }
   const now = Date.now();

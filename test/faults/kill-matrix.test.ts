@@ -1,5 +1,7 @@
 // kill -9 of parts of a sandbox: calls end with an error, exits are told, nothing is left. A sample; `make test-faults` does all.
 import assert from 'node:assert/strict';
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { programsOf } from '../../scripts/stand/processes.ts';
 import { runtime } from '../../scripts/stand/runtime.ts';
@@ -83,6 +85,15 @@ for (const victim of ['vmm', 'files'] as const) {
     },
   );
 }
+
+test('a shim is killed before it has removed the folder of its namespace: delete does', options, async () => {
+  const folder = join(fake.bulkheadState, fake.namespace);
+  mkdirSync(folder, { recursive: true });
+  const bundle = await fake.bundle('late', containerSpec(['true'], '/late'));
+  const deleted = await fake.invoke('late', 'delete', ['-bundle', bundle], { cwd: bundle });
+  assert.equal(deleted.code, 0, deleted.stderr);
+  assert.ok(!existsSync(folder));
+});
 
 test('a guest whose kernel panics: the exit is told soon, with a non-zero code', {
   skip: !runtime.isVm && 'it would be the host kernel',

@@ -1,6 +1,6 @@
 /** A VM of a played guest, for tests: its devices are names, its end is the test's. Not shipped. */
 import type { Duplex } from 'node:stream';
-import type { HotPlug, Vm, VmExit, VmProcess, VmSpec } from '../../vm/hypervisor.ts';
+import type { HotPlug, Vm, VmExit, VmProcess, VmResize, VmSpec } from '../../vm/hypervisor.ts';
 import type { PlayedGuest } from './played-guest.ts';
 
 export class PlayedVm implements Vm {
@@ -11,6 +11,7 @@ export class PlayedVm implements Vm {
   readonly agent: Duplex;
   readonly exited: Promise<VmExit>;
   readonly devices: HotPlug;
+  readonly size: VmResize;
   /** Of the devices, that are there now: `addDisk x`, `addThread c`. */
   readonly plugged = new Set<string>();
   /** Errors of the devices, by method. */
@@ -31,6 +32,12 @@ export class PlayedVm implements Vm {
     this.exited = this.#exit.promise;
     const add = (kind: string) => async (name: string) => this.#device(`add${kind}`, name);
     const remove = (kind: string) => async (name: string) => this.#device(`remove${kind}`, name);
+    const { vcpus, memoryMib } = spec;
+    const size = { vcpus, memoryMib };
+    this.size = Object.assign(size, {
+      setMemory: async (mib: number) => (size.memoryMib = Math.max(memoryMib, mib)),
+      growVcpus: async (count: number) => (size.vcpus = Math.max(size.vcpus, count)),
+    });
     this.devices = {
       addDisk: ({ serial }) => add('Disk')(serial),
       removeDisk: remove('Disk'),

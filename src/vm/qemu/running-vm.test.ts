@@ -73,6 +73,7 @@ function stand(oomKills = 0): Stand {
     agent: agent as unknown as Socket,
     console: console as unknown as Socket,
     cgroup: cgroup as unknown as Cgroup,
+    limits: { vcpus: 1, memoryMib: 128 },
   });
   return { vm, qemu, files, qmp, console: farConsole, agent, cgroupKills };
 }
