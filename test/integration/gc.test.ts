@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, lstatSync, lutimesSync, mkdirSync, readdirSync, symlinkSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { cgroupsOf, hasCgroupFile, hierarchies, makeCgroup } from '../../scripts/stand/cgroups.ts';
 import { describe, run } from '../../scripts/stand/command.ts';
 import { mountsBelow } from '../../scripts/stand/mounts.ts';
@@ -12,15 +12,11 @@ import { runtime } from '../../scripts/stand/runtime.ts';
 import { waitFor } from '../../scripts/stand/wait.ts';
 import type { Collected } from '../../src/cli/gc.ts';
 import { type CrioContainer, createCrio, removeCrio } from '../support/crio.ts';
-import { FakeContainerd } from '../support/fake-containerd.ts';
+import { useFakeContainerd } from '../support/stands.ts';
 
 const limit = { timeoutMs: 60_000 };
 
-let fake: FakeContainerd;
-before(async () => {
-  fake = await FakeContainerd.start();
-});
-after(() => fake.stop());
+const { fake } = await useFakeContainerd();
 
 /** Runs the command; of the machine's other leftovers, tests of others have theirs, only the ones of this test are looked at. */
 async function gc(...flags: string[]): Promise<{ code: number | null; rows: Map<string, Collected> }> {
