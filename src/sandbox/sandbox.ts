@@ -136,6 +136,7 @@ export class Sandbox {
       await this.#addPrepared(await this.#prepare(request), thread, signal);
     } catch (error) {
       this.#oomScore.remove(request.id);
+      this.#growth.release(request.id);
       await thread.then(() => devices.removeThread(request.id)).catch(() => undefined);
       throw error;
     }
