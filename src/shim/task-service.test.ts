@@ -113,6 +113,19 @@ describe('a Create', () => {
     await over();
   });
 
+  test('that fails after a Shutdown has come: then the shim ends', options, async () => {
+    const answer = host.guest.hold('createContainer s');
+    const refused = assert.rejects(shim.create('s'), /not this time/);
+    await host.guest.called('createContainer s');
+    await shim.task.shutdown({ id: 's' });
+    assert.equal(shim.exits, 0);
+    host.guest.fails.set('createContainer s', new Error('not this time'));
+    answer();
+    await refused;
+    assert.equal(shim.exits, 1);
+    await over();
+  });
+
   test('that failed can be tried again in the same shim', options, async () => {
     host.guest.fails.set('createContainer s', new Error('not this time'));
     await assert.rejects(shim.create('s'), { code: Code.Internal, message: /not this time/ });

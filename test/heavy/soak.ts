@@ -25,7 +25,7 @@ interface Sample {
   readonly shimRss: number;
   readonly shimPss: number;
   readonly shimPrivate: number;
-  readonly filesPss: number;
+  readonly filesPrivate: number;
   readonly shimFds: number;
   readonly filesFds: number;
   readonly processes: number;
@@ -40,7 +40,7 @@ interface Sample {
  */
 const MAY_GROW: Partial<Record<keyof Sample, number>> = {
   shimPrivate: 2_048,
-  filesPss: 2_048,
+  filesPrivate: 2_048,
   shimFds: 0.9,
   filesFds: 0.9,
   processes: 0.9,
@@ -131,7 +131,7 @@ function sample(begin: number, shim: number): Sample {
     shimRss: rss,
     shimPss: pss,
     shimPrivate: privateDirty,
-    filesPss: memoryKib(files).pss,
+    filesPrivate: memoryKib(files).privateDirty,
     shimFds: openFiles(shim).size,
     filesFds: openFiles(files).size,
     processes: count('process'),
