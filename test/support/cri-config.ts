@@ -17,6 +17,17 @@ export const sandboxApiHandler = 'bulkhead-sandbox';
 /** Subnets of the pods' bridge; they exist only in the daemon's own network namespace. */
 export const podSubnets = ['10.88.0.0/16', 'fd88::/64'] as const;
 
+/** Where containerd finds the registries that it is to ask instead of all others; only from 2.x on. */
+const mirrorDir = (dir: string): string => join(dir, 'certs.d');
+
+/** Makes a registry at `host:port` that which every image is pulled from. */
+export async function writeMirror(dir: string, address: string): Promise<void> {
+  const all = join(mirrorDir(dir), '_default');
+  await mkdir(all, { recursive: true });
+  const host = `[host."http://${address}"]\ncapabilities = ["pull", "resolve"]\n`;
+  await writeFile(join(all, 'hosts.toml'), `server = "http://${address}"\n${host}`);
+}
+
 /** TOML tables of the CRI plugin: format 2 for containerd 1.x, 3 for 2.x. */
 export function criConfig(version: string, dir: string): string {
   return version.startsWith('1.') ? legacyTables(dir) : modernTables(dir, version);
@@ -68,6 +79,9 @@ stream_server_port = "0"
 
 [plugins.'io.containerd.cri.v1.images']
 snapshotter = "overlayfs"
+
+[plugins.'io.containerd.cri.v1.images'.registry]
+config_path = "${mirrorDir(dir)}"
 
 [plugins.'io.containerd.cri.v1.images'.pinned_images]
 sandbox = "${pauseImageName}"

@@ -1,11 +1,12 @@
 // Logs, exec, attach, cp, port-forward, debug; and what the node tells about pods.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from '../../../scripts/stand/command.ts';
-import { waitFor } from '../../../scripts/stand/wait.ts';
-import { type Behaviour, container, type Json, type Side, statusOf } from '../side.ts';
+import { waitFor, within } from '../../../scripts/stand/wait.ts';
+import { type Behaviour, container, isTrue, type Json, type Side, statusOf } from '../side.ts';
 
 const MIB = 1 << 20;
 
@@ -58,8 +59,16 @@ export const streams: Record<string, Behaviour> = {
     return (await pod.logs('--follow')).replaceAll('\n', ' ');
   },
   'logs --previous': async (side) => {
-    const pod = await side.make({ containers: [container('echo life; exit 1')] });
-    await pod.until('second life', ({ status }) => statusOf(status)?.restartCount >= 1);
+    const volumeMounts = [{ name: 'v', mountPath: '/v' }];
+    const script = 'test -e /v/lived && exec sleep 1000; touch /v/lived; echo first life; exit 1';
+    const pod = await side.make({
+      volumes: [{ name: 'v', emptyDir: {} }],
+      containers: [container(script, { volumeMounts })],
+    });
+    await pod.until(
+      'second life',
+      ({ status }) => statusOf(status)?.restartCount === 1 && isTrue(status, 'Ready'),
+    );
     return await pod.logs('--previous');
   },
   'logs: a line of 200,000 characters, and 100,000 lines': async (side) => {
@@ -97,7 +106,7 @@ export const streams: Record<string, Behaviour> = {
     const all = await Promise.all(Array.from({ length: 10 }, (_, n) => pod.sh(`sleep 1; echo ${n}`)));
     return all.join(' ');
   },
-  'exec -it: a terminal, its size, and an exit code': async (side) => {
+  'exec -it: a terminal, and an exit code': async (side) => {
     const pod = await side.ready();
     const said = await atTerminal(
       side,
@@ -154,8 +163,11 @@ export const streams: Record<string, Behaviour> = {
       ? 'the same'
       : 'other bytes';
   },
-  'port-forward: two connections in turn, and a port that nobody has': async (side) => {
-    const pod = await side.ready({ containers: [container('while :; do echo hello | nc -l -p 8080; done')] });
+  'port-forward: two connections, then to a port that nobody has': async (side) => {
+    const pod = await side.ready({
+      containers: [container('mkdir /www; echo hello >/www/f; httpd -p 8080 -h /www; sleep 1000')],
+    });
+    await waitFor('server', async () => (await pod.sh('netstat -ltn')).includes(':8080'), 20_000, 300);
     const port = side.handler === 'runc' ? 7101 : 7102;
     const [program, ...args] = side.kubectlCommand([
       'port-forward',
@@ -163,12 +175,17 @@ export const streams: Record<string, Behaviour> = {
       `${port}:8080`,
       `${port + 10}:9`,
     ]);
-    const child = spawn(program!, args, { env: side.node.containerd.env, stdio: 'ignore' });
+    const child = spawn(program!, args, {
+      env: side.node.containerd.env,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
     try {
+      await within('forwarding', 30_000, once(child.stdout!, 'data'));
       const ask = async (of: number) =>
-        (await side.node.inside(['busybox', 'nc', '-w', '5', '127.0.0.1', String(of)])).stdout.trim();
-      const first = await waitFor('answer', async () => (await ask(port)) || undefined, 20_000, 300);
-      return `${first}, ${await waitFor('answer', async () => (await ask(port)) || undefined, 20_000, 300)}, "${await ask(port + 10)}"`;
+        (
+          await side.node.inside(['busybox', 'wget', '-qO-', '-T', '10', `http://127.0.0.1:${of}/f`])
+        ).stdout.trim();
+      return `${await ask(port)}, ${await ask(port)}, "${await ask(port + 10)}"`;
     } finally {
       child.kill('SIGKILL');
     }
