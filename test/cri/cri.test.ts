@@ -28,7 +28,7 @@ const network = (): string[] => [`--net=/proc/${host.daemon.pid}/ns/net`, '--'];
 before(async () => {
   tools = await criTools();
   await nginxFiles();
-  host = await PodHost.start({ flavour, mirror: registryAddress });
+  host = await PodHost.start({ flavour, mirror: registryAddress, fromLoopback: true });
   const registry = join(repoRoot, 'test', 'cri', 'registry.ts');
   const argv = ['--pdeathsig', 'KILL', 'nsenter', ...network(), process.execPath, registry];
   const child = spawn('setpriv', argv, { env: host.daemon.env, stdio: ['ignore', 'pipe', 'inherit'] });

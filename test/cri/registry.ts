@@ -1,21 +1,42 @@
 // A registry of container images on 127.0.0.1, for pulls only, with the images that critest asks for, made here: what it finds at
 // registry.k8s.io and gcr.io is busybox with other users or files, and nginx. Run as a program, so that it can be in another network.
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { mkdtempDisposable } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { mustRun } from '../../scripts/stand/command.ts';
 import { fetchDebian } from '../../scripts/stand/fetch-debian.ts';
 import { type BuiltImage, buildImage, imagePath, imageTree } from '../../scripts/stand/image.ts';
 import type { TarEntry } from '../../scripts/stand/tar.ts';
 
 export const registryAddress = '127.0.0.1:5000';
 
-const file = (path: string, data: string): TarEntry => ({
-  path,
-  type: 'file',
-  mode: 0o644,
-  data: Buffer.from(data),
-});
+const file = (path: string, data: string | Buffer, mode = 0o644): TarEntry => {
+  return { path, type: 'file', mode, data: Buffer.from(data) };
+};
+
+/** Commands that specs run and Debian's busybox does not have, as far as they are asked. */
+const commands: readonly TarEntry[] = [
+  file('bin/pgrep', '#!/bin/sh\nexec pidof "$@"\n', 0o755),
+  file('bin/ipcs', '#!/bin/sh\nexec cat /proc/sysvipc/shm\n', 0o755),
+];
+
+/** The test image with its commands as links, so that one can be masked without all others. */
+async function busyboxTree(): Promise<TarEntry[]> {
+  return (await imageTree()).map((entry) =>
+    entry.type === 'symlink' ? { ...entry, type: 'link', mode: 0o755, target: 'bin/busybox' } : entry,
+  );
+}
+
+/** A set-user-ID program. */
+async function nnp(): Promise<TarEntry> {
+  await using dir = await mkdtempDisposable(join(tmpdir(), 'bulkhead-nnp-'));
+  const program = join(dir.path, 'nnp');
+  await mustRun('cc', ['-static', '-O1', '-o', program, join(import.meta.dirname, 'nnp.c')]);
+  return file('nnp', readFileSync(program), 0o4755);
+}
 
 /** Users as the busybox of these images has them; 1000 and its group are those of `test-image-predefined-group`. */
 const users: readonly TarEntry[] = [
@@ -60,7 +81,7 @@ async function nginx(port: number): Promise<BuiltImage> {
     ...dirs.map((path): TarEntry => ({ path, type: 'dir', mode: 0o755 })),
     file('etc/nginx/nginx.conf', nginxConfig(port)),
   ];
-  return buildImage([await imageTree(), users, layer], { Env: [imagePath], Cmd: ['/usr/sbin/nginx'] });
+  return buildImage([await busyboxTree(), users, layer], { Env: [imagePath], Cmd: ['/usr/sbin/nginx'] });
 }
 
 /** A folder of the host as entries, without what a program needs only to be read by people. */
@@ -79,9 +100,10 @@ function entriesOf(root: string, path: string): TarEntry[] {
 
 /** Images by the name that follows the registry's; tags are not told apart. */
 async function images(): Promise<Map<string, BuiltImage>> {
-  const tree = await imageTree();
+  const tree = await busyboxTree();
   const busybox = (config: object = {}, ...more: TarEntry[]): BuiltImage =>
-    buildImage([tree, [...users, ...more]], { Env: [imagePath], Cmd: ['sh'], ...config });
+    buildImage([tree, [...users, ...commands, ...more]], { Env: [imagePath], Cmd: ['sh'], ...config });
+  const httpd = ['sh', '-c', 'mkdir /www; echo ok >/www/index.html; echo httpd; exec httpd -f -p 80 -h /www'];
   const plain = [
     'test-image-latest',
     'test-image-tag',
@@ -105,6 +127,8 @@ async function images(): Promise<Map<string, BuiltImage>> {
   return new Map([
     ['e2e-test-images/busybox', busybox()],
     ['e2e-test-images/nginx', await nginx(80)],
+    ['e2e-test-images/httpd', busybox({ Cmd: httpd })],
+    ['e2e-test-images/nonewprivs', busybox({ Cmd: ['/nnp'] }, await nnp())],
     ['pause', busybox({}, file('pause', ''))],
     ...staged.map(([name, image]) => [`k8s-staging-cri-tools/${name}`, image] as const),
   ]);

@@ -103,13 +103,16 @@ sandboxer = "shim"
 `;
 }
 
-/** Writes the CNI configuration that `criConfig` names: a bridge with IPv4 and IPv6, and portmap for host ports. */
-export async function writeCniConfig(dir: string): Promise<void> {
+/**
+ * Writes the CNI configuration that `criConfig` names: a bridge with IPv4 and IPv6, and portmap for host ports.
+ * @param fromLoopback whether host ports can also be reached by 127.0.0.1
+ */
+export async function writeCniConfig(dir: string, fromLoopback = false): Promise<void> {
   const ranges = podSubnets.map((subnet) => [{ subnet }]);
   const routes = [{ dst: '0.0.0.0/0' }, { dst: '::/0' }];
   const ipam = { type: 'host-local', dataDir: join(dir, 'ipam'), ranges, routes };
   const bridge = { type: 'bridge', bridge: 'bhtest0', isGateway: true, ipMasq: false, mtu: 1400, ipam };
-  const portmap = { type: 'portmap', capabilities: { portMappings: true }, snat: false };
+  const portmap = { type: 'portmap', capabilities: { portMappings: true }, snat: fromLoopback };
   const list = { cniVersion: '1.0.0', name: 'bhtest', plugins: [bridge, portmap] };
   await mkdir(join(dir, 'cni'), { recursive: true });
   await writeFile(join(dir, 'cni', '10-bhtest.conflist'), JSON.stringify(list));

@@ -39,7 +39,12 @@ export type ContainerOptions = Partial<Omit<ContainerConfig, 'linux'>> & {
   readonly resources?: NonNullable<ContainerConfig['linux']>['resources'];
 };
 
-export type PodHostOptions = Omit<ContainerdOptions, 'cri' | 'ownNetwork'> & { readonly mirror?: string };
+export type PodHostOptions = Omit<ContainerdOptions, 'cri' | 'ownNetwork'> & {
+  /** Address of a registry in the host's network that all images come from. */
+  readonly mirror?: string;
+  /** Whether host ports can be reached by 127.0.0.1. */
+  readonly fromLoopback?: boolean;
+};
 
 /** A machine with containerd and CRI, in a network namespace of its own. */
 export class PodHost {
@@ -51,11 +56,10 @@ export class PodHost {
     this.cri = new Cri(daemon.address);
   }
 
-  /** @param options.mirror address of a registry in the host's network that all images come from. */
   static async start(options: PodHostOptions = {}): Promise<PodHost> {
     const { mirror } = options;
     const cri = async (version: string, dir: string) => {
-      await writeCniConfig(dir);
+      await writeCniConfig(dir, options.fromLoopback);
       if (mirror !== undefined) await writeMirror(dir, mirror);
       return criConfig(version, dir);
     };
