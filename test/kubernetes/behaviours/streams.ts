@@ -4,8 +4,8 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { run } from '../../../scripts/stand/command.ts';
 import { waitFor, within } from '../../../scripts/stand/wait.ts';
+import { Terminal } from '../../support/pty.ts';
 import { type Behaviour, container, isTrue, type Json, type Side, statusOf } from '../side.ts';
 
 const MIB = 1 << 20;
@@ -20,19 +20,9 @@ function bytes(count: number): Buffer {
 
 const sha256 = (data: Uint8Array | string): string => createHash('sha256').update(data).digest('hex');
 
-/** A user's kubectl at a terminal that types `input`. */
-async function atTerminal(
-  side: Side,
-  args: readonly string[],
-  input: string,
-  after: RegExp,
-): Promise<string> {
-  const quoted = side.kubectlCommand(args).map((word) => `'${word}'`);
-  const result = await run('script', ['-qec', quoted.join(' '), '/dev/null'], {
-    ...{ env: side.node.containerd.env, input, inputAfter: after },
-  });
-  return `${result.stdout.replaceAll('\r', '')}exit ${result.code}`;
-}
+/** A user's kubectl at a terminal. */
+const atTerminal = (side: Side, args: readonly string[]): Promise<Terminal> =>
+  Terminal.start(side.kubectlCommand(args), { ...side.node.containerd.env, TERM: 'dumb' }, 31, 97);
 
 export const streams: Record<string, Behaviour> = {
   'logs of both streams, --tail, --timestamps': async (side) => {
@@ -106,20 +96,20 @@ export const streams: Record<string, Behaviour> = {
     const all = await Promise.all(Array.from({ length: 10 }, (_, n) => pod.sh(`sleep 1; echo ${n}`)));
     return all.join(' ');
   },
-  'exec -it: a terminal, and an exit code': async (side) => {
+  'exec -it: a terminal, its size, and an exit code': async (side) => {
     const pod = await side.ready();
-    const said = await atTerminal(
-      side,
-      ['exec', '-it', pod.name, '--', 'sh'],
-      'tty; stty -echo; exit 5\n',
-      /[#$] $/,
-    );
-    return `${/^\/dev\/pts\/\d+$/m.test(said) ? 'a terminal' : said}, ${said.slice(said.lastIndexOf('exit'))}`;
+    const terminal = await atTerminal(side, ['exec', '-it', pod.name, '--', 'sh']);
+    await terminal.expect(/# /);
+    terminal.type('tty; stty size; exit 5\r');
+    const code = await within('end of the terminal', 30_000, terminal.exited);
+    const tty = /^\/dev\/pts\/\d+/m.test(terminal.output) ? 'a terminal' : 'none';
+    return `${tty}, ${/^\d+ \d+/m.exec(terminal.output)?.[0]}, exit ${code}`;
   },
   'exec -it: a missing command': async (side) => {
     const pod = await side.ready();
-    const said = await atTerminal(side, ['exec', '-it', pod.name, '--', '/no/such'], '', /./);
-    return `names it: ${said.includes('/no/such')}, ${said.slice(said.lastIndexOf('exit'))}`;
+    const terminal = await atTerminal(side, ['exec', '-it', pod.name, '--', '/no/such']);
+    const code = await within('end of the terminal', 30_000, terminal.exited);
+    return `names it: ${terminal.output.includes('/no/such')}, exit ${code}`;
   },
   'attach -i: what is typed arrives, and the output comes': async (side) => {
     const script = 'echo ready; while read line; do echo "got $line"; done; echo end';
@@ -181,10 +171,11 @@ export const streams: Record<string, Behaviour> = {
     });
     try {
       await within('forwarding', 30_000, once(child.stdout!, 'data'));
-      const ask = async (of: number) =>
-        (
-          await side.node.inside(['busybox', 'wget', '-qO-', '-T', '10', `http://127.0.0.1:${of}/f`])
-        ).stdout.trim();
+      const nc = ['busybox', 'nc', '-w', '10', '127.0.0.1'];
+      const ask = async (of: number) => {
+        const { stdout } = await side.node.inside([...nc, String(of)], { input: 'GET /f HTTP/1.0\r\n\r\n' });
+        return stdout.split('\n').at(-2) ?? '';
+      };
       return `${await ask(port)}, ${await ask(port)}, "${await ask(port + 10)}"`;
     } finally {
       child.kill('SIGKILL');
