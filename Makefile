@@ -80,10 +80,11 @@ test-integration: build guest ## tests against a real containerd, QEMU and guest
 	@$(RUN_TESTS) $(wildcard $(TESTS))
 
 test-containerd: build guest ## what the machine's containerd may be too old for, on those of Debian 13 and sid, on 2.3 and 2.4
+	@BULKHEAD_TEST_LONG=1 $(RUN_TESTS) test/integration/deploy-files.test.ts
 	@$(call on_each,trixie sid $(MODULES),$(FEW_CRI_TESTS))
 
-test-containerd-few: build guest ## the same on the oldest and the newest of them
-	@$(call on_each,trixie $(lastword sid $(MODULES)),$(FEW_CRI_TESTS))
+test-containerd-few: build guest ## the same on Debian 13's and on 2.3, which other tests have built
+	@$(call on_each,trixie $(firstword $(MODULES) sid),$(FEW_CRI_TESTS))
 
 test-matrix: build guest ## all tests of pods on each containerd: the machine's, Debian 13's, sid's, 2.3 and 2.4
 	@$(call on_each,system trixie sid $(MODULES),$(CRI_TESTS))
