@@ -174,7 +174,8 @@ pub fn mount(source: &Path, target: &Path, kind: &str, flags: libc::c_ulong, dat
 /// Lazily unmounts the mount whose root the descriptor is, with everything below.
 pub fn detach(root: BorrowedFd) -> io::Result<()> {
     let path = c_path(&descriptor_path(root))?;
-    // SAFETY: the text is terminated. This link is meant to be followed: it leads to the descriptor's mount by any name.
+    // SAFETY: the text is terminated. This link is meant to be followed: it leads to the descriptor's mount by any
+    // name.
     checked(unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH) }.into()).map(drop)
 }
 

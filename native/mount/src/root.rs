@@ -1,5 +1,5 @@
-//! The folder that everything is mounted below, and the walk to a target in it. A guest may control what is there, so each
-//! step starts at a folder held open and follows no link, and the mount goes to the descriptor that was opened.
+//! The folder that everything is mounted below, and the walk to a target in it. A guest may control what is there, so
+//! each step starts at a folder held open and follows no link, and the mount goes to the descriptor that was opened.
 
 use std::ffi::OsStr;
 use std::io;
@@ -39,7 +39,8 @@ impl Root {
         }
     }
 
-    /// Opens a root to mount in. It must be a mount itself, because only then does unmounting it surely unmount all in it.
+    /// Opens a root to mount in. It must be a mount itself, because only then does unmounting it surely unmount all
+    /// in it.
     pub fn open_own_mount(path: &Path) -> Result<Self, Failure> {
         let root = Self::open(path)?;
         let status = kernel::status(root.fd.as_fd()).context(|| format!("cannot look at {}", path.display()))?;
