@@ -1,10 +1,10 @@
 #!/bin/sh
-# Copies what `make build guest` made to $DESTDIR$PREFIX, or removes it again.
+# Copies the output of `make build guest` to $DESTDIR$PREFIX, or removes it again.
 #
 #   install.sh install | uninstall      PREFIX (default /usr/local), DESTDIR (default none)
 #
-# The tree finds its own parts relative to itself, so nothing is rewritten. /etc/bulkhead belongs to the administrator and
-# is neither made nor removed.
+# The tree finds its own parts relative to itself, so nothing is rewritten. /etc/bulkhead belongs to the administrator
+# and is neither created nor removed.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -19,7 +19,7 @@ case $prefix in
   *) die "PREFIX must be an absolute path, not $prefix" ;;
 esac
 
-# Written under another name and renamed: a shim that runs keeps its old files, and no half file is ever executed.
+# Written under another name, then renamed: a running shim keeps its old files, and no incomplete file is ever executed.
 put() {
   mode=$1 from=$2 to=$3
   install -D -m "$mode" "$from" "$to.new.$$"
@@ -45,7 +45,7 @@ install_all() {
     case ${file##*/} in config.toml) continue ;; esac
     put 644 "$file" "$dest/share/bulkhead/deploy/${file##*/}"
   done
-  # The commands last: whoever finds them finds everything.
+  # The commands come last: once they exist, everything does.
   put 755 "$build/bin/bulkhead" "$dest/bin/bulkhead"
   put 755 "$build/bin/containerd-shim-bulkhead-v2" "$dest/bin/containerd-shim-bulkhead-v2"
   printf 'installed to %s\n' "$dest"
@@ -58,7 +58,7 @@ install_all() {
 uninstall_all() {
   rm -f "$dest/bin/containerd-shim-bulkhead-v2" "$dest/bin/bulkhead"
   rm -rf "$dest/lib/bulkhead" "$dest/share/bulkhead"
-  # Folders that were made for us and are empty now; the usual ones of a system stay.
+  # Empty folders that only we needed; a system's standard ones stay.
   if [ -n "${DESTDIR:-}" ]; then
     for dir in bin lib share; do rmdir "$dest/$dir" 2>/dev/null || true; done
     rmdir -p "$dest" 2>/dev/null || true

@@ -1,4 +1,4 @@
-// install.sh on a stand-in for build/: what is put where, with which mode, and that uninstall leaves nothing.
+// install.sh with a fake build/: what it installs where, with which mode, and that uninstall leaves nothing.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {
