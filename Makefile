@@ -20,7 +20,7 @@ CMD ?=
 TESTS ?= test/integration/*.test.ts test/conformance/*.test.ts test/faults/*.test.ts
 export PREFIX DESTDIR CMD
 
-find = $(shell find $(1) -type f -not -path '*/node_modules/*' 2>/dev/null)
+find = $(shell find $(1) -type f -not -path '*/node_modules/*' -not -path '*/testing/*' 2>/dev/null)
 HOST_SOURCES := $(filter-out %.test.ts,$(call find,src packages/*/src scripts/build.ts native package.json tsconfig.json))
 GUEST_SOURCES := $(call find,guest/agent/src guest/agent/Cargo.toml guest/agent/Cargo.lock guest/agent/build.sh) \
   guest/image/build.sh guest/image/build-kernel.sh guest/image/kernel.config $(call find,guest/image/patches)
@@ -32,7 +32,7 @@ CRI_TESTS = $(filter-out %/pods-crio.test.ts,$(wildcard test/integration/pods-*.
 FEW_CRI_TESTS := $(patsubst %,test/integration/pods-%.test.ts,lifecycle userns image-volumes)
 RUN_TESTS = $(NODE) --test --test-concurrency=1 --test-timeout=300000
 
-.PHONY: help deps gen build guest lint test test-unit test-integration test-containerd test-matrix test-posix test-programs test-files-heavy bench run shell install uninstall clean
+.PHONY: help deps gen build guest lint test test-unit test-integration test-containerd test-matrix test-posix test-programs test-files-heavy test-faults soak bench run shell install uninstall clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 28
@@ -99,6 +99,12 @@ test-posix: build guest ## other people's tests of a file system on each kind of
 
 test-files-heavy: build guest ## a million files on a folder of the host and on a root with a disk (BULKHEAD_TEST_FILES is another number)
 	@$(NODE) --test --test-timeout=14400000 test/heavy/many-files.test.ts
+
+test-faults: build guest ## kill -9 of each part at each step, as a table in build/kill-matrix.md, and 200 restarts of one id (25 minutes)
+	@$(RUN_TESTS) --test-reporter=spec test/heavy/faults.test.ts test/heavy/restarts.test.ts
+
+soak: build guest ## pods and containers come, go and are killed for BULKHEAD_SOAK_MINUTES (60): does anything grow? (not in CI)
+	@$(NODE) test/heavy/soak.ts
 
 bench: build guest ## measurements as a table and as JSON in build/bench
 	@$(NODE) test/bench/run.ts

@@ -1,17 +1,15 @@
 // A guest whose agent has been replaced: what it sends must cost little, and the error at the end must name it.
 import assert from 'node:assert/strict';
-import { connect as connectSocket, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type Duplex, duplexPair } from 'node:stream';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { Code, type Handlers, Server, type TtrpcError } from 'ttrpc-ts';
-import { AgentService, HealthService } from '../gen/agent.ts';
+import { Code, type TtrpcError } from 'ttrpc-ts';
+import { socketPair } from '../host/testing/socket-pair.ts';
 import { connectAgent, type GuestAgent } from './agent.ts';
 import { channelPace } from './agent-limits.ts';
+import { type AgentHandlers, playAgent } from './testing/played-agent.ts';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage: () => void = runInNewContext('gc');
@@ -26,32 +24,12 @@ async function held(): Promise<number> {
 
 const limits = { timeoutMs: 5_000, requestMs: 300 };
 
-/** The two ends of a unix socket, as between the shim and QEMU. */
-async function socketPair(t: TestContext): Promise<[Duplex, Duplex]> {
-  const path = join(tmpdir(), `bulkhead-agent-${process.pid}-${Math.random()}.sock`);
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(path, resolve));
-  const far = new Promise<Duplex>((resolve) => server.once('connection', resolve));
-  const near = connectSocket(path);
-  const pair: [Duplex, Duplex] = [near, await far];
-  server.close();
-  t.after(() => pair.map((end) => end.destroy()));
-  return pair;
-}
-
-/** An honest agent until it is connected; what it sends afterwards is up to the test, which has its end. */
+/** An honest agent until it has been reached; what it says afterwards is up to the test, which holds its end. */
 async function reach(
-  [near, far]: [Duplex, Duplex],
-  handlers: Handlers<typeof AgentService> = {},
+  channel: [Duplex, Duplex],
+  handlers: AgentHandlers = {},
 ): Promise<{ agent: GuestAgent; far: Duplex }> {
-  const server = new Server();
-  server.add(HealthService, {
-    check: () => ({ status: 1 }),
-    version: () => ({ grpcVersion: '1', agentVersion: 'bulkhead-agent/0' }),
-  });
-  server.add(AgentService, handlers);
-  server.accept(far);
-  const host = { agent: near, exited: new Promise<never>(() => {}), console: () => '' };
+  const { host, far } = playAgent(handlers, { channel });
   return { agent: await connectAgent(host, limits), far };
 }
 

@@ -1,59 +1,18 @@
 import assert from 'node:assert/strict';
 import { duplexPair } from 'node:stream';
 import { test } from 'node:test';
-import { Code, type Handlers, Server, TtrpcError } from 'ttrpc-ts';
-import {
-  AgentService,
-  type CreateContainerRequest,
-  type CreateSandboxRequest,
-  type ExecProcessRequest,
-  HealthService,
-} from '../gen/agent.ts';
+import { Code, TtrpcError } from 'ttrpc-ts';
+import type { CreateContainerRequest, CreateSandboxRequest, ExecProcessRequest } from '../gen/agent.ts';
 import { type RunnableSpec, SpecError } from '../oci/spec.ts';
-import { type AgentHost, connectAgent, type GuestAgent } from './agent.ts';
+import { connectAgent, type GuestAgent } from './agent.ts';
 import { AgentError, cleanText } from './agent-error.ts';
-
-type AgentHandlers = Handlers<typeof AgentService>;
-
-interface Guest {
-  readonly host: AgentHost;
-  readonly server: Server;
-  /** Lets the VM die. */
-  die(reason: string): void;
-}
-
-/** A guest whose agent is a real ttrpc server at the other end of an in-memory channel. */
-function createGuest(
-  handlers: AgentHandlers,
-  version = 'bulkhead-agent/0.1.0',
-  status: 0 | 1 | 2 = 1,
-): Guest {
-  const [near, far] = duplexPair();
-  const { promise: exited, resolve } = Promise.withResolvers<{ reason: string }>();
-  const server = new Server();
-  server.add(HealthService, {
-    check: () => ({ status }),
-    version: () => ({ grpcVersion: '0.0.1', agentVersion: version }),
-  });
-  server.add(AgentService, handlers);
-  server.accept(far);
-  const host = { agent: near, exited, console: () => 'first line\nKernel panic\n' };
-  return {
-    host,
-    server,
-    die(reason) {
-      resolve({ reason });
-      far.destroy();
-      near.destroy();
-    },
-  };
-}
+import { type AgentHandlers, type PlayedAgent, playAgent } from './testing/played-agent.ts';
 
 async function connect(
   handlers: AgentHandlers,
   version?: string,
-): Promise<{ agent: GuestAgent; guest: Guest }> {
-  const guest = createGuest(handlers, version);
+): Promise<{ agent: GuestAgent; guest: PlayedAgent }> {
+  const guest = playAgent(handlers, version === undefined ? {} : { version });
   return { agent: await connectAgent(guest.host, { timeoutMs: 5_000, requestMs: 200 }), guest };
 }
 
@@ -123,7 +82,7 @@ test('waiting for the guest can be aborted', async () => {
 });
 
 test('an agent that does not serve is an error', async () => {
-  const guest = createGuest({}, undefined, 2);
+  const guest = playAgent({}, { status: 2 });
   const error = await errorOf(connectAgent(guest.host, { timeoutMs: 1_000, requestMs: 100 }));
   assert.match(error.message, /does not serve \(status 2\)/);
 });

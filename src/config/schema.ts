@@ -12,6 +12,9 @@ export interface Config {
     readonly accelerator: 'auto' | 'kvm' | 'tcg';
     readonly defaultVcpus: number;
     readonly defaultMemoryMib: number;
+    /** How far a VM may grow while it runs; 0: as far as the host goes. */
+    readonly maxVcpus: number;
+    readonly maxMemoryMib: number;
     readonly overheadVcpus: number;
     readonly overheadMemoryMib: number;
     /** Host memory for QEMU and the files daemon besides the VM's memory; 0: computed. */
@@ -85,6 +88,8 @@ export const KEYS: readonly Key[] = [
   { table: 'vm', name: 'accelerator', kind: choice('auto', 'kvm', 'tcg'), fallback: 'auto', ...perPod },
   { table: 'vm', name: 'default_vcpus', kind: integer(1, 128), fallback: 1, ...perPod },
   { table: 'vm', name: 'default_memory_mib', kind: integer(64, 1_048_576), fallback: 1024, ...perPod },
+  { table: 'vm', name: 'max_vcpus', kind: integer(0, 128), fallback: 0, ...perPod },
+  { table: 'vm', name: 'max_memory_mib', kind: integer(0, 1_048_576), fallback: 0, ...perPod },
   { table: 'vm', name: 'overhead_vcpus', kind: { t: 'number', min: 0, max: 16 }, fallback: 0, ...perPod },
   { table: 'vm', name: 'overhead_memory_mib', kind: integer(0, 65_536), fallback: 128, ...perPod },
   { table: 'vm', name: 'vmm_memory_mib', kind: integer(0, 1_048_576), fallback: 0, ...fixed },

@@ -35,9 +35,11 @@ export function applyLimits(folders: readonly string[], limits: CgroupLimits): s
 function limitMemory(folders: readonly string[], { memoryBytes }: CgroupLimits): string | undefined {
   const v1 = holderOf(folders, 'memory.limit_in_bytes');
   if (v1 !== undefined) {
+    // Not there in a kernel without accounting of swap. Never below the other: one that grows is first, one that shrinks last.
+    const withSwap = () => write(join(v1, 'memory.memsw.limit_in_bytes'), String(memoryBytes));
+    withSwap();
     const problem = write(join(v1, 'memory.limit_in_bytes'), String(memoryBytes));
-    // Missing in a kernel without swap accounting.
-    write(join(v1, 'memory.memsw.limit_in_bytes'), String(memoryBytes));
+    withSwap();
     return problem && `memory is not limited: ${problem}`;
   }
   const v2 = holderOf(folders, 'memory.max');

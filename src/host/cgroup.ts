@@ -3,9 +3,8 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, watch, writeFileSync } 
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { applyLimits, type CgroupLimits } from './cgroup-limits.ts';
-import { checkedPath, groupOf, parentOf } from './cgroup-path.ts';
+import { checkedPath } from './cgroup-path.ts';
 import { type MountInfo, readMountinfo } from './mountinfo.ts';
-import { sha256Hex } from './sha256.ts';
 
 /** A cgroup: the same path in every mounted hierarchy. */
 export interface Cgroup {
@@ -65,56 +64,8 @@ export function readHierarchies(): Hierarchy[] {
   return hierarchiesFrom(readMountinfo());
 }
 
-/** Parent of the groups of sandboxes whose spec names none. */
-const OWN_PARENT = '/bulkhead';
-
-/** A group of ours next to the one that the spec names, and so under the pod's limits. */
-export function groupBeside(cgroupsPath: string, name: string): string {
-  const parent = parentOf(cgroupsPath) ?? '/';
-  return checkedPath(`${parent === '/' ? OWN_PARENT : parent}/${OWN_PREFIX}${name}`);
-}
-
-/** Prefix of the names of our own groups. */
-export const OWN_PREFIX = 'bulkhead-';
-
-/** The groups of a sandbox. */
-export interface SandboxGroups {
-  /** For the VMM and the files daemon. */
-  readonly vm: string;
-  /** For the shim and its helpers; a sibling of the VM's. */
-  readonly shim: string;
-}
-
-/**
- * Where a sandbox's processes go. A pod's VM is in the very group that its spec names: the kubelet and cAdvisor find
- * the pod's network by the id in that group's name. If that group already exists, its processes are not ours to kill,
- * so the VM goes elsewhere.
- *
- * Elsewhere is `bulkhead-<namespace>:<id>`; neither part can contain a colon. The shim's name contains no id, because
- * cAdvisor takes any 64 hexadecimal digits for a container's.
- */
-export function sandboxGroups(
-  cgroupsPath: string,
-  { namespace, id, pod }: { readonly namespace: string; readonly id: string; readonly pod: boolean },
-): SandboxGroups {
-  const name = `${namespace}:${id}`;
-  const hash = sha256Hex(name).slice(0, 32);
-  const own = pod ? groupOf(cgroupsPath) : undefined;
-  return {
-    vm:
-      own !== undefined && !groupExists(own)
-        ? own
-        : groupBeside(cgroupsPath, name.length > MAX_NAME ? hash : name),
-    shim: groupBeside(cgroupsPath, `shim-${hash}`),
-  };
-}
-
-/** NAME_MAX less our prefix. */
-const MAX_NAME = 255 - OWN_PREFIX.length;
-
-function groupExists(path: string): boolean {
-  return openCgroup(path).folders.some((folder) => existsSync(folder));
-}
+/** Our folder for sandboxes whose spec names no parent; it goes with the last of them. */
+export const OWN_PARENT = '/bulkhead';
 
 /**
  * The cgroup at a path, whether or not it exists; for cleaning up.

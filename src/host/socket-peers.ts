@@ -1,4 +1,6 @@
-/** Who is connected to a unix socket, according to the kernel, which knows even when the server hangs. */
+/** Who is connected to a unix socket, asked of the kernel: it knows also when the server hangs. */
+import { rmSync } from 'node:fs';
+import { connect } from 'node:net';
 import { runCommand } from './command.ts';
 
 const SS_MS = 300;
@@ -25,4 +27,21 @@ export function parsePeers(text: string, path: string): SocketPeers {
     connected: own.filter((fields) => fields[1] === 'ESTAB' && Number(fields.at(-1)) > 0).length,
     waiting: own.reduce((sum, fields) => sum + (fields[1] === 'LISTEN' ? Number(fields[2]) : 0), 0),
   };
+}
+
+/** Does somebody listen there? A socket file without a listener counts as no. */
+export function canConnect(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}
+
+/** Removes a socket's file; one that somebody listens on stays. */
+export async function removeDeadSocket(path: string): Promise<void> {
+  if (!(await canConnect(path))) rmSync(path, { force: true });
 }

@@ -328,7 +328,12 @@ function trimSlash(path: string): string {
 /** The properties of a tmpfs or hugetlbfs on the host that the guest's gets too. */
 function fileSystemOf(entry: MountTableEntry): Pick<Verdict, 'sizeBytes' | 'flags'> {
   const flags = entry.options.filter((option) => ['nosuid', 'nodev', 'noexec'].includes(option));
-  return { sizeBytes: optionBytes(entry, 'size'), flags };
+  return { sizeBytes: sizeOf(entry), flags };
+}
+
+/** The size limit of a tmpfs or hugetlbfs; undefined: none found. */
+export function sizeOf(entry: MountTableEntry): number | undefined {
+  return optionBytes(entry, 'size');
 }
 
 /** A size in a file system's options, in bytes: digits with k, m or g; undefined for anything else (a percentage). */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type PodLimits, sizeVm } from './sizing.ts';
+import { limitsOf, type PodLimits, sizeFor, sizeVm } from './sizing.ts';
 import type { Resources, Spec } from './spec.ts';
 
 const config = { defaultVcpus: 1, defaultMemoryMib: 512, overheadVcpus: 1, overheadMemoryMib: 128 };
@@ -163,4 +163,19 @@ test('sizeVm: the reasons say that a container has no limit', () => {
   const spec = { annotations: { [`${cri}memory`]: String(50 * mib), [`${cri}cpu-quota`]: '10000' } };
   const { reasons } = sizeVm(spec, { ...config, overheadVcpus: 0 }, { pod: {} });
   for (const reason of reasons) assert.match(reason, /: the default, a container of the pod has no limit: /);
+});
+
+test('limits of running containers: changed ones count, what is not named stays, none is none', () => {
+  const first = limitsOf({ memory: { limit: 100 * 2 ** 20 }, cpu: { quota: 50_000, period: 100_000 } });
+  assert.deepEqual(first, { cpus: 0.5, memoryBytes: 100 * 2 ** 20 });
+  const more = limitsOf({ memory: { limit: 300 * 2 ** 20 } }, first);
+  assert.deepEqual(more, { cpus: 0.5, memoryBytes: 300 * 2 ** 20 });
+  assert.deepEqual(limitsOf({ memory: { limit: -1 }, cpu: { quota: -1 } }, more), {
+    cpus: undefined,
+    memoryBytes: undefined,
+  });
+  const host = { overheadVcpus: 0, overheadMemoryMib: 128, cpus: 4 };
+  assert.deepEqual(sizeFor([more, limitsOf(undefined)], host), { vcpus: 1, memoryMib: 428 });
+  const many = limitsOf({ cpu: { quota: 900_000, period: 100_000 } });
+  assert.deepEqual(sizeFor([many, more], host), { vcpus: 4, memoryMib: 428 }, 'not more than the host has');
 });

@@ -1,6 +1,6 @@
 // How large a sandbox's VM must be, from its spec, the pod's annotations and the configuration. Pure.
 import { JsonSyntaxError, parseJson } from './json.ts';
-import type { Integer, Spec } from './spec.ts';
+import type { Integer, Resources, Spec } from './spec.ts';
 
 /** The part of the configuration that sizing needs. */
 export interface SizingConfig {
@@ -133,6 +133,39 @@ function noLimit(told: number | undefined, from: string): string {
   return told === undefined
     ? `no limit in ${from}`
     : `a container of the pod has no limit: ${GROUP} has none`;
+}
+
+/** What one container may use; undefined: no limit. */
+export interface ContainerLimits {
+  readonly cpus: number | undefined;
+  readonly memoryBytes: number | undefined;
+}
+
+/** @param before what stays where the resources say nothing. */
+export function limitsOf(resources: Resources | undefined, before?: ContainerLimits): ContainerLimits {
+  const { cpu, memory } = resources ?? {};
+  const quota = cpu?.quota ?? undefined;
+  const limit = memory?.limit ?? undefined;
+  return {
+    cpus: quota === undefined ? before?.cpus : cpuLimit(toNumber(quota), toNumber(cpu?.period)),
+    memoryBytes: limit === undefined ? before?.memoryBytes : memoryLimit(toNumber(limit)),
+  };
+}
+
+/** The least size with which all of these containers get what they may use. */
+export function sizeFor(
+  containers: readonly ContainerLimits[],
+  {
+    overheadVcpus,
+    overheadMemoryMib,
+    cpus,
+  }: Omit<SizingConfig, 'defaultVcpus' | 'defaultMemoryMib'> & { readonly cpus: number },
+): Pick<VmSize, 'vcpus' | 'memoryMib'> {
+  const sum = (values: readonly (number | undefined)[]) =>
+    values.reduce<number>((all, one) => all + (one ?? 0), 0);
+  const vcpus = Math.ceil(overheadVcpus + sum(containers.map((one) => one.cpus)));
+  const bytes = sum(containers.map(({ memoryBytes }) => memoryBytes));
+  return { vcpus: Math.min(vcpus, cpus), memoryMib: overheadMemoryMib + Math.ceil(bytes / mib) };
 }
 
 function specLimits(spec: Spec): Limits {

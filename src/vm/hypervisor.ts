@@ -45,6 +45,9 @@ export interface VmSpec {
   readonly dir: string;
   readonly vcpus: number;
   readonly memoryMib: number;
+  /** How far it can grow while it runs; absent: not at all. */
+  readonly maxVcpus?: number;
+  readonly maxMemoryMib?: number;
   /** Uncompressed ELF kernel (or a bzImage). */
   readonly kernel: string;
   /** Raw root file system image, attached read-only as the first disk. */
@@ -108,7 +111,27 @@ export interface HotPlug {
   removeThread(id: string): Promise<void>;
 }
 
-/** A running VM. */
+/** How large a running VM is, and how it becomes larger or smaller. */
+export interface VmResize {
+  readonly vcpus: number;
+  /** At most: memory that is being taken back counts. */
+  readonly memoryMib: number;
+  /**
+   * Gives the VM at least this much memory; or takes back what it has beyond that and did not boot with, as much and as soon as
+   * the guest can.
+   * @returns what it has at most from now on, in MiB.
+   * @throws VmError with nothing changed: above the ceiling, or the guest does not take it in time.
+   */
+  setMemory(memoryMib: number): Promise<number>;
+  /**
+   * Plugs vCPUs in, which the guest has to bring online. None is ever taken away.
+   * @returns how many the VM has then.
+   * @throws VmError above the ceiling.
+   */
+  growVcpus(vcpus: number): Promise<number>;
+}
+
+/** A VM that runs. */
 export interface Vm {
   /** The VMM's pid on the host; alive until `exited`. */
   readonly pid: number;
@@ -118,7 +141,8 @@ export interface Vm {
   /** Resolves once the VMM and the files daemon are gone; never rejects. */
   readonly exited: Promise<VmExit>;
   readonly devices: HotPlug;
-  /** Calls back when the guest holds many files; with true when it was asked to forget some, but holds even more. */
+  readonly size: VmResize;
+  /** Calls back when the guest holds many files; with true when it has been told so and holds yet more. */
   onManyFiles(listener: (again: boolean) => void): void;
   /** The end of the guest's console, sanitized, at most 64 KiB. */
   console(): string;
@@ -131,7 +155,13 @@ export interface Vm {
   resume(): Promise<void>;
 }
 
-/** The stage of a VM's life in which an error occurred. */
+/**
+ * Starts a VM: resolves when it runs the guest, not when its agent answers.
+ * @throws VmError with nothing left behind; also when `signal` aborts.
+ */
+export type StartVm = (spec: VmSpec, signal: AbortSignal) => Promise<Vm>;
+
+/** Where in the life of a VM an error came up. */
 export type VmStage = 'check' | 'files' | 'vmm' | 'boot' | 'hot-plug' | 'run';
 
 export interface VmErrorDetail {

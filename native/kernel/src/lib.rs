@@ -94,11 +94,20 @@ impl Status {
 
 /// Stats what a descriptor refers to.
 pub fn status(fd: BorrowedFd) -> io::Result<Status> {
+    statx(fd, libc::STATX_BASIC_STATS, 0)
+}
+
+/// Whether a descriptor leads to the top of a mount. Its file system is not asked: it may never answer.
+pub fn is_mount_root(fd: BorrowedFd) -> io::Result<bool> {
+    statx(fd, 0, libc::AT_STATX_DONT_SYNC).map(|status| status.is_mount_root)
+}
+
+fn statx(fd: BorrowedFd, wanted: libc::c_uint, flags: libc::c_int) -> io::Result<Status> {
     // SAFETY: integers only, filled in by the call.
     let mut found: libc::statx = unsafe { std::mem::zeroed() };
-    let flags = libc::AT_EMPTY_PATH | libc::AT_SYMLINK_NOFOLLOW;
+    let flags = libc::AT_EMPTY_PATH | libc::AT_SYMLINK_NOFOLLOW | flags;
     // SAFETY: the text is terminated, the structure is writable.
-    let result = unsafe { libc::statx(fd.as_raw_fd(), c"".as_ptr(), flags, libc::STATX_BASIC_STATS, &raw mut found) };
+    let result = unsafe { libc::statx(fd.as_raw_fd(), c"".as_ptr(), flags, wanted, &raw mut found) };
     checked(result.into())?;
     Ok(Status {
         kind: libc::mode_t::from(found.stx_mode) & libc::S_IFMT,

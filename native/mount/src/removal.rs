@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::failure::{Context, Failure};
 use crate::request::Target;
-use crate::root::{Root, look, names_of};
+use crate::root::{Root, hold, look, names_of};
 use bulkhead_kernel::{self as kernel, MountAttributes, Status, Walk};
 
 /// How many mounts may be stacked.
@@ -92,12 +92,12 @@ fn open_parent(path: &Path) -> io::Result<Option<(OwnedFd, OsString)>> {
     }
 }
 
-/// Lazily unmounts everything on a name, with the mounts below.
+/// Detaches all that is mounted on a name, with what is mounted below; also what does not answer any more.
 fn detach_all(dir: &OwnedFd, name: &Path) -> io::Result<()> {
     for _ in 0..MAX_STACK {
-        match look(dir, name)? {
-            Some((fd, status)) if status.is_mount_root => match kernel::detach(fd.as_fd()) {
-                // Another process has just unmounted it.
+        match hold(dir, name)? {
+            Some(fd) if kernel::is_mount_root(fd.as_fd())? => match kernel::detach(fd.as_fd()) {
+                // Somebody else has just detached it.
                 Err(error) if error.raw_os_error() != Some(libc::EINVAL) => return Err(error),
                 _ => {}
             },
@@ -110,8 +110,8 @@ fn detach_all(dir: &OwnedFd, name: &Path) -> io::Result<()> {
 /// Makes a mount a slave of its source, whose peer it may still be: the first release was killed before it did that.
 /// Otherwise unmounting it would also unmount the mounts below its source.
 fn cut(dir: &OwnedFd, name: &Path) -> io::Result<()> {
-    match look(dir, name)? {
-        Some((fd, status)) if status.is_mount_root => {
+    match hold(dir, name)? {
+        Some(fd) if kernel::is_mount_root(fd.as_fd())? => {
             let slave = MountAttributes { propagation: libc::MS_SLAVE, ..Default::default() };
             kernel::set_attributes(fd.as_fd(), &slave, true)
         }

@@ -141,9 +141,14 @@ fn open_as(dir: &OwnedFd, name: &Path, kind: Kind) -> Result<OwnedFd, Problem> {
 
 /// Opens a name as it is, even a link; `None` when it does not exist.
 pub fn look(dir: &OwnedFd, name: &Path) -> io::Result<Option<(OwnedFd, Status)>> {
+    let Some(fd) = hold(dir, name)? else { return Ok(None) };
+    kernel::status(fd.as_fd()).map(|status| Some((fd, status)))
+}
+
+/// Opens what is at a name, with whatever is mounted there, without asking its file system.
+pub fn hold(dir: &OwnedFd, name: &Path) -> io::Result<Option<OwnedFd>> {
     match kernel::open(Some(dir.as_fd()), name, ANYTHING, Walk::Beneath) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-        Ok(fd) => kernel::status(fd.as_fd()).map(|status| Some((fd, status))),
+        other => other.map(Some),
     }
 }

@@ -27,8 +27,11 @@ function values(argv: readonly string[], option: string): string[] {
 test('sizes, accelerator and CPU follow the spec', () => {
   const argv = qemuArgv(spec, tcg);
   assert.equal(argv[0], '/usr/bin/qemu');
-  assert.deepEqual(values(argv, '-smp'), ['cpus=2,sockets=1,cores=2,threads=1']);
+  assert.deepEqual(values(argv, '-smp'), ['cpus=2,maxcpus=2,sockets=1,cores=2,threads=1']);
   assert.deepEqual(values(argv, '-m'), ['512M']);
+  const grows = qemuArgv({ ...spec, maxVcpus: 8, maxMemoryMib: 4096 }, tcg);
+  assert.deepEqual(values(grows, '-smp'), ['cpus=2,maxcpus=8,sockets=1,cores=8,threads=1']);
+  assert.deepEqual(values(grows, '-m'), ['512M,maxmem=4096M']);
   assert.deepEqual(values(argv, '-cpu'), ['max,-erms,-fsrm']);
   assert.deepEqual(values(argv, '-object'), ['memory-backend-memfd,id=ram,size=512M,share=on']);
   assert.deepEqual(values(argv, '-name'), ['guest=bulkhead-pod_1_x,debug-threads=on']);

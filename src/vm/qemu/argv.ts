@@ -24,20 +24,22 @@ export const SHARE_TAG = 'kataShared';
 export const HOT_PLUG_BUS = 'hotplug';
 
 /**
- * What every guest needs. Nothing here is about the sandbox, which arrives by RPC, so that VMs can be cloned.
- * - `panic=-1` resets at once, and QEMU's -no-reboot turns that into the end of the VM
- * - `no_timer_check`: on a slow host the guest would give up ("IO-APIC + timer doesn't work")
- * - `cryptomgr.notests`: a distribution's kernel would test its ciphers on each boot
- * - `noreplace-smp`: does not patch the kernel's code for one CPU (1.65 to 1.39 s of CPU per boot under TCG)
- * - `swiotlb=noforce`: saves 66 MB of bounce buffers, which virtio does not need
- * - `page_alloc.shuffle=1`: free pages are allocated in an unpredictable order
- * - `dummy.numdummies=0`: the built-in driver would give every pod a useless interface
+ * What every guest needs; nothing here is about the sandbox, which arrives by RPC, so that VMs can be cloned.
+ * - `panic=-1` resets at once, and QEMU's -no-reboot makes the end of the VM of it
+ * - `no_timer_check`: a guest on a slow host must not give up ("IO-APIC + timer doesn't work")
+ * - `cryptomgr.notests`: a distribution's kernel would test its ciphers at each boot
+ * - `noreplace-smp`: no rewriting of the kernel's code for one CPU (1.65 to 1.39 s of CPU per boot under TCG)
+ * - `swiotlb=noforce`: 66 MB of bounce buffers that virtio does not need
+ * - `page_alloc.shuffle=1`: free pages come in an order that cannot be told
+ * - `memhp_default_state`: memory that comes later is used at once, so much of it for movable pages that most can be given back
+ * - `dummy.numdummies=0`: the built-in driver would put a useless interface into every pod
  */
 const KERNEL_PARAMS = [
   'console=ttyS0 quiet panic=-1 reboot=t',
   'root=/dev/vda ro rootfstype=erofs',
   'no_timer_check cryptomgr.notests noreplace-smp swiotlb=noforce',
   'page_alloc.shuffle=1 dummy.numdummies=0',
+  'memhp_default_state=online memory_hotplug.online_policy=auto-movable',
 ].join(' ');
 
 /**
@@ -129,6 +131,9 @@ export function nicDevice(nic: NicSpec, bus?: string) {
 const ABSENT = ['usb', 'vmport', 'sata', 'smbus', 'hpet', 'smm', 'i8042', 'dump-guest-core'];
 
 function machineArgs(spec: VmSpec, facts: ArgvFacts): string[] {
+  const { vcpus, memoryMib } = spec;
+  const most = Math.max(vcpus, spec.maxVcpus ?? 0);
+  const maxMib = spec.maxMemoryMib ?? 0;
   const off = ABSENT.map((name) => `${name}=off`).join(',');
   return [
     ...['-name', `guest=bulkhead-${spec.id.replace(/[^A-Za-z0-9_.-]/g, '_')},debug-threads=on`],
@@ -137,9 +142,9 @@ function machineArgs(spec: VmSpec, facts: ArgvFacts): string[] {
     ...['-global', 'apic-common.vapic=off'],
     ...['-accel', facts.accelerator === 'kvm' ? 'kvm' : `tcg,tb-size=${TRANSLATION_MIB}`],
     ...['-cpu', facts.accelerator === 'kvm' ? 'host' : TCG_CPU],
-    ...['-smp', `cpus=${spec.vcpus},sockets=1,cores=${spec.vcpus},threads=1`],
-    ...['-m', `${spec.memoryMib}M`],
-    // Shared, so that the files daemon can access the guest's buffers.
+    ...['-smp', `cpus=${vcpus},maxcpus=${most},sockets=1,cores=${most},threads=1`],
+    ...['-m', `${memoryMib}M${maxMib > memoryMib ? `,maxmem=${maxMib}M` : ''}`],
+    // Shared, or the file system daemon could not reach the guest's buffers.
     ...['-object', `memory-backend-memfd,id=ram,size=${spec.memoryMib}M,share=${spec.shared ? 'on' : 'off'}`],
   ];
 }
@@ -206,6 +211,8 @@ export function qemuArgv(
     ...bootArgs(spec, facts, kindOf(spec.image)),
     ...channelArgs(),
     ...['-device', 'virtio-rng-pci,disable-legacy=on', '-device', 'pvpanic'],
+    // What the guest has freed goes back to the host.
+    ...['-device', 'virtio-balloon-pci,disable-legacy=on,free-page-reporting=on'],
     ...(spec.shared ? shareArgs() : []),
     ...(spec.disks ?? []).flatMap((disk, index) => diskArgs(disk, FD.image + 1 + index, kindOf(disk.path))),
     ...(spec.nics ?? []).flatMap(nicArgs),

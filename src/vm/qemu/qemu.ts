@@ -105,7 +105,7 @@ async function connect(
   const [qmpChannel, agent, console] = qemu.channels;
   if (!qmpChannel || !agent || !console) throw new VmError('vmm', 'the channels to QEMU could not be made');
   const qmp = new QmpClient(qmpChannel);
-  const vm = new QemuVm({ qemu, files, qmp, agent, console, cgroup: spec.cgroup });
+  const vm = new QemuVm({ qemu, files, qmp, agent, console, cgroup: spec.cgroup, limits: spec });
   const failed = Promise.withResolvers<never>();
   const onAbort = () => failed.reject(abortError(signal));
   signal.addEventListener('abort', onAbort, { once: true });

@@ -10,6 +10,7 @@ import { type Vm, VmError, type VmExit, type VmExitCause, type VmProcess } from 
 import { type ChildExit, describeExit, ended, type VmChild } from '../vm-child.ts';
 import { createHotPlug } from './hot-plug.ts';
 import type { QmpClient, QmpEvent } from './qmp.ts';
+import { type ResizeLimits, Resizer } from './resize.ts';
 
 export interface QemuParts {
   readonly qemu: VmChild;
@@ -18,6 +19,7 @@ export interface QemuParts {
   readonly agent: Socket;
   readonly console: Socket;
   readonly cgroup: Cgroup | undefined;
+  readonly limits: ResizeLimits;
 }
 
 /** How long processes left in the VM's cgroup may take to die after SIGKILL. */
@@ -58,6 +60,7 @@ export class QemuVm implements Vm {
   readonly agent: Socket;
   readonly exited: Promise<VmExit>;
   readonly devices;
+  readonly size: Resizer;
   readonly #parts: QemuParts;
   readonly #console = new ConsoleRing();
   readonly #consoleReading: PacedReading;
@@ -77,6 +80,7 @@ export class QemuVm implements Vm {
     ];
     this.agent = agent;
     this.devices = createHotPlug(qmp, this.pid);
+    this.size = new Resizer(qmp, parts.limits, files !== undefined);
     parts.console.on('data', (data: Buffer) => this.#console.push(data));
     this.#consoleReading = new PacedReading(parts.console, CONSOLE_PACE);
     new PacedReading(qmp.channel, QMP_PACE);
