@@ -33,7 +33,7 @@ const importPattern = /(?:from|import)\s*\(?\s*'([^']+)'/g;
 const violations: string[] = [];
 
 for (const file of globSync('src/**/*.ts', { cwd: root })) {
-  // What only tests load.
+  // Only tests load these.
   if (file.endsWith('.test.ts') || file.includes('/testing/')) continue;
   const part = file.split('/')[1]!;
   for (const [, specifier] of readFileSync(join(root, file), 'utf8').matchAll(importPattern)) {
@@ -59,7 +59,7 @@ function judge(part: string, file: string, specifier: string): string | undefine
     return `src/${part} may not load this package`;
   }
   const target = relative('src', join(dirname(file), specifier));
-  if (target.includes('/testing/')) return 'that is for tests';
+  if (target.includes('/testing/')) return 'that is only for tests';
   const targetPart = target.split('/')[0]!;
   if (targetPart === part || may.includes(targetPart) || may.includes(target)) return undefined;
   return `src/${part} may import only ${may.join(', ') || 'node modules'}`;

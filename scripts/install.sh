@@ -4,9 +4,10 @@
 #   install.sh install | uninstall      PREFIX (default /usr/local), DESTDIR (default none)
 #
 # Each version has its own complete tree, lib/bulkhead/<version>-<hash of its files>, which finds its parts relative to
-# itself. An upgrade just switches the link lib/bulkhead/current, atomically: whoever starts in the middle of it gets all
-# of the old version or all of the new one. The previous version is kept, and so is each that a process still runs from,
-# until the next installation checks again. /etc/bulkhead belongs to the administrator and is neither created nor removed.
+# itself. An upgrade just switches the link lib/bulkhead/current, atomically: whoever starts in the middle of it gets
+# all of the old version or all of the new one. The previous version is kept, and so is each that a process still runs
+# from, until the next installation checks again. /etc/bulkhead belongs to the administrator: it is neither created nor
+# removed.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)

@@ -1,4 +1,4 @@
-// install.sh with a fake build/: what it installs where, with which mode; an upgrade is atomic, uninstall leaves nothing.
+// install.sh with a fake build/: what it installs where, with which mode; upgrades are atomic, uninstall is complete.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -65,7 +65,7 @@ test('without a build nothing is installed', () => {
   assert.deepEqual(installed(), []);
 });
 
-/** What a build would make; the version is in its files. */
+/** A fake build's output; its files contain the version. */
 function build(version = ''): void {
   for (const file of [...programs, ...data, ...guest]) {
     const path = join(dir, 'clone/build', file);
@@ -105,7 +105,7 @@ test('install, install again, uninstall', () => {
   assert.deepEqual(globSync('**', { cwd: join(dir, 'dest') }), []);
 });
 
-/** Without DESTDIR, so that processes are looked at. */
+/** Without DESTDIR, so that running processes are checked. */
 function installReal(version: string): string {
   build(version);
   // A real program, whose path says which version it belongs to.

@@ -106,7 +106,7 @@ function killGroup(pid: number | undefined): void {
   }
 }
 
-/** Ends a daemon, if it runs; returns when it is gone. */
+/** Sends a signal to a daemon, if it is running, and waits until it has exited. */
 export async function endChild(
   what: string,
   child: ChildProcess | undefined,

@@ -97,7 +97,7 @@ pub fn status(fd: BorrowedFd) -> io::Result<Status> {
     statx(fd, libc::STATX_BASIC_STATS, 0)
 }
 
-/// Whether a descriptor leads to the top of a mount. Its file system is not asked: it may never answer.
+/// Whether a descriptor is the root of a mount. Does not query its file system, which may never answer.
 pub fn is_mount_root(fd: BorrowedFd) -> io::Result<bool> {
     statx(fd, 0, libc::AT_STATX_DONT_SYNC).map(|status| status.is_mount_root)
 }

@@ -92,12 +92,12 @@ fn open_parent(path: &Path) -> io::Result<Option<(OwnedFd, OsString)>> {
     }
 }
 
-/// Detaches all that is mounted on a name, with what is mounted below; also what does not answer any more.
+/// Lazily unmounts everything on a name, with the mounts below; also file systems that no longer answer.
 fn detach_all(dir: &OwnedFd, name: &Path) -> io::Result<()> {
     for _ in 0..MAX_STACK {
         match hold(dir, name)? {
             Some(fd) if kernel::is_mount_root(fd.as_fd())? => match kernel::detach(fd.as_fd()) {
-                // Somebody else has just detached it.
+                // Another process has just unmounted it.
                 Err(error) if error.raw_os_error() != Some(libc::EINVAL) => return Err(error),
                 _ => {}
             },

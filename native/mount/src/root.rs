@@ -145,7 +145,7 @@ pub fn look(dir: &OwnedFd, name: &Path) -> io::Result<Option<(OwnedFd, Status)>>
     kernel::status(fd.as_fd()).map(|status| Some((fd, status)))
 }
 
-/// Opens what is at a name, with whatever is mounted there, without asking its file system.
+/// Opens what is at a name, including a mount there, without querying its file system.
 pub fn hold(dir: &OwnedFd, name: &Path) -> io::Result<Option<OwnedFd>> {
     match kernel::open(Some(dir.as_fd()), name, ANYTHING, Walk::Beneath) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
