@@ -71,20 +71,23 @@ export async function writeLayeredImage(
   return await writeArchive(file, name, [await imageTree(), ...layers], { Env: [imagePath], Cmd: ['sh'] });
 }
 
-async function writeArchive(
-  file: string,
-  name: string,
+/** What an image consists of: its manifest, and everything by digest, the manifest too. */
+export interface BuiltImage {
+  readonly manifest: { readonly mediaType: string; readonly digest: string; readonly size: number };
+  readonly blobs: ReadonlyMap<string, Buffer>;
+}
+
+/** Makes an image of layers, the lowest first, and the `config` part of its configuration. Same input, same digest. */
+export function buildImage(
   trees: readonly (readonly TarEntry[])[],
   imageConfig: Record<string, unknown>,
-): Promise<string> {
-  const blobs: TarEntry[] = [];
-  const add = (bytes: Buffer, mediaType: string): { mediaType: string; digest: string; size: number } => {
-    const hex = createHash('sha256').update(bytes).digest('hex');
-    blobs.push({ path: `blobs/sha256/${hex}`, type: 'file', mode: 0o644, data: bytes });
-    return { mediaType, digest: `sha256:${hex}`, size: bytes.length };
+): BuiltImage {
+  const blobs = new Map<string, Buffer>();
+  const add = (bytes: Buffer, mediaType: string): BuiltImage['manifest'] => {
+    const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+    blobs.set(digest, bytes);
+    return { mediaType, digest, size: bytes.length };
   };
-  const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
-  const platform = { architecture: goArch(), os: 'linux' };
   const layers = trees.map((tree) => add(packTar(tree), 'application/vnd.oci.image.layer.v1.tar'));
   const config = add(
     json({
@@ -95,8 +98,21 @@ async function writeArchive(
     }),
     'application/vnd.oci.image.config.v1+json',
   );
-  const manifestType = 'application/vnd.oci.image.manifest.v1+json';
-  const manifest = add(json({ schemaVersion: 2, mediaType: manifestType, config, layers }), manifestType);
+  const mediaType = 'application/vnd.oci.image.manifest.v1+json';
+  return { manifest: add(json({ schemaVersion: 2, mediaType, config, layers }), mediaType), blobs };
+}
+
+const platform = { architecture: process.arch === 'x64' ? 'amd64' : process.arch, os: 'linux' };
+const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
+
+async function writeArchive(
+  file: string,
+  name: string,
+  trees: readonly (readonly TarEntry[])[],
+  imageConfig: Record<string, unknown>,
+): Promise<string> {
+  const { manifest, blobs } = buildImage(trees, imageConfig);
+  const { config, layers } = JSON.parse(String(blobs.get(manifest.digest)));
   const annotations = {
     'io.containerd.image.name': name,
     'org.opencontainers.image.ref.name': 'latest',
@@ -110,7 +126,9 @@ async function writeArchive(
     { path: 'manifest.json', type: 'file', mode: 0o644, data: json(forDocker) },
     { path: 'blobs', type: 'dir', mode: 0o755 },
     { path: 'blobs/sha256', type: 'dir', mode: 0o755 },
-    ...blobs,
+    ...[...blobs].map(
+      ([digest, data]): TarEntry => ({ path: blobPath({ digest }), type: 'file', mode: 0o644, data }),
+    ),
   ]);
   await mkdir(dirname(file), { recursive: true });
   await writeFile(`${file}.${process.pid}`, archive);
@@ -132,10 +150,6 @@ export async function writeRootfs(dir: string, busybox?: string): Promise<void> 
     await chown(path, entry.uid ?? 0, entry.gid ?? 0);
     await chmod(path, entry.mode);
   }
-}
-
-function goArch(): string {
-  return process.arch === 'x64' ? 'amd64' : process.arch;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
