@@ -1,12 +1,13 @@
 #!/bin/sh
-# Copies what `make build guest` made to $DESTDIR$PREFIX, or removes it again.
+# Copies the output of `make build guest` to $DESTDIR$PREFIX, or removes it again.
 #
 #   install.sh install | uninstall      PREFIX (default /usr/local), DESTDIR (default none)
 #
-# Each version has a whole tree of its own, lib/bulkhead/<version>-<hash of its files>, which finds its own parts relative to itself.
-# The link lib/bulkhead/current is what changes, in one step: whoever starts in the middle of an upgrade has all of the old version
-# or all of the new one. The version before is kept, and each that a process still runs from; the next installation looks again.
-# /etc/bulkhead belongs to the administrator and is neither made nor removed.
+# Each version has its own complete tree, lib/bulkhead/<version>-<hash of its files>, which finds its parts relative to
+# itself. An upgrade just switches the link lib/bulkhead/current, atomically: whoever starts in the middle of it gets
+# all of the old version or all of the new one. The previous version is kept, and so is each that a process still runs
+# from, until the next installation checks again. /etc/bulkhead belongs to the administrator: it is neither created nor
+# removed.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -25,7 +26,7 @@ esac
 
 put() { install -D -m "$1" "$2" "$3"; }
 
-# A link in place of whatever is there, in one step.
+# Replaces whatever is there with a link, atomically.
 link() {
   mkdir -p "${2%/*}"
   ln -s "$1" "$2.new.$$"
@@ -53,7 +54,7 @@ put_tree() {
 
 hash_of() { (cd "$1" && find . -type f | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c1-12); }
 
-# Does a process run from this folder? (/proc has no links in its paths.)
+# True when a process runs from this folder. (/proc shows resolved paths.)
 is_used() {
   [ -n "$(find /proc -mindepth 2 -maxdepth 2 -name exe -lname "$(cd "$1" && pwd -P)/*" -print -quit 2>/dev/null)" ]
 }
@@ -102,7 +103,7 @@ install_all() {
 uninstall_all() {
   rm -f "$dest/bin/containerd-shim-bulkhead-v2" "$dest/bin/bulkhead" "$units/bulkhead-gc.service" "$units/bulkhead-gc.timer"
   rm -rf "$versions" "$dest/share/bulkhead"
-  # Folders that were made for us and are empty now; the usual ones of a system stay.
+  # Empty folders that only we needed; a system's standard ones stay.
   if [ -n "${DESTDIR:-}" ]; then
     for dir in bin lib/systemd/system lib/systemd lib share; do rmdir "$dest/$dir" 2>/dev/null || true; done
     rmdir -p "$dest" 2>/dev/null || true

@@ -1,4 +1,4 @@
-// install.sh on a stand-in for build/: what is put where, with which mode; that an upgrade is one step, and uninstall leaves nothing.
+// install.sh with a fake build/: what it installs where, with which mode; upgrades are atomic, uninstall is complete.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -65,7 +65,7 @@ test('without a build nothing is installed', () => {
   assert.deepEqual(installed(), []);
 });
 
-/** What a build would make; the version is in its files. */
+/** A fake build's output; its files contain the version. */
 function build(version = ''): void {
   for (const file of [...programs, ...data, ...guest]) {
     const path = join(dir, 'clone/build', file);
@@ -105,10 +105,10 @@ test('install, install again, uninstall', () => {
   assert.deepEqual(globSync('**', { cwd: join(dir, 'dest') }), []);
 });
 
-/** Without DESTDIR, so that processes are looked at. */
+/** Without DESTDIR, so that running processes are checked. */
 function installReal(version: string): string {
   build(version);
-  // A real program, which says by its path what it belongs to.
+  // A real program, whose path says which version it belongs to.
   copyFileSync('/bin/sleep', join(dir, 'clone/build/lib/bulkhead/node'));
   const env = { PATH: process.env.PATH, PREFIX: join(dir, 'real') };
   const result = spawnSync(join(dir, 'clone/scripts/install.sh'), ['install'], {
@@ -125,7 +125,7 @@ const versions = (): string[] =>
     .filter((name) => name !== 'current')
     .sort();
 
-test('a version stays as long as a process runs from it, and the one before in any case', async () => {
+test('a version stays while a process runs from it, and the previous one in any case', async () => {
   const one = installReal('one');
   const shim: ChildProcess = spawn(join(dir, 'real/lib/bulkhead/current/lib/bulkhead/node'), ['1000'], {
     stdio: 'ignore',
@@ -142,7 +142,7 @@ test('a version stays as long as a process runs from it, and the one before in a
   assert.deepEqual(versions(), [three, four].sort());
 });
 
-test('whoever starts in the middle of an upgrade has one version, not a mix', async () => {
+test('whoever starts in the middle of an upgrade gets one version, not a mix', async () => {
   const [launcher] =
     /^#!\/bin\/sh\nself=[\s\S]*?lib=.*$/m.exec(readFileSync(join(repo, 'build/bin/bulkhead'), 'utf8')) ?? [];
   assert.ok(launcher, 'the launcher finds its folder first');
@@ -188,7 +188,7 @@ test('the systemd units are valid as installed', {
   assert.ok(!result.stderr.includes('bulkhead-gc'), result.stderr);
 });
 
-test('an installation of the layout before is refused, untouched', () => {
+test('an installation with the previous layout is refused and left untouched', () => {
   build();
   mkdirSync(join(dir, 'dest/usr/share/bulkhead'), { recursive: true });
   const result = install('install');

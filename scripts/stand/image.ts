@@ -1,4 +1,4 @@
-// The test image: busybox from Debian's busybox-static, as an archive for containerd and Docker made by node alone, or as a plain folder.
+// The test image: busybox from Debian's busybox-static, as an archive for containerd and Docker, or as a plain folder.
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmod, chown, lchown, mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
@@ -7,20 +7,20 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { packTar, type TarEntry } from './tar.ts';
 
-/** The name under which `ctr images import` files the image. */
+/** The image's name after `ctr images import`. */
 export const imageName = 'bulkhead.test/busybox:latest';
 
-/** The image of a pod's own container. */
+/** The pause image. */
 export const pauseImageName = 'bulkhead.test/pause:latest';
 
-/** PATH of the image's configuration. */
+/** PATH in the image's configuration. */
 export const imagePath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 const passwd = 'root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000:app:/home/app:/bin/sh\n';
 const group = 'root:x:0:\napp:x:1000:\nextra:x:2000:app\n';
 
 /**
- * The files of the image. `busybox` must be the static one; another is refused, since it could not run alone.
+ * The files of the image. `busybox` must be the static one; a dynamic one could not run alone and is refused.
  */
 export async function imageTree(busybox = '/bin/busybox'): Promise<TarEntry[]> {
   const binary = await readFile(busybox).catch((cause: unknown) => {
@@ -45,16 +45,16 @@ export async function imageTree(busybox = '/bin/busybox'): Promise<TarEntry[]> {
   ];
 }
 
-/** What a pod's own container does: it lives until SIGTERM and collects the orphans of a shared pid namespace. */
+/** The pause container's program: runs until SIGTERM and reaps the orphans of a shared pid namespace. */
 const pauseScript = 'trap "exit 0" TERM INT; while :; do /bin/busybox sleep 3600 & wait $!; done';
 
-/** Writes the image as an OCI archive that `docker load` takes too to `file` (atomically); gives the manifest's digest. Same busybox, same bytes. */
+/** Writes the image to `file` (atomically) as an OCI archive, for `docker load` too; returns the manifest's digest. */
 export async function writeImage(file: string, busybox?: string): Promise<string> {
   const tree = await imageTree(busybox);
   return await writeArchive(file, imageName, [tree], { Env: [imagePath], Cmd: ['sh'] });
 }
 
-/** As `writeImage`, for the image of a pod's own container. */
+/** Like `writeImage`, for the pause image. */
 export async function writePauseImage(file: string): Promise<string> {
   const paths = new Set(['bin', 'bin/busybox', 'dev', 'etc', 'proc', 'sys', 'run']);
   const tree = (await imageTree()).filter((entry) => paths.has(entry.path));
@@ -62,7 +62,7 @@ export async function writePauseImage(file: string): Promise<string> {
   return await writeArchive(file, pauseImageName, [tree], { Env: [imagePath], Entrypoint });
 }
 
-/** As `writeImage` under another name, with more layers on top. */
+/** Like `writeImage`, with another name and more layers on top. */
 export async function writeLayeredImage(
   file: string,
   name: string,
@@ -136,7 +136,7 @@ async function writeArchive(
   return manifest.digest;
 }
 
-/** Unpacks the image into an existing folder, for bundles made without containerd. Needs root for the owners. */
+/** Unpacks the image into an existing folder, for bundles made without containerd. Needs root, to set owners. */
 export async function writeRootfs(dir: string, busybox?: string): Promise<void> {
   for (const entry of await imageTree(busybox)) {
     const path = join(dir, entry.path);

@@ -1,4 +1,4 @@
-// Deterministic ustar archives: same entries, same bytes, whatever the machine's clock and users.
+// Deterministic ustar archives: the same entries give the same bytes, whatever the machine's clock and users.
 
 export interface TarEntry {
   readonly path: string;

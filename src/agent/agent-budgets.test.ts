@@ -24,7 +24,7 @@ async function held(): Promise<number> {
 
 const limits = { timeoutMs: 5_000, requestMs: 300 };
 
-/** An honest agent until it has been reached; what it says afterwards is up to the test, which holds its end. */
+/** An honest agent until it is connected; what it sends afterwards is up to the test, which has its end. */
 async function reach(
   channel: [Duplex, Duplex],
   handlers: AgentHandlers = {},

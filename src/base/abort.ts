@@ -1,4 +1,4 @@
-/** Calls back when the signal aborts, or at once when it has; not any more once the result is disposed of. */
+/** Calls `then` when the signal is aborted, at once if it already is; disposing of the result cancels that. */
 export function onAbort(signal: AbortSignal, then: () => void): Disposable {
   if (signal.aborted) then();
   else signal.addEventListener('abort', then, { once: true });

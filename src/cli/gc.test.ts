@@ -1,4 +1,4 @@
-// `bulkhead gc` on a state root of its own; test/integration/gc.test.ts has real shims.
+// `bulkhead gc` on its own state root; test/integration/gc.test.ts has real shims.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
@@ -24,7 +24,7 @@ function gc(...args: string[]): ReturnType<typeof spawnSync> {
 const rows = (stdout: unknown): Collected[] =>
   (JSON.parse(String(stdout)) as Collected[]).filter(({ kind }) => kind === 'sandbox');
 
-/** A folder that is an hour old. */
+/** Makes a folder an hour old. */
 function sandbox(id: string, record?: object): string {
   const dir = join(root, 'ns', id);
   mkdirSync(dir, { recursive: true });
@@ -39,7 +39,7 @@ const record = (id: string, shim: unknown) => {
   return { ...common, id, shim, processes: [] };
 };
 
-test('what stands is told with the reason, and the exit status is 1; the others go', () => {
+test('what cannot be removed is reported with the reason and exit status 1; the rest is removed', () => {
   const dead = { pid: 4_000_000, startTime: '1' };
   sandbox('lives', record('lives', processRef(process.pid)));
   sandbox('dead', record('dead', dead));
@@ -70,7 +70,7 @@ test('what stands is told with the reason, and the exit status is 1; the others 
   );
 });
 
-test('a parent of control groups that was made for sandboxes goes when it is empty', () => {
+test('a parent cgroup that was created for sandboxes is removed when it is empty', () => {
   const parent = `/bh-gc-${process.pid}`;
   const claim = `
     const { claimParents } = await import('${import.meta.dirname}/../sandbox/cgroup-parents.ts');

@@ -4,19 +4,19 @@ import { messageOf } from '../base/errors.ts';
 import { findLeftovers, type Leftover } from '../sandbox/leftovers.ts';
 import { formatTable } from './table.ts';
 
-/** What has become of a leftover. */
+/** What was done about a leftover. */
 export interface Collected extends Pick<Leftover, 'kind' | 'name' | 'what'> {
   readonly result: 'would be removed' | 'removed' | 'left alone' | 'stands';
   readonly reason: string | undefined;
 }
 
 /**
- * @param isDry nothing is removed.
+ * @param isDry only report, remove nothing.
  * @throws when the state root cannot be read
  */
 export async function collectGarbage(isDry: boolean): Promise<Collected[]> {
   const collected: Collected[] = [];
-  // One after the other: each may start programs.
+  // Sequentially, because each may start programs.
   for (const one of await findLeftovers()) collected.push(await collect(one, isDry));
   return collected;
 }

@@ -12,7 +12,7 @@ export interface Config {
     readonly accelerator: 'auto' | 'kvm' | 'tcg';
     readonly defaultVcpus: number;
     readonly defaultMemoryMib: number;
-    /** How far a VM may grow while it runs; 0: as far as the host goes. */
+    /** How far a running VM may grow; 0: up to what the host has. */
     readonly maxVcpus: number;
     readonly maxMemoryMib: number;
     readonly overheadVcpus: number;

@@ -22,7 +22,7 @@ export interface CgroupLimits {
 const PERIOD_US = 100_000;
 
 /**
- * Sets the limits of a new group.
+ * Sets the limits of a group, which may have processes.
  * @param folders one per hierarchy.
  * @returns what could not be limited, one sentence each.
  */
@@ -35,7 +35,7 @@ export function applyLimits(folders: readonly string[], limits: CgroupLimits): s
 function limitMemory(folders: readonly string[], { memoryBytes }: CgroupLimits): string | undefined {
   const v1 = holderOf(folders, 'memory.limit_in_bytes');
   if (v1 !== undefined) {
-    // Not there in a kernel without accounting of swap. Never below the other: one that grows is first, one that shrinks last.
+    // Missing in a kernel without swap accounting. May never be below the other: it is raised first and lowered last.
     const withSwap = () => write(join(v1, 'memory.memsw.limit_in_bytes'), String(memoryBytes));
     withSwap();
     const problem = write(join(v1, 'memory.limit_in_bytes'), String(memoryBytes));

@@ -16,7 +16,7 @@ export interface Cgroup {
   readonly procsFiles: readonly string[];
   /** Its folder in the version 2 hierarchy, where a BPF program filters devices; undefined without one. */
   readonly unified: string | undefined;
-  /** Sets its limits, before any process joins; returns what could not be limited, one sentence each. */
+  /** Sets its limits, even while it has processes; returns what could not be limited, one sentence each. */
   limit(limits: CgroupLimits): readonly string[];
   /** The pids in it, without duplicates. Leaves out those outside our pid namespace, which the kernel lists as 0. */
   procs(): number[];
@@ -64,7 +64,7 @@ export function readHierarchies(): Hierarchy[] {
   return hierarchiesFrom(readMountinfo());
 }
 
-/** Our folder for sandboxes whose spec names no parent; it goes with the last of them. */
+/** Parent of the groups of sandboxes whose spec names none; removed with the last of them. */
 export const OWN_PARENT = '/bulkhead';
 
 /**

@@ -1,15 +1,15 @@
-/** Where the processes of a sandbox go: the names of its control groups. */
+/** The names of a sandbox's cgroups. */
 import { existsSync } from 'node:fs';
 import { OWN_PARENT, openCgroup } from './cgroup.ts';
 import { checkedPath, groupOf, parentOf } from './cgroup-path.ts';
 import { sha256Hex } from './sha256.ts';
 
-/** What the names of our own groups begin with. */
+/** Prefix of the names of our own groups. */
 export const OWN_PREFIX = 'bulkhead-';
-/** What a folder's name may have, less our prefix. */
+/** NAME_MAX less our prefix. */
 const MAX_NAME = 255 - OWN_PREFIX.length;
 
-/** A group of ours beside the one that the spec names, so below the pod's limits. */
+/** A group of ours next to the one that the spec names, and so under the pod's limits. */
 export function groupBeside(cgroupsPath: string, name: string): string {
   const parent = parentOf(cgroupsPath) ?? '/';
   return checkedPath(`${parent === '/' ? OWN_PARENT : parent}/${OWN_PREFIX}${name}`);
@@ -17,17 +17,18 @@ export function groupBeside(cgroupsPath: string, name: string): string {
 
 /** The groups of a sandbox. */
 export interface SandboxGroups {
-  /** Of the VMM and the file system daemon. */
+  /** For the VMM and the files daemon. */
   readonly vm: string;
-  /** Of the shim and its helpers, beside the VM's. */
+  /** For the shim and its helpers; a sibling of the VM's. */
   readonly shim: string;
 }
 
 /**
- * Where a sandbox's processes go. The VM of a pod is in the very group that its spec names, where the kubelet and cAdvisor look for the
- * pod's network by the id in the last name; unless somebody has made that group, whose processes would not be ours to end.
+ * Where a sandbox's processes go. A pod's VM is in the very group that its spec names: the kubelet and cAdvisor find
+ * the pod's network by the id in that group's name. If that group already exists, its processes are not ours to kill,
+ * so the VM goes elsewhere.
  *
- * Elsewhere `bulkhead-<namespace>:<id>`: neither part can have the colon. The shim's has a name in which nobody finds an id:
+ * Elsewhere is `bulkhead-<namespace>:<id>`; neither part can contain a colon. The shim's name contains no id, because
  * cAdvisor takes any 64 hexadecimal digits for a container's.
  */
 export function sandboxGroups(

@@ -1,4 +1,4 @@
-/** Who is connected to a unix socket, asked of the kernel: it knows also when the server hangs. */
+/** Who is connected to a unix socket, according to the kernel, which knows even when the server hangs. */
 import { rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { runCommand } from './command.ts';
@@ -29,7 +29,7 @@ export function parsePeers(text: string, path: string): SocketPeers {
   };
 }
 
-/** Does somebody listen there? A socket file without a listener counts as no. */
+/** Whether somebody listens there; false for a socket file without a listener. */
 export function canConnect(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path);
@@ -41,7 +41,7 @@ export function canConnect(path: string): Promise<boolean> {
   });
 }
 
-/** Removes a socket's file; one that somebody listens on stays. */
+/** Removes a socket's file, unless somebody listens on it. */
 export async function removeDeadSocket(path: string): Promise<void> {
   if (!(await canConnect(path))) rmSync(path, { force: true });
 }

@@ -331,7 +331,7 @@ function fileSystemOf(entry: MountTableEntry): Pick<Verdict, 'sizeBytes' | 'flag
   return { sizeBytes: sizeOf(entry), flags };
 }
 
-/** The size limit of a tmpfs or hugetlbfs; undefined: none found. */
+/** The size limit of a tmpfs or hugetlbfs in bytes; undefined: none found. */
 export function sizeOf(entry: MountTableEntry): number | undefined {
   return optionBytes(entry, 'size');
 }

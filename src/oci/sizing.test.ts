@@ -165,7 +165,7 @@ test('sizeVm: the reasons say that a container has no limit', () => {
   for (const reason of reasons) assert.match(reason, /: the default, a container of the pod has no limit: /);
 });
 
-test('limits of running containers: changed ones count, what is not named stays, none is none', () => {
+test('limits of running containers: changes count, unnamed ones stay, -1 removes a limit', () => {
   const first = limitsOf({ memory: { limit: 100 * 2 ** 20 }, cpu: { quota: 50_000, period: 100_000 } });
   assert.deepEqual(first, { cpus: 0.5, memoryBytes: 100 * 2 ** 20 });
   const more = limitsOf({ memory: { limit: 300 * 2 ** 20 } }, first);

@@ -135,13 +135,13 @@ function noLimit(told: number | undefined, from: string): string {
     : `a container of the pod has no limit: ${GROUP} has none`;
 }
 
-/** What one container may use; undefined: no limit. */
+/** What one container may use; undefined means no limit. */
 export interface ContainerLimits {
   readonly cpus: number | undefined;
   readonly memoryBytes: number | undefined;
 }
 
-/** @param before what stays where the resources say nothing. */
+/** The limits in a spec or an update. @param before the limits that stay when `resources` does not name them. */
 export function limitsOf(resources: Resources | undefined, before?: ContainerLimits): ContainerLimits {
   const { cpu, memory } = resources ?? {};
   const quota = cpu?.quota ?? undefined;
@@ -152,7 +152,7 @@ export function limitsOf(resources: Resources | undefined, before?: ContainerLim
   };
 }
 
-/** The least size with which all of these containers get what they may use. */
+/** The smallest size with which all of these containers can use their limits. */
 export function sizeFor(
   containers: readonly ContainerLimits[],
   {

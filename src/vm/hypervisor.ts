@@ -45,7 +45,7 @@ export interface VmSpec {
   readonly dir: string;
   readonly vcpus: number;
   readonly memoryMib: number;
-  /** How far it can grow while it runs; absent: not at all. */
+  /** How far the running VM can grow; absent: it cannot. */
   readonly maxVcpus?: number;
   readonly maxMemoryMib?: number;
   /** Uncompressed ELF kernel (or a bzImage). */
@@ -111,27 +111,27 @@ export interface HotPlug {
   removeThread(id: string): Promise<void>;
 }
 
-/** How large a running VM is, and how it becomes larger or smaller. */
+/** The size of a running VM, and how to change it. */
 export interface VmResize {
   readonly vcpus: number;
-  /** At most: memory that is being taken back counts. */
+  /** An upper bound: includes memory that is still being taken back. */
   readonly memoryMib: number;
   /**
-   * Gives the VM at least this much memory; or takes back what it has beyond that and did not boot with, as much and as soon as
-   * the guest can.
-   * @returns what it has at most from now on, in MiB.
-   * @throws VmError with nothing changed: above the ceiling, or the guest does not take it in time.
+   * Gives the VM at least this much memory; or takes back what it has beyond that, except what it booted with, as much
+   * and as soon as the guest can.
+   * @returns the most that it has from now on, in MiB.
+   * @throws VmError, with nothing changed, above the ceiling or when the guest does not take it in time.
    */
   setMemory(memoryMib: number): Promise<number>;
   /**
-   * Plugs vCPUs in, which the guest has to bring online. None is ever taken away.
-   * @returns how many the VM has then.
+   * Hot-plugs vCPUs, which the guest must bring online. They are never unplugged.
+   * @returns how many the VM has afterwards.
    * @throws VmError above the ceiling.
    */
   growVcpus(vcpus: number): Promise<number>;
 }
 
-/** A VM that runs. */
+/** A running VM. */
 export interface Vm {
   /** The VMM's pid on the host; alive until `exited`. */
   readonly pid: number;
@@ -142,7 +142,7 @@ export interface Vm {
   readonly exited: Promise<VmExit>;
   readonly devices: HotPlug;
   readonly size: VmResize;
-  /** Calls back when the guest holds many files; with true when it has been told so and holds yet more. */
+  /** Calls back when the guest holds many files; with true when it was asked to forget some, but holds even more. */
   onManyFiles(listener: (again: boolean) => void): void;
   /** The end of the guest's console, sanitized, at most 64 KiB. */
   console(): string;
@@ -156,12 +156,12 @@ export interface Vm {
 }
 
 /**
- * Starts a VM: resolves when it runs the guest, not when its agent answers.
+ * Starts a VM. Resolves when it runs the guest, not when the agent answers.
  * @throws VmError with nothing left behind; also when `signal` aborts.
  */
 export type StartVm = (spec: VmSpec, signal: AbortSignal) => Promise<Vm>;
 
-/** Where in the life of a VM an error came up. */
+/** The stage of a VM's life in which an error occurred. */
 export type VmStage = 'check' | 'files' | 'vmm' | 'boot' | 'hot-plug' | 'run';
 
 export interface VmErrorDetail {

@@ -1,7 +1,7 @@
-//! How many files a guest holds. The guest's kernel caches files for as long as it likes, and for that long this process
-//! holds them: a descriptor and some KiB of the host's memory each, which the host cannot reclaim. When there are many the
-//! shim is notified, which asks the guest to forget some; a guest that goes on is throttled, and in the end the library
-//! gives it ENFILE.
+//! How many files a guest holds. The guest's kernel caches files for as long as it likes, and for that long this
+//! process holds them: a descriptor and some KiB of the host's memory each, which the host cannot reclaim. When there
+//! are many the shim is notified, which asks the guest to forget some; a guest that goes on is throttled, and in the
+//! end the library gives it ENFILE.
 
 use std::collections::HashMap;
 use std::io::Write;

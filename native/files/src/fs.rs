@@ -51,8 +51,8 @@ fn raw(inode: Inode) -> Inode {
     Kind::split(inode).1
 }
 
-/// The library caches this thread's capabilities, and read them while it was another user with fewer of them. With those
-/// it would fail to drop CAP_FSETID where setuid and setgid bits must be cleared.
+/// The library caches this thread's capabilities, and read them while it was another user with fewer of them. With
+/// those it would fail to drop CAP_FSETID where setuid and setgid bits must be cleared.
 fn reread_capabilities<T>(made: T) -> T {
     // Cannot fail for the thread itself; at worst the cache stays stale.
     let _ = capng::get_caps_process();
@@ -86,8 +86,8 @@ impl FileSystem for Files {
     type Handle = Handle;
     type DirIter = <PassthroughFs as FileSystem>::DirIter;
 
-    /// The guest's kernel has already checked permissions (virtio-fs always does), with all groups and capabilities of the
-    /// process. Without this extension, with which the guest passes just one of the groups, the library keeps
+    /// The guest's kernel has already checked permissions (virtio-fs always does), with all groups and capabilities
+    /// of the process. Without this extension, with which the guest passes just one of the groups, the library keeps
     /// CAP_DAC_OVERRIDE while it creates a file as another user.
     fn init(&self, capable: FsOptions) -> io::Result<FsOptions> {
         self.bounds.clear();
@@ -312,7 +312,8 @@ impl FileSystem for Files {
         self.inner.copyfilerange(ctx, from, from_handle, from_offset, to, to_handle, to_offset, length, flags)
     }
 
-    /// Where the host's file system does not support ACLs, a file simply has none; the guest queries them on every access.
+    /// Where the host's file system does not support ACLs, a file simply has none; the guest queries them on every
+    /// access.
     fn getxattr(&self, ctx: Context, inode: Inode, name: &CStr, size: u32) -> io::Result<GetxattrReply> {
         self.inner.getxattr(ctx, raw(inode), name, size).map_err(|error| match error.raw_os_error() {
             Some(libc::ENOTSUP) if is_acl(name) => io::Error::from_raw_os_error(libc::ENODATA),

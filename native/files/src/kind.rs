@@ -57,7 +57,8 @@ impl Kind {
         }
     }
 
-    /// How long the guest may cache the attributes of such a file, and the names in such a folder, missing ones included.
+    /// How long the guest may cache the attributes of such a file, and the names in such a folder, missing ones
+    /// included.
     pub fn validity(self) -> Duration {
         if self == Self::Own { OWN } else { SHARED }
     }
@@ -67,8 +68,8 @@ impl Kind {
         self == Self::Own
     }
 
-    /// Caching of an open file. Pages are kept, so that an exec does not read its program again; the guest drops them when
-    /// the size or modification time changes.
+    /// Caching of an open file. Pages are kept, so that an exec does not read its program again; the guest drops them
+    /// when the size or modification time changes.
     pub fn file_options(self) -> OpenOptions {
         OpenOptions::KEEP_CACHE
     }

@@ -1,8 +1,8 @@
-//! Serves the folder that a sandbox shares with its guest: the file system of the crate `virtiofsd`, with a cache policy for
-//! each kind of file and a bound on how many files a guest may hold.
+//! Serves the folder that a sandbox shares with its guest: the file system of the crate `virtiofsd`, with a cache
+//! policy for each kind of file and a bound on how many files a guest may hold.
 //!
-//! Started by the shim through `bulkhead-jail` (src/vm/files.ts): descriptor 0 is a listening socket; on descriptor 3 it
-//! notifies the shim when the guest holds many files. It serves one connection and exits when that closes.
+//! Started by the shim through `bulkhead-jail` (src/vm/files.ts): descriptor 0 is a listening socket; on descriptor 3
+//! it notifies the shim when the guest holds many files. It serves one connection and exits when that closes.
 
 mod bounds;
 mod fs;
@@ -91,8 +91,8 @@ fn said<E: std::fmt::Display>(what: &str) -> impl FnOnce(E) -> String {
     move |error| format!("{what}: {error}")
 }
 
-/// Makes the folder this process's root and drops the capabilities for that. Returns `/proc/self/fd`, through which files
-/// held with O_PATH are opened.
+/// Makes the folder this process's root and drops the capabilities for that. Returns `/proc/self/fd`, through which
+/// files held with O_PATH are opened.
 fn enter(folder: &str) -> Result<File, String> {
     let proc_fds =
         File::options().read(true).custom_flags(libc::O_PATH).open("/proc/self/fd").map_err(said("/proc/self/fd"))?;

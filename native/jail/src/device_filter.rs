@@ -37,8 +37,8 @@ pub enum Kind {
     Character = 2,
 }
 
-/// Restricts the processes of a group to opening the allowed devices. They may mknod any: the files daemon does so for a
-/// guest, and device nodes cannot be opened where it serves.
+/// Restricts the processes of a group to opening the allowed devices. They may mknod any: the files daemon does so
+/// for a guest, and device nodes cannot be opened where it serves.
 pub fn attach(cgroup: &Path, allowed: &[Device]) -> io::Result<()> {
     let failed = |what: &str, e: io::Error| {
         io::Error::new(e.kind(), format!("device filter of {}: {what}: {e}", cgroup.display()))

@@ -1,8 +1,8 @@
 //! Run by the shim: starts the VMM or the files daemon where it can reach only what it needs, and stays as its parent.
 //!
 //! The one argument is the request as JSON (`request.rs`). Descriptors from 3 on are the program's. The launcher writes
-//! the program's pid to `status_fd` before the program runs, waits for it and exits in the same way. The kernel kills the
-//! launcher when the shim dies, and the program when the launcher dies.
+//! the program's pid to `status_fd` before the program runs, waits for it and exits in the same way. The kernel kills
+//! the launcher when the shim dies, and the program when the launcher dies.
 //!
 //! Nothing here needs undoing: everything made (namespaces, the root on a tmpfs) goes away with the processes.
 
@@ -112,8 +112,8 @@ fn namespaces(with_network: bool) -> CloneFlags {
     if with_network { always | CloneFlags::CLONE_NEWNET } else { always }
 }
 
-/// Going below the lowest value that this process ever had takes CAP_SYS_RESOURCE. Without that the value stays as it is,
-/// which is not fatal.
+/// Going below the lowest value that this process ever had takes CAP_SYS_RESOURCE. Without that the value stays as it
+/// is, which is not fatal.
 fn set_oom_score(score: i32) {
     let _ = fs::write("/proc/self/oom_score_adj", score.to_string());
 }

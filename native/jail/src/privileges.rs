@@ -38,8 +38,8 @@ pub fn drop_all(request: &Request) -> Result<(), String> {
 /// CAP_KILL of linux/capability.h.
 const KILL: u64 = 1 << 5;
 
-/// Keeps what the launcher needs while it waits: CAP_KILL, so that its death may kill a program of another user, because
-/// the kernel checks whether the dying parent could have sent the signal itself.
+/// Keeps what the launcher needs while it waits: CAP_KILL, so that its death may kill a program of another user,
+/// because the kernel checks whether the dying parent could have sent the signal itself.
 pub fn drop_own() -> Result<(), String> {
     set_capabilities(KILL).map_err(said("cannot drop capabilities"))?;
     prctl::set_no_new_privs().map_err(said("cannot forbid new privileges"))
@@ -86,8 +86,8 @@ fn bound(wanted: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// capset(2), version 3: two words of 32 bits each. Nothing is inheritable, so a program run as uid 0 has exactly these,
-/// and one run as another user none.
+/// capset(2), version 3: two words of 32 bits each. Nothing is inheritable, so a program run as uid 0 has exactly
+/// these, and one run as another user none.
 fn set_capabilities(wanted: u64) -> io::Result<()> {
     #[repr(C)]
     struct Header {

@@ -71,9 +71,10 @@ const PRCTL: &[i32] = &[
 /// How the files daemon drops capabilities.
 const PRCTL_FILES: &[i32] = &[libc::PR_CAPBSET_DROP, libc::PR_CAP_AMBIENT, libc::PR_GET_SECUREBITS];
 
-/// What only the VMM needs. QEMU 7.2 and 10 were observed using these and the common ones with our devices; some are from
-/// their sources, for the same on KVM. Executing other programs is left to QEMU's own filter (`spawn=deny`). There is no
-/// mount, module, ptrace, bpf, keyring, io_uring, perf, userfaultfd, process_vm or file handle call, among others.
+/// What only the VMM needs. QEMU 7.2 and 10 were observed using these and the common ones with our devices; some are
+/// from their sources, for the same on KVM. Executing other programs is left to QEMU's own filter (`spawn=deny`).
+/// There is no mount, module, ptrace, bpf, keyring, io_uring, perf, userfaultfd, process_vm or file handle call,
+/// among others.
 const VMM: &[libc::c_long] = &[
     libc::SYS_mbind,
     libc::SYS_memfd_create,
@@ -87,8 +88,8 @@ const VMM: &[libc::c_long] = &[
     libc::SYS_timer_delete,
 ];
 
-/// What only the files daemon needs: to modify files as other users, and to enter its share. No `open_by_handle_at`, which
-/// reaches all of a file system, also what is not shared.
+/// What only the files daemon needs: to modify files as other users, and to enter its share. No `open_by_handle_at`,
+/// which reaches all of a file system, also what is not shared.
 const FILES: &[libc::c_long] = &[
     libc::SYS_accept4,
     libc::SYS_capset,

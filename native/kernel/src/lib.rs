@@ -97,7 +97,7 @@ pub fn status(fd: BorrowedFd) -> io::Result<Status> {
     statx(fd, libc::STATX_BASIC_STATS, 0)
 }
 
-/// Whether a descriptor leads to the top of a mount. Its file system is not asked: it may never answer.
+/// Whether a descriptor is the root of a mount. Does not query its file system, which may never answer.
 pub fn is_mount_root(fd: BorrowedFd) -> io::Result<bool> {
     statx(fd, 0, libc::AT_STATX_DONT_SYNC).map(|status| status.is_mount_root)
 }
@@ -183,7 +183,8 @@ pub fn mount(source: &Path, target: &Path, kind: &str, flags: libc::c_ulong, dat
 /// Lazily unmounts the mount whose root the descriptor is, with everything below.
 pub fn detach(root: BorrowedFd) -> io::Result<()> {
     let path = c_path(&descriptor_path(root))?;
-    // SAFETY: the text is terminated. This link is meant to be followed: it leads to the descriptor's mount by any name.
+    // SAFETY: the text is terminated. This link is meant to be followed: it leads to the descriptor's mount by any
+    // name.
     checked(unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH) }.into()).map(drop)
 }
 

@@ -1,5 +1,5 @@
-//! Run by the shim in a network namespace, with a Node IPC channel as a descriptor. Creates sockets there, passes them to
-//! the shim, and exits: no process stays, and what it created goes away with the shim.
+//! Run by the shim in a network namespace, with a Node IPC channel as a descriptor. Creates sockets there, passes
+//! them to the shim, and exits: no process stays, and what it created goes away with the shim.
 //!
 //! Without arguments: a listening socket per loopback address, to which the kernel steers every TCP connection to that
 //! address, whatever the port. `datagram`: a UDP socket on the loopback. `connect ADDRESS PORT`: a TCP connection.
@@ -69,8 +69,8 @@ fn connect(address: &str, port: &str) -> io::Result<()> {
     channel.send(node::SOCKET, "connection", stream.as_fd())
 }
 
-/// Wraps a descriptor that Node cannot hold in a socket that it can: a descriptor in flight, never received, lives as long
-/// as the receiving end.
+/// Wraps a descriptor that Node cannot hold in a socket that it can: a descriptor in flight, never received, lives as
+/// long as the receiving end.
 fn keep(descriptor: OwnedFd) -> io::Result<UnixStream> {
     let (ours, theirs) = UnixStream::pair()?;
     node::send_with_descriptor(ours.as_fd(), b"k", descriptor.as_fd())?;

@@ -33,7 +33,8 @@ impl Channel {
         Ok(Self(stream))
     }
 
-    /// Sends a socket and waits for Node's acknowledgement: Node accepts only one at a time, and does not queue them itself.
+    /// Sends a socket and waits for Node's acknowledgement: Node accepts only one at a time, and does not queue them
+    /// itself.
     pub fn send(&mut self, kind: &str, message: &str, descriptor: BorrowedFd) -> io::Result<()> {
         set_nonblocking(descriptor)?;
         // The last field is for UDP sockets only.

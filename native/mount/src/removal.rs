@@ -1,5 +1,5 @@
-//! Unmounts and removes, by descriptor. Nothing here recurses into what it finds: a target is empty once it is unmounted,
-//! and one that is not stays, with an error. rmdir(2) and unlink(2) refuse mount points.
+//! Unmounts and removes, by descriptor. Nothing here recurses into what it finds: a target is empty once it is
+//! unmounted, and one that is not stays, with an error. rmdir(2) and unlink(2) refuse mount points.
 
 use std::ffi::OsString;
 use std::fs;
@@ -56,8 +56,8 @@ pub fn unmount_all(root: &Path) -> Result<(), Failure> {
     detach_all(&parent, Path::new(&name)).context(what)
 }
 
-/// Removes a sandbox's folder: its own files, and two levels of folders with mount targets (`mounts`, or `shared` in the
-/// first release). Its record goes last, so that an interrupted removal can be repeated.
+/// Removes a sandbox's folder: its own files, and two levels of folders with mount targets (`mounts`, or `shared` in
+/// the first release). Its record goes last, so that an interrupted removal can be repeated.
 pub fn clear(sandbox: &Path) -> Result<(), Failure> {
     let what = || format!("cannot remove {}", sandbox.display());
     let Some((parent, name)) = open_parent(sandbox).context(what)? else { return Ok(()) };
@@ -92,12 +92,12 @@ fn open_parent(path: &Path) -> io::Result<Option<(OwnedFd, OsString)>> {
     }
 }
 
-/// Detaches all that is mounted on a name, with what is mounted below; also what does not answer any more.
+/// Lazily unmounts everything on a name, with the mounts below; also file systems that no longer answer.
 fn detach_all(dir: &OwnedFd, name: &Path) -> io::Result<()> {
     for _ in 0..MAX_STACK {
         match hold(dir, name)? {
             Some(fd) if kernel::is_mount_root(fd.as_fd())? => match kernel::detach(fd.as_fd()) {
-                // Somebody else has just detached it.
+                // Another process has just unmounted it.
                 Err(error) if error.raw_os_error() != Some(libc::EINVAL) => return Err(error),
                 _ => {}
             },

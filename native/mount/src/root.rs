@@ -1,5 +1,5 @@
-//! The folder that everything is mounted below, and the walk to a target in it. A guest may control what is there, so each
-//! step starts at a folder held open and follows no link, and the mount goes to the descriptor that was opened.
+//! The folder that everything is mounted below, and the walk to a target in it. A guest may control what is there, so
+//! each step starts at a folder held open and follows no link, and the mount goes to the descriptor that was opened.
 
 use std::ffi::OsStr;
 use std::io;
@@ -39,7 +39,8 @@ impl Root {
         }
     }
 
-    /// Opens a root to mount in. It must be a mount itself, because only then does unmounting it surely unmount all in it.
+    /// Opens a root to mount in. It must be a mount itself, because only then does unmounting it surely unmount all
+    /// in it.
     pub fn open_own_mount(path: &Path) -> Result<Self, Failure> {
         let root = Self::open(path)?;
         let status = kernel::status(root.fd.as_fd()).context(|| format!("cannot look at {}", path.display()))?;
@@ -144,7 +145,7 @@ pub fn look(dir: &OwnedFd, name: &Path) -> io::Result<Option<(OwnedFd, Status)>>
     kernel::status(fd.as_fd()).map(|status| Some((fd, status)))
 }
 
-/// Opens what is at a name, with whatever is mounted there, without asking its file system.
+/// Opens what is at a name, including a mount there, without querying its file system.
 pub fn hold(dir: &OwnedFd, name: &Path) -> io::Result<Option<OwnedFd>> {
     match kernel::open(Some(dir.as_fd()), name, ANYTHING, Walk::Beneath) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -1,5 +1,5 @@
-//! A detached mount. It gets all its attributes before it is attached, so it has them wherever it propagates to. If this
-//! process is killed, the mount is gone.
+//! A detached mount. It gets all its attributes before it is attached, so it has them wherever it propagates to. If
+//! this process is killed, the mount is gone.
 
 use std::fs::File;
 use std::io;
@@ -60,7 +60,8 @@ pub fn map_owners(tree: &Tree, users: &File) -> Result<(), Failure> {
 
 /// Bind-mounts a path of the host on a target.
 ///
-/// It receives what the host mounts at the source later, but not vice versa: unmounting it unmounts nothing at the source.
+/// It receives what the host mounts at the source later, but not vice versa: unmounting it unmounts nothing at the
+/// source.
 pub fn bind(root: &Root, bind: &Bind) -> Result<(), Failure> {
     let options = Options::parse(&bind.options);
     let tree = Tree::copy(&bind.source, options.is_recursive).map_err(|error| match error.kind() {

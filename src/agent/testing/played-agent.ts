@@ -1,4 +1,4 @@
-/** A guest as its agent's client sees it, for tests: a real ttrpc server at the other end of a channel. Not shipped. */
+/** A fake guest for tests of the agent's client: a real ttrpc server at the other end of a channel. Not shipped. */
 import { type Duplex, duplexPair } from 'node:stream';
 import { type Handlers, Server } from 'ttrpc-ts';
 import { AgentService, HealthService } from '../../gen/agent.ts';
@@ -11,15 +11,15 @@ export interface PlayedAgent {
   readonly server: Server;
   /** The guest's end of the channel. */
   readonly far: Duplex;
-  /** The VM dies. */
+  /** Lets the VM die. */
   die(reason: string): void;
 }
 
 export interface PlayedAgentOptions {
   readonly version?: string;
-  /** What the health check says; 1 serves. */
+  /** The health check's status; 1 is SERVING. */
   readonly status?: 0 | 1 | 2;
-  /** The shim's and the guest's end. */
+  /** The shim's end and the guest's. */
   readonly channel?: readonly [Duplex, Duplex];
 }
 

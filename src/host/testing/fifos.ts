@@ -1,11 +1,11 @@
-/** Scratch files, FIFOs and what is read of them, for tests. Not shipped. */
+/** Scratch files, FIFOs and reading them, for tests. Not shipped. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 
-/** A folder that goes with the tests of the file, and new names and FIFOs in it. */
+/** A folder that is removed after the file's tests, and functions for new paths and FIFOs in it. */
 export function useFifos(): { dir: string; newPath(kind: string): string; makeFifo(): string } {
   const dir = mkdtempSync(join(tmpdir(), 'bulkhead-fifos-'));
   after(() => rmSync(dir, { recursive: true, force: true }));

@@ -1,4 +1,4 @@
-/** Two ends of a unix socket, for tests. Not shipped. */
+/** The two ends of a unix socket, for tests. Not shipped. */
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 
-/** They are closed with the test. */
+/** Both are closed after the test. */
 export async function socketPair(t: TestContext): Promise<[Socket, Socket]> {
   const dir = mkdtempSync(join(tmpdir(), 'bulkhead-pair-'));
   const server = createServer().listen(join(dir, 'socket'));

@@ -24,15 +24,15 @@ export const SHARE_TAG = 'kataShared';
 export const HOT_PLUG_BUS = 'hotplug';
 
 /**
- * What every guest needs; nothing here is about the sandbox, which arrives by RPC, so that VMs can be cloned.
- * - `panic=-1` resets at once, and QEMU's -no-reboot makes the end of the VM of it
- * - `no_timer_check`: a guest on a slow host must not give up ("IO-APIC + timer doesn't work")
- * - `cryptomgr.notests`: a distribution's kernel would test its ciphers at each boot
- * - `noreplace-smp`: no rewriting of the kernel's code for one CPU (1.65 to 1.39 s of CPU per boot under TCG)
- * - `swiotlb=noforce`: 66 MB of bounce buffers that virtio does not need
- * - `page_alloc.shuffle=1`: free pages come in an order that cannot be told
- * - `memhp_default_state`: memory that comes later is used at once, so much of it for movable pages that most can be given back
- * - `dummy.numdummies=0`: the built-in driver would put a useless interface into every pod
+ * What every guest needs. Nothing here is about the sandbox, which arrives by RPC, so that VMs can be cloned.
+ * - `panic=-1` resets at once, and QEMU's -no-reboot turns that into the end of the VM
+ * - `no_timer_check`: on a slow host the guest would give up ("IO-APIC + timer doesn't work")
+ * - `cryptomgr.notests`: a distribution's kernel would test its ciphers on each boot
+ * - `noreplace-smp`: does not patch the kernel's code for one CPU (1.65 to 1.39 s of CPU per boot under TCG)
+ * - `swiotlb=noforce`: saves 66 MB of bounce buffers, which virtio does not need
+ * - `page_alloc.shuffle=1`: free pages are allocated in an unpredictable order
+ * - `memhp_default_state`: hot-plugged memory is used at once, mostly for movable pages, so that it can be unplugged
+ * - `dummy.numdummies=0`: the built-in driver would give every pod a useless interface
  */
 const KERNEL_PARAMS = [
   'console=ttyS0 quiet panic=-1 reboot=t',
@@ -144,7 +144,7 @@ function machineArgs(spec: VmSpec, facts: ArgvFacts): string[] {
     ...['-cpu', facts.accelerator === 'kvm' ? 'host' : TCG_CPU],
     ...['-smp', `cpus=${vcpus},maxcpus=${most},sockets=1,cores=${most},threads=1`],
     ...['-m', `${memoryMib}M${maxMib > memoryMib ? `,maxmem=${maxMib}M` : ''}`],
-    // Shared, or the file system daemon could not reach the guest's buffers.
+    // Shared, so that the files daemon can access the guest's buffers.
     ...['-object', `memory-backend-memfd,id=ram,size=${spec.memoryMib}M,share=${spec.shared ? 'on' : 'off'}`],
   ];
 }
@@ -211,7 +211,7 @@ export function qemuArgv(
     ...bootArgs(spec, facts, kindOf(spec.image)),
     ...channelArgs(),
     ...['-device', 'virtio-rng-pci,disable-legacy=on', '-device', 'pvpanic'],
-    // What the guest has freed goes back to the host.
+    // Returns memory that the guest has freed to the host.
     ...['-device', 'virtio-balloon-pci,disable-legacy=on,free-page-reporting=on'],
     ...(spec.shared ? shareArgs() : []),
     ...(spec.disks ?? []).flatMap((disk, index) => diskArgs(disk, FD.image + 1 + index, kindOf(disk.path))),

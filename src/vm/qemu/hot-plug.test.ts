@@ -1,4 +1,4 @@
-// Devices that come and go, with a QEMU that is played; files are really handed over, by a real socket.
+// Hot-plug with a fake QEMU; files are really passed, over a real socket.
 import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,11 +22,11 @@ type Reply = (command: QmpCommand) => unknown;
 interface Stand {
   readonly devices: HotPlug;
   readonly qmp: PlayedQmp;
-  /** What was asked of QEMU since the last call, by name. */
+  /** The names of the commands sent to QEMU since the last call. */
   asked(): string[];
 }
 
-/** A QEMU that does everything, but for the commands that `replies` has. A device goes when it is asked to. */
+/** A QEMU that accepts every command except those in `replies`. Devices are released on request. */
 async function stand(t: TestContext, replies: Record<string, Reply> = {}): Promise<Stand> {
   let seen = 0;
   const answer = answering((command) => {
@@ -53,14 +53,14 @@ const refuse = () => {
 };
 const refused = { stage: 'hot-plug', message: /: QMP .*: no$/ };
 
-/** Refuses for the first time. */
+/** Refuses the first time. */
 const once = (): Reply => {
   let count = 0;
   return () => (count++ === 0 ? refuse() : {});
 };
 
 describe('a disk', () => {
-  test('is handed over as a file, plugged in, and taken out with all that it took', async (t) => {
+  test('is passed as a file, plugged in, and unplugged without a trace', async (t) => {
     const { devices, qmp, asked } = await stand(t);
     await devices.addDisk(disk);
     assert.deepEqual(asked(), ['add-fd', 'blockdev-add', 'device_add', 'remove-fd']);
@@ -80,7 +80,7 @@ describe('a disk', () => {
     device_add: ['add-fd', 'blockdev-add', 'device_add', 'blockdev-del', 'remove-fd'],
   };
   for (const [step, commands] of Object.entries(undone)) {
-    test(`of which ${step} fails leaves nothing in QEMU, and can be added again`, async (t) => {
+    test(`whose ${step} fails leaves nothing in QEMU, and can be added again`, async (t) => {
       const first = once();
       const reply: Reply = (command) => {
         const answer = first(command);
@@ -94,7 +94,7 @@ describe('a disk', () => {
     });
   }
 
-  test('is there once, has a serial that a guest can read, and a file behind it', async (t) => {
+  test('exists once, has a serial that a guest can read, and a file behind it', async (t) => {
     const { devices, asked } = await stand(t);
     await devices.addDisk(disk);
     asked();
@@ -107,7 +107,7 @@ describe('a disk', () => {
     await devices.addDisk({ ...disk, serial: 'two' });
   });
 
-  test('that the guest does not let go of stays, and can be removed later', async (t) => {
+  test('that the guest does not release stays, and can be removed later', async (t) => {
     const { devices, asked } = await stand(t, { device_del: once() });
     await devices.addDisk(disk);
     asked();
@@ -116,7 +116,7 @@ describe('a disk', () => {
     assert.deepEqual(asked(), ['device_del']);
   });
 
-  test('that a silent guest keeps is given up after a while', async (t) => {
+  test('that a silent guest keeps is a timeout', async (t) => {
     const { devices, qmp } = await stand(t, { device_del: () => ({}) });
     await devices.addDisk(disk);
     t.mock.timers.enable({ apis: ['setTimeout'] });
@@ -126,7 +126,7 @@ describe('a disk', () => {
     await refusal;
   });
 
-  test('that has gone by itself is fine', async (t) => {
+  test('that is already gone is fine', async (t) => {
     const { devices, asked } = await stand(t, {
       device_del: () => {
         throw Object.assign(new Error('no such device'), { name: 'DeviceNotFound' });
@@ -138,7 +138,7 @@ describe('a disk', () => {
     assert.deepEqual(asked(), ['device_del', 'blockdev-del']);
   });
 
-  test('of a VM that ends meanwhile: the removal ends, too', async (t) => {
+  test('of a VM that ends meanwhile: the removal ends too', async (t) => {
     const { devices, qmp } = await stand(t, {
       device_del: () => {
         setImmediate(() => qmp.end());
@@ -150,8 +150,8 @@ describe('a disk', () => {
   });
 });
 
-describe('a network card', () => {
-  test('comes with its backend and goes with it', async (t) => {
+describe('a NIC', () => {
+  test('is added and removed with its backend', async (t) => {
     const { devices, asked } = await stand(t);
     await devices.addNic(nic);
     await devices.removeNic('net2');
@@ -166,8 +166,8 @@ describe('a network card', () => {
   });
 });
 
-describe('the number of a thread', () => {
-  /** QEMU, which is this process, names these threads. */
+describe('the id of a thread', () => {
+  /** QEMU, played by this process, reports these threads. */
   const naming = (numbers: Record<string, unknown>) => ({
     'query-iothreads': () => Object.entries(numbers).map(([id, number]) => ({ id, 'thread-id': number })),
   });
@@ -176,7 +176,7 @@ describe('the number of a thread', () => {
       .map(Number)
       .filter((one) => one !== process.pid);
 
-  test('is that of a thread of QEMU, another for each container', async (t) => {
+  test('is that of a thread of QEMU, a different one for each container', async (t) => {
     const worker = new Worker('setInterval(() => {}, 1000)', { eval: true });
     t.after(() => worker.terminate());
     const [one, two] = others();
@@ -186,7 +186,7 @@ describe('the number of a thread', () => {
     await devices.removeThread('a');
     const names = ['object-add', 'query-iothreads'];
     assert.deepEqual(asked(), [...names, ...names, 'object-del']);
-    assert.equal(await devices.addThread('a'), one, 'a number that is free again');
+    assert.equal(await devices.addThread('a'), one, 'an id that is free again');
   });
 
   const [real] = others();
@@ -200,7 +200,7 @@ describe('the number of a thread', () => {
     'an error': { 'query-iothreads': refuse },
   };
   for (const [what, replies] of Object.entries(lies)) {
-    test(`when QEMU tells ${what}: refused, and the thread goes`, async (t) => {
+    test(`when QEMU reports ${what}: refused, and the thread is removed`, async (t) => {
       const { devices, asked } = await stand(t, replies);
       await devices.addThread('a').catch(() => undefined);
       asked();
@@ -210,7 +210,7 @@ describe('the number of a thread', () => {
     });
   }
 
-  test('is not asked for when the thread cannot be made', async (t) => {
+  test('is not queried when the thread cannot be created', async (t) => {
     const { devices, asked } = await stand(t, { 'object-add': refuse });
     await assert.rejects(devices.addThread('a'), refused);
     assert.deepEqual(asked(), ['object-add']);

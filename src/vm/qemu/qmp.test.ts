@@ -35,7 +35,7 @@ test('an error answer carries its class', async () => {
   });
 });
 
-test('events go to every listener until it is taken off', async () => {
+test('events go to every listener until it is removed', async () => {
   const peer = playQmp(ok);
   const seen: QmpEvent[] = [];
   const off = peer.client.onEvent((e) => seen.push(e));
@@ -52,13 +52,13 @@ test('events go to every listener until it is taken off', async () => {
   ]);
 });
 
-test('no greeting and no answer end in time', async () => {
+test('a missing greeting or answer is a timeout', async () => {
   const peer = playQmp();
   await assert.rejects(peer.client.connect({ timeoutMs: 20 }), /nothing came within 20 ms/);
   await assert.rejects(peer.client.execute('x', undefined, { timeoutMs: 20 }), /no answer within 20 ms/);
 });
 
-test('the end of the channel fails all that waits, and all that comes later', async () => {
+test('the end of the channel fails all pending and all later commands', async () => {
   const peer = playQmp();
   const waiting = peer.client.execute('x');
   const greeting = peer.client.connect();

@@ -1,20 +1,20 @@
 /**
- * A VM that grows and shrinks while it runs: memory by one virtio-mem device, which is plugged in when it is first needed,
- * processors by hot-plug. Memory that the VM has booted with stays, and so do processors.
+ * Resizes a running VM: memory through one virtio-mem device, which is plugged in when it is first needed, vCPUs by
+ * hot-plug. Memory and vCPUs present at boot stay.
  */
 
 import { VmError, type VmResize, type VmSpec } from '../hypervisor.ts';
 import { HOT_PLUG_BUS } from './argv.ts';
 import type { QmpClient } from './qmp.ts';
 
-/** Sizes at boot, and the ceilings. */
+/** Sizes at boot, and ceilings. */
 export type ResizeLimits = Pick<VmSpec, 'vcpus' | 'memoryMib' | 'maxVcpus' | 'maxMemoryMib'>;
 
-/** What virtio-mem plugs at a time is a multiple of this, whatever the size of the host's huge pages. */
+/** A multiple of virtio-mem's block size, whatever the size of the host's huge pages. */
 const STEP_MIB = 4;
-/** Sizes of the device itself are multiples of the guest's memory blocks. */
+/** The device's own size is a multiple of the guest's memory blocks. */
 const BLOCK_MIB = 128;
-/** The guest takes or gives back some GiB in a second, but one that is busy may take its time. */
+/** The guest plugs or unplugs some GiB per second, but a busy one may take longer. */
 const MEMORY_MS = 20_000;
 
 const DEVICE = 'more-memory';
@@ -25,12 +25,12 @@ export class Resizer implements VmResize {
   readonly #share: boolean;
   #hasDevice = false;
   #askedMib = 0;
-  /** What the guest has of it, which is more for a while when memory is taken back. */
+  /** What the guest has plugged; for a while more than asked when memory is taken back. */
   #pluggedMib = 0;
   #onPlugged: () => void = () => undefined;
   #vcpus: number;
 
-  /** @param share the files daemon reads and writes the guest's memory. */
+  /** @param share whether the files daemon accesses the guest's memory. */
   constructor(qmp: QmpClient, limits: ResizeLimits, share: boolean) {
     this.#qmp = qmp;
     this.#limits = limits;
@@ -95,7 +95,7 @@ export class Resizer implements VmResize {
   async #freeSlots(count: number): Promise<CpuSlot[]> {
     const slots = (await this.#qmp.execute('query-hotpluggable-cpus')) as readonly CpuSlot[];
     const free = slots.filter((slot) => slot['qom-path'] === undefined);
-    // QEMU lists the last one first.
+    // QEMU lists them in reverse order.
     return free.reverse().slice(0, count);
   }
 
@@ -118,7 +118,7 @@ export class Resizer implements VmResize {
     this.#hasDevice = true;
   }
 
-  /** Resolves when the guest has taken all of it. */
+  /** Resolves when the guest has plugged all of it. @throws Error on timeout, or when QEMU is gone. */
   async #plugged(extraMib: number): Promise<void> {
     const done = Promise.withResolvers<void>();
     this.#onPlugged = () => this.#pluggedMib >= extraMib && done.resolve();
@@ -139,10 +139,10 @@ export class Resizer implements VmResize {
   }
 }
 
-/** An answer of query-hotpluggable-cpus. */
+/** An entry of query-hotpluggable-cpus. */
 interface CpuSlot {
   readonly type: string;
   readonly props: Readonly<Record<string, unknown>>;
-  /** There when the slot is taken. */
+  /** Present when the slot is taken. */
   readonly 'qom-path'?: string;
 }

@@ -1,4 +1,4 @@
-// A VM whose two processes are played: how it ends, and what is said of why.
+// A VM with two fake processes: how it ends, and the reason it gives.
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { type Duplex, duplexPair } from 'node:stream';
@@ -11,7 +11,7 @@ import { QemuVm } from './running-vm.ts';
 
 const ref = processRef(process.pid)!;
 
-/** A process that ends when the test says so, or when it is killed and is not stuck in the kernel. */
+/** A process that exits when the test says so, or when it is killed and not stuck in the kernel. */
 class PlayedChild {
   readonly name: string;
   readonly ref = ref;
@@ -121,7 +121,7 @@ const ends: Record<string, Case> = {
     cause: 'guest-panicked',
     reason: /^the guest panicked: .*not syncing: no init$/,
   },
-  'panics without a word to QEMU': {
+  'panics without telling QEMU': {
     end({ qmp, qemu, console }) {
       console.write('[    1.0] Kernel panic - not syncing: no init\n');
       qmp.say(shutdown('guest-reset'));
@@ -130,7 +130,7 @@ const ends: Record<string, Case> = {
     cause: 'guest-panicked',
     reason: /no init/,
   },
-  'is killed after it has powered itself off: its own end is the cause': {
+  'is killed after it has powered off: the power-off is the cause': {
     end({ qmp, vm }) {
       qmp.say(shutdown('guest-shutdown'));
       return vm.kill();
@@ -146,7 +146,7 @@ const ends: Record<string, Case> = {
     cause: 'vmm-exited',
     reason: /^the VMM exited with code 1: qemu: out of luck$/,
   },
-  'is ended by its control group, for want of memory': {
+  'is killed by the OOM killer in its cgroup': {
     oomKills: 1,
     end: ({ qemu }) => qemu.ends({ signal: 'SIGKILL' }),
     cause: 'host-out-of-memory',
@@ -167,7 +167,7 @@ const ends: Record<string, Case> = {
     cause: 'files-died',
     reason: /died with code 1/,
   },
-  'ends, and its daemon with it, as that does by itself': {
+  'ends, and its daemon exits by itself': {
     end({ qemu, files, qmp }) {
       qmp.say(shutdown('guest-shutdown'));
       files.ends({ code: 0 });
@@ -176,7 +176,7 @@ const ends: Record<string, Case> = {
     cause: 'guest-powered-off',
     reason: /^the guest powered off$/,
   },
-  'has a VMM that talks without end': {
+  'has a VMM that sends events endlessly': {
     end({ qmp }) {
       qmp.say('{"event": "RTC_CHANGE"}\n'.repeat(1_001));
     },
@@ -193,14 +193,14 @@ for (const [what, { oomKills, end, cause, reason }] of Object.entries(ends)) {
     assert.equal(exit.cause, cause);
     assert.match(exit.reason, reason);
     assert.ok(it.qemu.exit && it.files.exit, 'no process is left');
-    assert.equal(it.cgroupKills.length, 1, 'nor what they may have started');
+    assert.equal(it.cgroupKills.length, 1, 'nor anything that they may have started');
     assert.ok(it.agent.destroyed);
     await it.qmp.client.closed;
-    assert.deepEqual(await it.vm.kill(), exit, 'the end stays what it was');
+    assert.deepEqual(await it.vm.kill(), exit, 'the exit stays the same');
   });
 }
 
-test('a kill is over in bounded time when the VMM hangs in the kernel; the exit comes when it does', async (t) => {
+test('a kill ends in bounded time when the VMM hangs in the kernel; the exit follows later', async (t) => {
   const { vm, qemu } = stand();
   qemu.isStuck = true;
   t.mock.timers.enable({ apis: ['setTimeout'] });
@@ -214,19 +214,19 @@ test('a kill is over in bounded time when the VMM hangs in the kernel; the exit 
   assert.equal((await vm.exited).cause, 'killed');
 });
 
-test('a guest that panics and then does nothing is ended after a while', async (t) => {
+test('a guest that panics and then does nothing is killed after a while', async (t) => {
   const { vm, qemu, qmp, console } = stand();
   console.write('Kernel panic - not syncing: stuck\n');
   t.mock.timers.enable({ apis: ['setTimeout'] });
   qmp.say('{"event": "GUEST_PANICKED"}\n');
-  await vm.pause(); // QEMU has been heard until here
+  await vm.pause(); // everything that QEMU sent has been read
   assert.equal(qemu.kills, 0);
   t.mock.timers.tick(3_000);
   t.mock.timers.reset();
   assert.equal((await vm.exited).cause, 'guest-panicked');
 });
 
-test('what QEMU cannot do is an error with what it said', async () => {
+test("what QEMU cannot do is an error with QEMU's message", async () => {
   const { vm, qemu, qmp } = stand();
   qemu.said = 'no such machine state';
   qmp.end();

@@ -1,4 +1,4 @@
-/** A QEMU that is played by the test, as its protocol's client sees it. Not shipped. */
+/** A fake QEMU for tests of the QMP client. Not shipped. */
 import { Duplex } from 'node:stream';
 import { QmpClient } from '../qemu/qmp.ts';
 
@@ -18,7 +18,7 @@ export interface PlayedQmp {
 
 type Answer = (command: QmpCommand, peer: PlayedQmp) => void;
 
-/** @param channel the client's and QEMU's end of a socket; absent: one in memory, on which nothing takes time. */
+/** @param channel the client's and QEMU's end of a socket; absent: a synchronous one in memory. */
 export function playQmp(answer: Answer = () => {}, channel?: readonly [Duplex, Duplex]): PlayedQmp {
   const sent: QmpCommand[] = [];
   const hear = (chunk: Buffer) => {
@@ -43,7 +43,7 @@ export function playQmp(answer: Answer = () => {}, channel?: readonly [Duplex, D
   return peer;
 }
 
-/** Answers each command with what the function returns, or with the error that it throws; undefined is none yet. */
+/** Answers each command with what the function returns or throws; undefined sends no answer. */
 export function answering(reply: (command: QmpCommand) => unknown): Answer {
   return (command, peer) => {
     const { id } = command;
