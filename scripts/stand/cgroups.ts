@@ -19,7 +19,7 @@ export function removeCgroups(name: string): void {
   for (const hierarchy of hierarchies) {
     removeBelow(join(root, hierarchy, name));
     // Of VMs whose spec names no group.
-    for (const dir of globSync(join(root, hierarchy, 'bulkhead', `bulkhead-${name}-*`))) removeBelow(dir);
+    for (const dir of globSync(join(root, hierarchy, 'bulkhead', `bulkhead-${name}:*`))) removeBelow(dir);
   }
 }
 

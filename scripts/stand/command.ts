@@ -1,5 +1,6 @@
 // Runs a command with a time limit and keeps its output as bytes; nothing here can wait for ever.
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { within } from './wait.ts';
 
 export interface RunOptions {
   /** SIGKILL to the command's process group after this long; 60 s unless told. */
@@ -103,4 +104,16 @@ function killGroup(pid: number | undefined): void {
   } catch {
     // Already gone.
   }
+}
+
+/** Ends a daemon, if it runs; returns when it is gone. */
+export async function endChild(
+  what: string,
+  child: ChildProcess | undefined,
+  signal: 'SIGKILL' | 'SIGTERM',
+): Promise<void> {
+  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  child.kill(signal);
+  await within(`end of ${what}`, 20_000, gone);
 }

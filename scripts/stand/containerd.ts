@@ -4,7 +4,7 @@ import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { removeCgroups } from './cgroups.ts';
-import { describe, type RunOptions, type RunResult, run } from './command.ts';
+import { describe, endChild, type RunOptions, type RunResult, run } from './command.ts';
 import { containerdConfig } from './containerd-config.ts';
 import { type ContainerdBinaries, type ContainerdFlavour, containerdBinaries } from './fetch-containerd.ts';
 import { imageName, writeImage } from './image.ts';
@@ -12,7 +12,7 @@ import { unmountBelow } from './mounts.ts';
 import { cacheDir, scratchDir } from './paths.ts';
 import { isRunning, markedProcesses, markVariable } from './processes.ts';
 import { runtime, searchPath } from './runtime.ts';
-import { waitFor, within } from './wait.ts';
+import { waitFor } from './wait.ts';
 
 export interface ContainerdOptions {
   /** The machine's own unless told; `BULKHEAD_TEST_CONTAINERD` sets another for a whole run. */
@@ -130,10 +130,7 @@ export class Containerd {
   async kill(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-    child.kill(signal);
-    await within('end of containerd', 15_000, gone);
+    await endChild('containerd', child, signal);
   }
 
   /** Runs ctr against this daemon, in its namespace. */

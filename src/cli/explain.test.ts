@@ -17,8 +17,8 @@ const spec = (annotations: Record<string, string>): Spec => ({
   linux: { namespaces: [{ type: 'network' }], resources: { memory: { limit: 256 * 1024 * 1024 } } },
 });
 
-test('a plain container boots a VM: size, network and mounts with their reasons', () => {
-  const text = explain('web', spec({}), config).join('\n');
+test('a plain container boots a VM: size, network and mounts with their reasons', async () => {
+  const text = (await explain('web', spec({}), config)).join('\n');
   assert.match(text, /^web boots a VM of its own\n {2}no annotation/);
   assert.match(text, /limit 256 MiB in linux.resources plus overhead/);
   assert.match(text, /MiB of the host: the VM's 384 plus .*\n {2}3 CPUs of the host/);
@@ -27,18 +27,27 @@ test('a plain container boots a VM: size, network and mounts with their reasons'
   assert.match(text, /\/host +refused: .*does not exist/);
 });
 
-test('a container of a pod joins, and nothing is said of a VM', () => {
-  const text = explain(
-    'app',
-    spec({ 'io.kubernetes.cri.container-type': 'container', 'io.kubernetes.cri.sandbox-id': 'pod' }),
-    config,
-  ).join('\n');
+test('a pod with a container without a limit: the default, with the reason', async () => {
+  const pod = spec({
+    'io.kubernetes.cri.container-type': 'sandbox',
+    'io.kubernetes.cri.sandbox-memory': String(50 << 20),
+  });
+  const text = (await explain('pod', pod, config)).join('\n');
+  assert.match(text, /1024 MiB: the default, a container of the pod has no limit: the pod's control group/);
+});
+
+test('a container of a pod joins, and nothing is said about a VM', async () => {
+  const annotations = {
+    'io.kubernetes.cri.container-type': 'container',
+    'io.kubernetes.cri.sandbox-id': 'pod',
+  };
+  const text = (await explain('app', spec(annotations), config)).join('\n');
   assert.match(text, /^app joins the VM of sandbox pod\n/);
   assert.doesNotMatch(text, /network:/);
 });
 
-test('what cannot be placed is rejected with the reason alone', () => {
-  const lines = explain('x', spec({ 'io.kubernetes.cri.container-type': 'thing' }), config);
+test('what cannot be placed is rejected, with only the reason', async () => {
+  const lines = await explain('x', spec({ 'io.kubernetes.cri.container-type': 'thing' }), config);
   assert.equal(lines[0], 'x is rejected');
   assert.match(lines.join('\n'), /unknown/);
 });
@@ -52,7 +61,7 @@ test('a bundle is found by its folder or by its id', (t) => {
   }
   assert.equal(findBundle(join(dir, 'ns1/a')), join(dir, 'ns1/a'));
   assert.equal(findBundle('a', join(dir, '*')), join(dir, 'ns1/a'));
-  assert.throws(() => findBundle('b', join(dir, '*')), /not the only one/);
+  assert.throws(() => findBundle('b', join(dir, '*')), /exists more than once/);
   assert.throws(() => findBundle('c', join(dir, '*')), /no container c/);
   assert.throws(() => findBundle(join(dir, 'ns1')), /no config.json/);
 });

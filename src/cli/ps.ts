@@ -7,20 +7,20 @@ import { isAlive } from '../host/process.ts';
 import { readRecord, type SandboxRecord, stateRoot } from '../sandbox/state.ts';
 import { formatAge, formatTable } from './table.ts';
 
-/** A process of a sandbox, looked at now. */
+/** A process of a sandbox, as it is now. */
 export interface ProcessView {
   readonly name: string;
   readonly pid: number;
   readonly isAlive: boolean;
-  /** Proportional memory; undefined when dead or unreadable. */
+  /** Proportional set size in KiB; undefined when dead or unreadable. */
   readonly pssKib: number | undefined;
 }
 
-/** A sandbox, looked at now. */
+/** A sandbox, as it is now. */
 export interface SandboxView {
   readonly namespace: string;
   readonly id: string;
-  /** `broken`: something of it is gone or unreadable; its `delete` removes the rest. */
+  /** `broken`: a part of it is gone or unreadable; its `delete` removes the rest. */
   readonly status: 'running' | 'starting' | 'broken';
   readonly problem: string | undefined;
   readonly ageSeconds: number | undefined;
@@ -30,7 +30,7 @@ export interface SandboxView {
   readonly bundle: string | undefined;
 }
 
-/** The names of the folders below `dir`; none when it is not there. @throws when it cannot be read */
+/** The names of the folders in `dir`; none when that does not exist. @throws when it cannot be read */
 function foldersOf(dir: string): string[] {
   try {
     const entries = fs.readdirSync(dir, { withFileTypes: true });
@@ -62,13 +62,6 @@ function viewOf(record: SandboxRecord): SandboxView {
   };
 }
 
-/** True for a record that has what a view needs; a half-written or foreign file has not. */
-function isRecord(record: SandboxRecord | undefined): record is SandboxRecord {
-  return (
-    typeof record?.shim?.pid === 'number' && Array.isArray(record.processes) && typeof record.id === 'string'
-  );
-}
-
 /** All sandboxes below the state root, sorted by namespace and id. @throws when the root cannot be read */
 export function listSandboxes(root = stateRoot()): SandboxView[] {
   return foldersOf(root)
@@ -78,7 +71,7 @@ export function listSandboxes(root = stateRoot()): SandboxView[] {
         .sort()
         .map((id): SandboxView => {
           const record = readRecord(path.join(root, namespace, id));
-          if (isRecord(record)) return viewOf(record);
+          if (record !== undefined) return viewOf(record);
           const none = { ageSeconds: undefined, vcpus: undefined, memoryMib: undefined, bundle: undefined };
           return {
             namespace,

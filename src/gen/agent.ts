@@ -1980,15 +1980,19 @@ export const WaitProcessResponse: Message<WaitProcessResponse> = message<WaitPro
 export interface UpdateContainerRequest {
   containerId: string;
   resources?: LinuxResources | undefined;
+  /** bulkhead: the resources as JSON, when `resources` has no place for some; counts instead of it. */
+  resourcesJson: Uint8Array;
 }
 export const UpdateContainerRequest: Message<UpdateContainerRequest> = message<UpdateContainerRequest>(
   (init) => ({
     containerId: init.containerId ?? '',
     resources: init.resources && LinuxResources.create(init.resources),
+    resourcesJson: init.resourcesJson ?? new Uint8Array(0),
   }),
   (out, from) => {
     if (from.containerId) out.tag(10).string(from.containerId);
     if (from.resources) out.message(18, LinuxResources, from.resources);
+    if (from.resourcesJson?.length) out.tag(802).bytes(from.resourcesJson);
   },
   (input, into, tag) => {
     switch (tag) {
@@ -1997,6 +2001,9 @@ export const UpdateContainerRequest: Message<UpdateContainerRequest> = message<U
         return true;
       case 18:
         into.resources = input.message(LinuxResources, into.resources);
+        return true;
+      case 802:
+        into.resourcesJson = input.bytes();
         return true;
       default:
         return false;

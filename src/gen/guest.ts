@@ -3,6 +3,50 @@ import type { ServiceSpec } from 'ttrpc-ts';
 import { Empty } from './google.ts';
 import { message, unary, type Message } from './wire.ts';
 
+export interface AdjustClockRequest {
+  /** Nanoseconds to add; 0 only reads. */
+  addNs: bigint;
+}
+export const AdjustClockRequest: Message<AdjustClockRequest> = message<AdjustClockRequest>(
+  (init) => ({
+    addNs: init.addNs ?? 0n,
+  }),
+  (out, from) => {
+    if (from.addNs) out.tag(8).u64(from.addNs);
+  },
+  (input, into, tag) => {
+    switch (tag) {
+      case 8:
+        into.addNs = input.i64();
+        return true;
+      default:
+        return false;
+    }
+  },
+);
+
+export interface AdjustClockResponse {
+  /** Nanoseconds since 1970. */
+  timeNs: bigint;
+}
+export const AdjustClockResponse: Message<AdjustClockResponse> = message<AdjustClockResponse>(
+  (init) => ({
+    timeNs: init.timeNs ?? 0n,
+  }),
+  (out, from) => {
+    if (from.timeNs) out.tag(8).u64(from.timeNs);
+  },
+  (input, into, tag) => {
+    switch (tag) {
+      case 8:
+        into.timeNs = input.i64();
+        return true;
+      default:
+        return false;
+    }
+  },
+);
+
 export interface ReleaseOutputRequest {
   containerId: string;
   execId: string;
@@ -31,7 +75,7 @@ export const ReleaseOutputRequest: Message<ReleaseOutputRequest> = message<Relea
 );
 
 export interface DialRequest {
-  /** Chosen by the host, which never uses one twice. */
+  /** Chosen by the host, which never reuses one. */
   id: number;
   port: number;
   /** Which loopback address is tried first. */
@@ -117,7 +161,7 @@ export const ReadConnectionResponse: Message<ReadConnectionResponse> = message<R
 export interface WriteConnectionRequest {
   id: number;
   data: Uint8Array;
-  /** Nothing follows: the peer reads its end. */
+  /** Nothing follows: the peer gets EOF. */
   end: boolean;
 }
 export const WriteConnectionRequest: Message<WriteConnectionRequest> = message<WriteConnectionRequest>(
@@ -192,7 +236,7 @@ export const ServeNamesRequest: Message<ServeNamesRequest> = message<ServeNamesR
 
 export interface Query {
   id: number;
-  /** As it came, without the length that TCP puts before it. */
+  /** As received, without TCP's length prefix. */
   message: Uint8Array;
   tcp: boolean;
 }
@@ -275,7 +319,7 @@ export const RefreshVolumeRequest: Message<RefreshVolumeRequest> = message<Refre
 );
 
 export interface ForgetFilesRequest {
-  /** Those too of which it has read content. */
+  /** Also those whose content is cached. */
   withContent: boolean;
 }
 export const ForgetFilesRequest: Message<ForgetFilesRequest> = message<ForgetFilesRequest>(
@@ -309,5 +353,6 @@ export const GuestService = {
     answerQuery: unary('AnswerQuery', AnswerQueryRequest, Empty),
     refreshVolume: unary('RefreshVolume', RefreshVolumeRequest, Empty),
     forgetFiles: unary('ForgetFiles', ForgetFilesRequest, Empty),
+    adjustClock: unary('AdjustClock', AdjustClockRequest, AdjustClockResponse),
   },
 } as const satisfies ServiceSpec;

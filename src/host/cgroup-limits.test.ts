@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { shellIn } from '../../scripts/stand/cgroups.ts';
-import { type Cgroup, createCgroup, vmCgroupPath } from './cgroup.ts';
+import { type Cgroup, createCgroup } from './cgroup.ts';
 import { applyLimits } from './cgroup-limits.ts';
+import { groupBeside } from './sandbox-groups.ts';
 
 const limits = {
   memoryBytes: 512 << 20,
@@ -42,7 +43,7 @@ test('what no hierarchy can limit is told', () => {
 });
 
 async function withCgroup(name: string, body: (cgroup: Cgroup) => void | Promise<void>): Promise<void> {
-  const cgroup = await createCgroup(vmCgroupPath('', `test-${name}-${process.pid}`));
+  const cgroup = await createCgroup(groupBeside('', `test-${name}-${process.pid}`));
   try {
     await body(cgroup);
   } finally {

@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { test } from 'node:test';
-import { shellIn } from '../../scripts/stand/cgroups.ts';
-import { createCgroup, hierarchiesFrom, openCgroup, vmCgroupPath } from './cgroup.ts';
-import { expandSlice, parentOf } from './cgroup-path.ts';
+import { removeCgroups, shellIn } from '../../scripts/stand/cgroups.ts';
+import { createCgroup, hierarchiesFrom, openCgroup } from './cgroup.ts';
+import { expandSlice, groupOf, parentOf } from './cgroup-path.ts';
 import { parseMountinfo } from './mountinfo.ts';
 import { childEnv } from './process.ts';
+import { groupBeside, sandboxGroups } from './sandbox-groups.ts';
 
 test('a slice is expanded as systemd nests it', () => {
   assert.equal(expandSlice('system.slice'), '/system.slice');
@@ -29,10 +30,62 @@ test('the parent is taken from every form of cgroupsPath', () => {
   for (const bad of ['/a/../../b', '/a\n/b', '/a\0']) assert.throws(() => parentOf(bad));
 });
 
-test('a parent that nobody made is replaced by our own folder', () => {
-  assert.equal(vmCgroupPath('/no/such/parent/x', 'ns-id'), '/bulkhead/bulkhead-ns-id');
-  assert.equal(vmCgroupPath('', 'ns-id'), '/bulkhead/bulkhead-ns-id');
-  assert.throws(() => vmCgroupPath('', '../../x'));
+test('a group is named as runc names it', () => {
+  assert.equal(groupOf('/kubepods/pod1/abc'), '/kubepods/pod1/abc');
+  assert.equal(groupOf('a-b.slice:cri-containerd:abc'), '/a.slice/a-b.slice/cri-containerd-abc.scope');
+  assert.equal(groupOf(':crio:abc'), '/system.slice/crio-abc.scope');
+  for (const none of ['', '/abc', '-.slice:x:abc', 'a.slice:x:y.slice'])
+    assert.equal(groupOf(none), undefined);
+  assert.throws(() => groupOf('a.slice:x:y/../../../b'));
+});
+
+test('a group beside the one that the spec names, in our own folder where it names none', () => {
+  assert.equal(groupBeside('/some/parent/x', 'name'), '/some/parent/bulkhead-name');
+  for (const none of ['', '/x', '-.slice:x:y']) assert.equal(groupBeside(none, 'n'), '/bulkhead/bulkhead-n');
+  assert.throws(() => groupBeside('', '../../x'));
+});
+
+const groupsOf = (namespace: string, id: string, path = '', pod = false) =>
+  sandboxGroups(path, { namespace, id, pod });
+
+test('no two sandboxes have the same groups', () => {
+  const names = [
+    ['default', 'test-web'],
+    ['default-test', 'web'],
+    ['a', 'b--c'],
+    ['a--b', 'c'],
+    ['a', 'b'],
+    ['a', 'b--shim'],
+    ['shim-a', 'b'],
+    ['x'.repeat(255), 'y'.repeat(255)],
+    ['x'.repeat(255), 'y'.repeat(254)],
+  ] as const;
+  const all = names.flatMap(([namespace, id]) => Object.values(groupsOf(namespace, id)));
+  assert.equal(new Set(all).size, all.length, all.join('\n'));
+  for (const path of all) assert.ok(basename(path).length <= 255);
+});
+
+test("a pod's VM is where the kubelet looks for its sandbox; nobody finds an id in the shim's name", async () => {
+  const id = '0123456789abcdef'.repeat(4);
+  const parent = `/bh-groups-${process.pid}`;
+  const cgroupfs = groupsOf('k8s.io', id, `${parent}/${id}`, true);
+  assert.equal(cgroupfs.vm, `${parent}/${id}`);
+  const systemd = groupsOf('k8s.io', id, `kubepods-pod1.slice:cri-containerd:${id}`, true);
+  assert.equal(systemd.vm, `/kubepods.slice/kubepods-pod1.slice/cri-containerd-${id}.scope`);
+  // What cAdvisor takes for a container's id (container/containerd/factory.go, container/crio/factory.go).
+  const cadvisor = /([a-z0-9]{64})/;
+  for (const { shim } of [cgroupfs, systemd]) assert.doesNotMatch(basename(shim), cadvisor);
+  assert.equal(dirname(cgroupfs.shim), parent, "below the pod's limits");
+  assert.equal(groupsOf('default', 'web', `${parent}/web`).vm, `${parent}/bulkhead-default:web`);
+
+  const taken = await createCgroup(`${parent}/${id}`);
+  try {
+    const vm = groupsOf('k8s.io', id, `${parent}/${id}`, true).vm;
+    assert.equal(vm, `${parent}/bulkhead-k8s.io:${id}`, 'what is in a group of others is not ours to end');
+  } finally {
+    await taken.remove();
+    removeCgroups(parent);
+  }
 });
 
 test('hierarchies: each once, all versions, none from elsewhere', () => {
@@ -52,7 +105,7 @@ test('hierarchies: each once, all versions, none from elsewhere', () => {
 });
 
 test('a cgroup is made, joined, emptied and removed; twice is fine', async () => {
-  const cgroup = await createCgroup(vmCgroupPath('', `test-${process.pid}`));
+  const cgroup = await createCgroup(groupBeside('', `test-${process.pid}`));
   try {
     await createCgroup(cgroup.path);
     assert.deepEqual(cgroup.procs(), []);
@@ -79,7 +132,7 @@ test('a cgroup is made, joined, emptied and removed; twice is fine', async () =>
 });
 
 test('a process that the kernel kills for want of memory is counted', async () => {
-  const cgroup = await createCgroup(vmCgroupPath('', `test-oom-${process.pid}`));
+  const cgroup = await createCgroup(groupBeside('', `test-oom-${process.pid}`));
   try {
     assert.equal(cgroup.oomKills(), 0);
     const limits = cgroup.folders.flatMap((f) =>

@@ -3,8 +3,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { openCgroup, vmCgroupPath } from './cgroup.ts';
+import { openCgroup } from './cgroup.ts';
 import { OwnCgroup, placesFrom } from './own-cgroup.ts';
+import { groupBeside } from './sandbox-groups.ts';
 
 const groupsOf = (pid: number | string): string => readFileSync(`/proc/${pid}/cgroup`, 'utf8');
 const pathsOf = (pid: number): string[] =>
@@ -41,7 +42,7 @@ test('where a process comes from: its path in each hierarchy, the top of those i
 
 test('joined, its children start there; left, everything is where it was and the group is gone', async () => {
   const before = groupsOf('self');
-  const path = vmCgroupPath('', `test-own-${process.pid}`);
+  const path = groupBeside('', `test-own-${process.pid}`);
   const own = new OwnCgroup();
   await own.leave();
   await own.join(path);

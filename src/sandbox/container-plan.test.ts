@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Mount, Namespace, Spec } from '../oci/spec.ts';
-import { type PlanView, planContainer } from './container-plan.ts';
+import { type PlanRequest, type PlanView, planContainer, sortMounts } from './container-plan.ts';
 import type { RootPlan } from './root/root-parts.ts';
 import { Share } from './volumes/share.ts';
 
@@ -36,8 +36,14 @@ function view(more: Partial<PlanView> = {}): PlanView {
     containerOf: () => undefined,
     blockDevice: (major, minor) => (major === 7 ? `/dev/loop${minor}` : undefined),
     deviceNumbers: () => ({ major: 7, minor: 3 }),
+    identity: (path) => path,
     ...more,
   };
+}
+
+function planFor(request: PlanRequest, seen: PlanView) {
+  const sorted = sortMounts(request, seen);
+  return planContainer(request, sorted, share.reserve(request.id, sorted.volumes), seen);
 }
 
 function plan(id: string, mounts: readonly Mount[], namespaces: readonly Namespace[] = [], seen = view()) {
@@ -47,7 +53,7 @@ function plan(id: string, mounts: readonly Mount[], namespaces: readonly Namespa
     mounts,
     linux: { namespaces },
   };
-  return planContainer({ id, bundle: dir, spec, root }, share, seen);
+  return planFor({ id, bundle: dir, spec, root, vmMemoryMib: 1024 }, seen);
 }
 
 const root: RootPlan = {
@@ -57,23 +63,6 @@ const root: RootPlan = {
 const bind = (source: string, options: readonly string[] = ['rbind']): Mount => ({
   ...{ destination: '/x', type: 'bind', source },
   options,
-});
-
-test('a source that two containers bind is mounted once, until the last of them is gone', async () => {
-  const source = join(dir, 'data');
-  const [a] = plan('a', [bind(source)]).spec.mounts!;
-  const [b] = plan('b', [bind(source)]).spec.mounts!;
-  assert.equal(a!.source, b!.source);
-  await share.addContainer('a', []);
-  await share.addContainer('b', []);
-  await share.removeContainer('a');
-  const [c] = plan('c', [bind(source)]).spec.mounts!;
-  assert.equal(c!.source, b!.source);
-  await share.removeContainer('b');
-  await share.removeContainer('c');
-  const [later] = plan('d', [bind(source)]).spec.mounts!;
-  assert.notEqual(later!.source, b!.source, 'a path that the guest has never seen');
-  await share.removeContainer('d');
 });
 
 test('read-only and writing containers do not share a mount, except for an emptyDir on disk', async () => {
@@ -103,15 +92,6 @@ test('what only the pod changes lies apart from what others change too', async (
   );
   assert.deepEqual(places, ['volumes', 'volumes', 'private', 'private', 'volumes']);
   await share.removeContainer('a');
-});
-
-test('a mount that fails leaves nothing, and the next container can try again', async () => {
-  plan('a', [bind(join(dir, 'missing'))]);
-  await assert.rejects(share.addContainer('a', []), /missing/);
-  await share.removeContainer('a');
-  plan('b', [bind(join(dir, 'data'))]);
-  await share.addContainer('b', []);
-  await share.removeContainer('b');
 });
 
 test('a memory-backed emptyDir: size, mode, group and flags of the host; a subPath is a folder in it', () => {
@@ -151,7 +131,7 @@ test('block devices: listed and bound ones are disks; all of the host, for a pri
     linux: linux!,
   });
   const disksOf = (given: Spec, seen = view()) =>
-    planContainer({ id: 'a', bundle: dir, spec: given, root }, share, seen);
+    planFor({ id: 'a', bundle: dir, spec: given, root, vmMemoryMib: 1024 }, seen);
   const devices = [
     { path: '/dev/xvda', type: 'b', major: 7, minor: 1 },
     { path: '/dev/null', type: 'c', major: 1, minor: 3 },

@@ -1,28 +1,37 @@
 /**
  * Plans a container before anything is made of it: what the host mounts into the share, what the guest mounts, and
- * the spec as it is true in the guest. Nothing here changes the host.
+ * the spec as it is true in the guest. Pure: prepare.ts applies it.
  */
 import { join, posix } from 'node:path';
 import { ShimError } from '../base/errors.ts';
 import { idMapOptions } from '../host/id-map.ts';
 import type { MountEntry } from '../host/mounts.ts';
-import { type ClassifiedMount, classifyMounts, type HostView, isRecursivelyReadOnly } from '../oci/mounts.ts';
+import { classify } from '../oci/annotations.ts';
+import {
+  type ClassifiedMount,
+  classifyMounts,
+  type HostView,
+  isRecursivelyReadOnly,
+  type MountKind,
+} from '../oci/mounts.ts';
 import { type Mount, type RunnableSpec, requireRunnable, type Spec } from '../oci/spec.ts';
 import { toGuestSpec } from '../oci/to-agent.ts';
 import type { RootPlan } from './root/root-parts.ts';
 import type { DiskUse } from './volumes/disks.ts';
+import type { KnownNames } from './volumes/guest-errors.ts';
 import {
   type GuestStorage,
   guestStorages,
-  type OwnershipView,
+  type Ownership,
   type VolumeSettings,
   watchedStorage,
 } from './volumes/guest-storage.ts';
-import type { HostVolume, Share } from './volumes/share.ts';
+import { boundMemory } from './volumes/memory-bounds.ts';
+import type { HostVolume } from './volumes/share.ts';
 import type { WatchedFolder } from './volumes/watched-folders.ts';
 
 export interface ContainerPlan {
-  /** Mounts of its own; what it shares with others of the pod is noted in the share. */
+  /** What the host mounts for its root; targets are below the container's folder in the share. */
   readonly host: readonly MountEntry[];
   readonly storages: readonly GuestStorage[];
   readonly spec: RunnableSpec;
@@ -32,6 +41,8 @@ export interface ContainerPlan {
   readonly disks: readonly DiskUse[];
   /** The container shares the pid namespace of its sandbox. */
   readonly sandboxPidns: boolean;
+  /** What a user knows the guest's paths as. */
+  readonly names: KnownNames;
   /** What was left out of the spec and why, for the log. */
   readonly notes: readonly string[];
 }
@@ -43,48 +54,85 @@ export interface PlanRequest {
   readonly spec: Spec;
   readonly root: RootPlan;
   readonly podShm?: boolean;
+  readonly vmMemoryMib: number;
 }
 
 /** What the plan must know of the host and of the sandbox beyond the mount table. */
-export interface PlanView extends HostView, OwnershipView, VolumeSettings {
+export interface PlanView extends HostView, VolumeSettings {
+  /** Of an emptyDir's folder. */
+  ownership(path: string): Ownership;
   /** Node of a block device of the host. */
   blockDevice(major: number, minor: number): string | undefined;
   /** Numbers of the block device at a path. */
   deviceNumbers(path: string): { readonly major: number; readonly minor: number };
+  /** What lies at a path now, told apart from what was or will be there. */
+  identity(path: string): string;
   /** The container of this sandbox to which containerd knows a pid; undefined for the sandbox's own. */
   containerOf(pid: number): string | undefined;
 }
 
-/**
- * Notes in `share` what the container will bind; `Share.removeContainer` undoes that too.
- * @throws ShimError `invalid-argument` for a mount that cannot be had in a VM, SpecError for a spec without a process.
- */
-export function planContainer(request: PlanRequest, share: Share, view: PlanView): ContainerPlan {
-  const spec = requireRunnable(request.spec, join(request.bundle, 'config.json'));
+/** The mounts of a spec, sorted by what has to happen to them. */
+export interface SortedMounts {
+  readonly spec: RunnableSpec;
+  readonly mounts: readonly ClassifiedMount[];
+  /** What the share has to hold, by the position of the mount. */
+  readonly volumes: ReadonlyMap<number, HostVolume>;
+}
+
+/** @throws ShimError `invalid-argument` for a mount that cannot be had in a VM, SpecError for a spec without a process. */
+export function sortMounts(
+  { spec: given, bundle, podShm, vmMemoryMib }: PlanRequest,
+  view: PlanView,
+): SortedMounts {
+  const spec = requireRunnable(given, join(bundle, 'config.json'));
+  const classified = classifyMounts(spec.mounts ?? [], view);
+  const isSingle = podShm !== true && classify(spec.annotations).kind === 'single';
+  const mounts = boundMemory(podShm === true ? classified.map(asPodShm) : classified, {
+    ...{ mountTable: view.mountTable, vmMemoryMib, isSingle },
+  });
+  const volumes = new Map<number, HostVolume>();
+  for (const mount of mounts) {
+    if (mount.kind === 'refused') throw new ShimError('invalid-argument', mount.reason);
+    if (SHARED.has(mount.kind)) volumes.set(mount.index, hostVolume(mount, view));
+  }
+  return { spec, mounts, volumes };
+}
+
+const SHARED: ReadonlySet<MountKind> = new Set(['file-bind', 'dir-bind', 'empty-dir', 'watched']);
+
+/** @param paths where the guest finds what the share holds, by the position of the mount. */
+export function planContainer(
+  request: PlanRequest,
+  { spec, mounts: sorted }: SortedMounts,
+  paths: ReadonlyMap<number, string>,
+  view: PlanView,
+): ContainerPlan {
   const storages: GuestStorage[] = [...request.root.storages];
   const watched: WatchedFolder[] = [];
   const mounts = new Map<number, readonly Mount[]>();
   const bound: ClassifiedMount[] = [];
+  const names = new Map([[request.root.guestPath, 'rootfs']]);
   const bind = (mount: ClassifiedMount, source: string, flags: readonly string[] = []) => {
     const { uidMappings: _, gidMappings: __, options: given = [], ...rest } = mount.mount;
     // Owners are mapped on the host, or by how the volume is made in the guest.
     const options = [...given.filter((option) => option !== 'idmap' && option !== 'ridmap'), ...flags];
     const own = { ...rest, type: 'bind', source, options };
     mounts.set(mount.index, [own, ...writableBelow(mount, source)]);
+    names.set(source, rest.source ?? rest.destination);
   };
-  const classified = classifyMounts(spec.mounts ?? [], view);
-  for (const mount of request.podShm === true ? classified.map(asPodShm) : classified) {
+  for (const mount of sorted) {
     switch (mount.kind) {
       case 'guest':
       case 'device':
+      case 'refused':
         break;
       case 'file-bind':
       case 'dir-bind':
-      case 'disk':
-        bind(mount, share.volume(request.id, hostVolume(mount)));
+      case 'empty-dir':
+        bind(mount, paths.get(mount.index)!);
         break;
       case 'watched': {
-        const storage = watchedStorage(share.volume(request.id, hostVolume(mount)));
+        const storage = watchedStorage(paths.get(mount.index)!);
         storages.push(storage);
         watched.push({ source: mount.mount.source!, mountPoint: storage.mountPoint });
         bind(mount, storage.mountPoint);
@@ -95,7 +143,7 @@ export function planContainer(request: PlanRequest, share: Share, view: PlanView
       case 'hugetlb':
       case 'local':
       case 'volume-disk': {
-        const made = guestStorages(mount, view, view);
+        const made = guestStorages(mount, view, view.ownership);
         storages.push(...made);
         bind(mount, made.at(-1)!.mountPoint, mount.flags);
         break;
@@ -104,8 +152,6 @@ export function planContainer(request: PlanRequest, share: Share, view: PlanView
         bound.push(mount);
         mounts.set(mount.index, []);
         break;
-      case 'refused':
-        throw new ShimError('invalid-argument', mount.reason);
     }
   }
   const pid = pidNamespace(spec, view);
@@ -121,12 +167,13 @@ export function planContainer(request: PlanRequest, share: Share, view: PlanView
     ...target,
   });
   return {
-    host: rootMounts(request, share),
+    host: request.root.host,
     storages,
     spec: guest.spec,
     watched,
     disks,
     sandboxPidns: pid === 'pod',
+    names,
     notes: guest.notes,
   };
 }
@@ -190,23 +237,22 @@ function diskUses(spec: RunnableSpec, view: PlanView): DiskUse[] {
   });
 }
 
-function rootMounts({ id, root }: PlanRequest, share: Share): MountEntry[] {
-  const folder = share.path(id, 'rootfs').host;
-  return root.host.map((mount) => ({ ...mount, target: join(folder, mount.target) }));
-}
-
 /** Where containerd mounts an image that a pod has as a volume; nobody writes there. */
 const IMAGE_VOLUME = /\/image-volumes\/[^/]+\/[^/]+$/;
 
-function hostVolume(mount: ClassifiedMount): HostVolume {
+function hostVolume(mount: ClassifiedMount, view: PlanView): HostVolume {
   const recursive = mount.mount.options?.includes('rbind') === true;
   const idMap = idMapOptions(mount.mount.uidMappings, mount.mount.gidMappings);
   // An emptyDir belongs to the pod: one mount serves those that write and those that only read.
-  if (mount.kind === 'disk')
-    return { source: mount.volume!.path, readOnly: 'no', recursive: true, isShared: false, idMap };
+  if (mount.kind === 'empty-dir')
+    return {
+      ...{ source: mount.volume!.path, readOnly: 'no', recursive: true, isShared: false, idMap },
+      identity: view.identity(mount.volume!.path),
+    };
   const source = mount.mount.source!;
   const isShared = !(mount.readOnly && IMAGE_VOLUME.test(source));
-  return { source, readOnly: readOnlyOf(mount), recursive, isShared, idMap };
+  const identity = view.identity(source);
+  return { source, readOnly: readOnlyOf(mount), recursive, isShared, idMap, identity };
 }
 
 /** Where what is mounted below gets no bind of its own in the guest, it is read-only there and so it is here. */

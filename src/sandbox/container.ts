@@ -20,6 +20,8 @@ export interface ContainerContext {
   readonly pid: number;
   readonly timeouts: Config['timeouts'];
   emit(event: TaskEvent): void;
+  /** Makes room for these resources (OCI, as JSON). @returns what is to be done when they hold. @throws when there is no room. */
+  beforeUpdate(resources: Uint8Array): Promise<() => void>;
   /** Waited for before an init starts. */
   beforeStart(): Promise<void>;
   /** Never reject: what they do cannot be undone, nor the start or delete be taken back. */
@@ -141,6 +143,8 @@ export class Container {
       emit({ t: 'exec started', containerId: this.id, execId, pid });
     } catch (error) {
       this.#startFailed(exec.process);
+      // It may run all the same: the answer can have come too late, or not at all.
+      agent.signalProcess(this.id, execId, SIGKILL).catch(() => undefined);
       await exec.process.io.close();
       throw error;
     } finally {
@@ -269,7 +273,14 @@ export class Container {
           `cannot update container ${this.id}: it is ${this.init.state.t}`,
         );
       }
-      await this.#context.agent.updateContainer(this.id, resources);
+      const finish = await this.#context.beforeUpdate(resources);
+      const leftOut = await this.#context.agent.updateContainer(this.id, resources);
+      finish();
+      if (leftOut.length > 0)
+        this.#context.log('info', 'left out of the update', {
+          container: this.id,
+          notes: leftOut.join('; '),
+        });
     });
   }
 

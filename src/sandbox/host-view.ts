@@ -1,8 +1,13 @@
-/** What a container's plan reads of the host: the mount table, and what lies at a path. */
+/**
+ * What a container's plan reads of the host: the mount table, and what lies at a path. What others may have mounted is looked
+ * at before, in bounded time; folders of the kubelet and of snapshotters lie on the host's own disk.
+ */
 import { lstatSync, opendirSync, readFileSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { looks } from '../host/look.ts';
 import { readMountinfo } from '../host/mountinfo.ts';
-import type { FileKind, FolderContent } from '../oci/mounts.ts';
+import { bindSources, type FileKind, type FolderContent, hostPath } from '../oci/mounts.ts';
+import type { Mount } from '../oci/spec.ts';
 import type { PlanView } from './container-plan.ts';
 import { ROOT_DISK, type RootView } from './root/root-parts.ts';
 import { VOLUME_DISK } from './volumes/guest-storage.ts';
@@ -10,8 +15,18 @@ import { VOLUME_DISK } from './volumes/guest-storage.ts';
 type Given = Pick<PlanView, 'diskEmptyDir' | 'diskSizeMib' | 'localDir'> &
   Partial<Pick<PlanView, 'containerOf'>>;
 
-/** A view of the host as it is now. */
-export function hostView({ diskEmptyDir, diskSizeMib, localDir, containerOf }: Given): PlanView {
+/**
+ * A view of the host as it is now.
+ * @param mounts of the spec, whose sources are looked at.
+ * @throws ShimError `unavailable` when one of them does not answer.
+ */
+export async function hostView(
+  mounts: readonly Mount[],
+  { diskEmptyDir, diskSizeMib, localDir, containerOf }: Given,
+): Promise<PlanView> {
+  const sources = new Map<string, Stats | undefined>();
+  for (const source of bindSources(mounts)) sources.set(source, await looks.at(source));
+  const seen = (path: string): Stats => sources.get(hostPath(path)) ?? statSync(path);
   return {
     mountTable: readMountinfo(),
     diskEmptyDir,
@@ -22,18 +37,22 @@ export function hostView({ diskEmptyDir, diskSizeMib, localDir, containerOf }: G
       return name === undefined ? undefined : `/dev/${name}`;
     },
     deviceNumbers(path) {
-      const { rdev } = statSync(path);
+      const { rdev } = seen(path);
       // As the kernel packs them (makedev(3)).
       return { major: (rdev >>> 8) & 0xfff, minor: (rdev & 0xff) | ((rdev >>> 12) & 0xfff00) };
     },
     volumeContent: (path) => contentOf(path, VOLUME_DISK, MAX_SUB_PATHS),
     containerOf: (pid) => containerOf?.(pid),
     fileKind(path) {
-      const stat = statSync(path, { throwIfNoEntry: false });
+      const stat = sources.get(path);
       return stat === undefined ? undefined : kindOf(stat);
     },
+    identity(path) {
+      const { dev, ino } = seen(path);
+      return `${dev}:${ino}`;
+    },
     ownership(path) {
-      const { mode, gid } = statSync(path);
+      const { mode, gid } = seen(path);
       return { mode, gid };
     },
   };

@@ -1,5 +1,5 @@
 /** The host's part of a container, before the guest hears of it: its plan, its mounts in the share, its streams. */
-import { type ContainerPlan, type PlanView, planContainer } from './container-plan.ts';
+import { type ContainerPlan, type PlanView, planContainer, sortMounts } from './container-plan.ts';
 import { hostView } from './host-view.ts';
 import type { ProcessIo } from './process.ts';
 import type { CreateContainer, SandboxContext } from './request.ts';
@@ -17,10 +17,11 @@ export interface PreparedContainer {
 }
 
 /** What decides beside the request and the host. */
-export interface PodView {
+export interface PodSettings {
   readonly root: RootPlan;
   readonly diskEmptyDir: PlanView['diskEmptyDir'];
   readonly diskSizeMib: number;
+  readonly vmMemoryMib: number;
   /** The root of the sandbox's own container, as the guest sees it. */
   readonly sandboxRoot: string;
   readonly containerOf?: PlanView['containerOf'];
@@ -31,16 +32,15 @@ export async function prepareContainer(
   context: Pick<SandboxContext, 'log'>,
   share: Share,
   request: CreateContainer,
-  { root, sandboxRoot, ...pod }: PodView,
+  { root, sandboxRoot, vmMemoryMib, ...pod }: PodSettings,
 ): Promise<PreparedContainer> {
   const begin = performance.now();
   await using undo = new AsyncDisposableStack();
   undo.defer(() => share.removeContainer(request.id));
-  const plan = planContainer(
-    { ...request, root },
-    share,
-    hostView({ ...pod, localDir: `${sandboxRoot}/local` }),
-  );
+  const view = await hostView(request.spec.mounts ?? [], { ...pod, localDir: `${sandboxRoot}/local` });
+  const sorted = sortMounts({ ...request, root, vmMemoryMib }, view);
+  const paths = share.reserve(request.id, sorted.volumes);
+  const plan = planContainer({ ...request, root, vmMemoryMib }, sorted, paths, view);
   context.log('debug', 'root file system', { container: request.id, mode: root.mode, reason: root.reason });
   if (plan.notes.length > 0) {
     context.log('debug', 'left out of the spec', { container: request.id, notes: plan.notes.join('; ') });

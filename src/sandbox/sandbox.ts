@@ -6,10 +6,14 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GuestAgent } from '../agent/agent.ts';
+import { onAbort } from '../base/abort.ts';
+import { delay } from '../base/delay.ts';
 import { messageOf, ShimError } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
 import { GuestService } from '../gen/guest.ts';
+import { hostCapacity } from '../host/capacity.ts';
 import { setOomScore } from '../host/oom-score.ts';
+import { parseResources } from '../oci/spec.ts';
 import type { VmExit } from '../vm/hypervisor.ts';
 import { type BootedVm, bootVm } from './boot.ts';
 import { Container, type ContainerContext } from './container.ts';
@@ -20,10 +24,14 @@ import { type PreparedContainer, prepareContainer } from './prepare.ts';
 import { Process } from './process.ts';
 import type { BootRequest, CreateContainer, SandboxContext } from './request.ts';
 import { rootOf } from './root/prepare-root.ts';
-import { explainMount } from './volumes/disk-errors.ts';
+import { VmGrowth } from './vm-growth.ts';
 import { Disks } from './volumes/disks.ts';
+import { explainCreate } from './volumes/guest-errors.ts';
 import { forgetWhenMany } from './volumes/held-files.ts';
 import { WatchedFolders } from './volumes/watched-folders.ts';
+
+/** For containers that have disks when their sandbox is ended: containerd waits for that. */
+const STOP_WRITERS_MS = 2_000;
 
 export class Sandbox {
   readonly id: string;
@@ -33,6 +41,7 @@ export class Sandbox {
   readonly #disks: Disks;
   readonly #oomScore: OomScore;
   readonly #watched: WatchedFolders;
+  readonly #growth: VmGrowth;
   readonly #oom = new OomReports((containerId, count) => this.#outOfMemory(containerId, count));
   readonly #containers = new Map<string, Container>();
   /** The network as the container manager has set it up by the time of the first start. */
@@ -52,6 +61,14 @@ export class Sandbox {
     this.#oomScore = new OomScore(firstOomScore(request.first.spec, request.pod), (score) => {
       const problems = booted.cgroup.procs().flatMap((pid) => setOomScore(pid, score) ?? []);
       if (problems.length > 0) context.log('debug', 'oom_score_adj', { problems });
+    });
+    const { overheadVcpus, overheadMemoryMib } = this.config.vm;
+    this.#growth = new VmGrowth({
+      ...{ size: booted.vm.size, agent: booted.agent, overheadVcpus, overheadMemoryMib },
+      cpus: hostCapacity().cpus,
+      isOver: (id) => this.find(id)?.init.isOver === true,
+      allow: (size) => booted.allow(size),
+      log: context.log,
     });
     const guest = booted.agent.client(GuestService);
     this.#watched = new WatchedFolders(
@@ -75,6 +92,8 @@ export class Sandbox {
   static async boot(context: SandboxContext, request: BootRequest, signal: AbortSignal): Promise<Sandbox> {
     const booted = await bootVm(context, request, signal);
     const sandbox = new Sandbox(context, request, booted);
+    // Nobody has asked for anything else in it.
+    using _ = onAbort(signal, () => void sandbox.end('its creation was given up'));
     try {
       await sandbox.#add(booted.first, sandbox.pid, signal);
       return sandbox;
@@ -117,6 +136,7 @@ export class Sandbox {
       await this.#addPrepared(await this.#prepare(request), thread, signal);
     } catch (error) {
       this.#oomScore.remove(request.id);
+      this.#growth.release(request.id);
       await thread.then(() => devices.removeThread(request.id)).catch(() => undefined);
       throw error;
     }
@@ -128,6 +148,7 @@ export class Sandbox {
       root: rootOf(request, rootfs),
       diskEmptyDir: sharedFs.diskEmptyDir,
       diskSizeMib: rootfs.diskSizeMib,
+      vmMemoryMib: this.#booted.memoryMib,
       sandboxRoot: this.#booted.root.guestPath,
       containerOf: (pid) => this.containers.find((one) => one.pid === pid && pid !== this.pid)?.id,
     });
@@ -149,13 +170,14 @@ export class Sandbox {
     const { request, plan, io, begin } = prepared;
     const { id, bundle, rootfs, paths } = request;
     const { spec, sandboxPidns } = plan;
+    await this.#makeRoom(request);
     const devices = await this.#disks.use(id, plan.disks);
     const storages = await this.#disks.storages(id, plan.storages, signal);
-    await this.#runHooks('create', request);
+    await this.#runHooks('create', request, signal);
     await this.agent
       .createContainer(id, { spec, devices, storages, sandboxPidns })
       .catch((error: unknown) => {
-        throw explainMount(error, plan.storages);
+        throw explainCreate(error, plan);
       });
     if (this.#gone !== undefined) throw this.#goneError();
     // Whoever asked is gone, and nobody else knows of a container that could be ended.
@@ -173,6 +195,18 @@ export class Sandbox {
     this.#context.log('info', 'container created', {
       container: id,
       ms: Math.round(performance.now() - begin),
+    });
+  }
+
+  /** A container for which the VM is too small runs all the same, as far as it gets. */
+  async #makeRoom({ id, spec }: CreateContainer): Promise<void> {
+    // A pause container says what its pod may take, which the VM was made for.
+    if (this.#isPod && id === this.id) return;
+    await this.#growth.set(id, spec.linux?.resources).catch((error: unknown) => {
+      this.#context.log('warn', 'the VM is smaller than its containers may use', {
+        container: id,
+        error: messageOf(error),
+      });
     });
   }
 
@@ -198,13 +232,13 @@ export class Sandbox {
     if (this.#gone === undefined) this.#booted.state.update({ isOwnDeleted: true });
   }
 
-  #removeInGuest(id: string): Promise<void> {
-    return this.agent.removeContainer(id, this.config.timeouts.stopMs);
+  #removeInGuest(id: string, limitMs = this.config.timeouts.stopMs): Promise<void> {
+    return this.agent.removeContainer(id, limitMs);
   }
 
   /** What a container has written to its disks is in the guest's memory until it is removed there. */
-  async #writeOut(id: string): Promise<void> {
-    await this.#removeInGuest(id).catch((error: unknown) => {
+  async #writeOut(id: string, limitMs?: number): Promise<void> {
+    await this.#removeInGuest(id, limitMs).catch((error: unknown) => {
       this.#context.log('warn', 'what the container wrote last may be lost', {
         container: id,
         error: messageOf(error),
@@ -214,6 +248,7 @@ export class Sandbox {
 
   async #release(id: string): Promise<void> {
     this.#watched.release(id);
+    this.#growth.release(id);
     this.#oomScore.remove(id);
     this.#oom.release(id);
     if (this.#gone === undefined) {
@@ -234,20 +269,50 @@ export class Sandbox {
     await this.#booted.share.removeContainer(id);
   }
 
-  /** Takes the VM and everything of the host down; once, for all callers. Never waits for the guest. */
+  /**
+   * Takes the VM and everything of the host down; once, for all callers. Waits for the guest only where a running container
+   * has disks, and not long.
+   */
   end(reason: string): Promise<void> {
+    return this.#end(reason, () => this.#stopWriters());
+  }
+
+  /** There is no guest any more, or none that does what it is told. */
+  #endLost(reason: string): Promise<void> {
+    return this.#end(reason, () => Promise.resolve());
+  }
+
+  #end(reason: string, before: () => Promise<void>): Promise<void> {
     this.#ending ??= reason;
-    this.#gone ??= this.#teardown();
+    this.#gone ??= this.#teardown(before);
     return this.#gone;
   }
 
-  async #teardown(): Promise<void> {
+  /** What a process has written to a disk is in the guest's memory until it ends. */
+  async #stopWriters(): Promise<void> {
+    const writers = this.containers.filter(({ id, init }) => !init.isOver && this.#disks.isUsedBy(id));
+    if (writers.length === 0) return;
+    await Promise.race([
+      Promise.all(writers.map(({ id }) => this.#writeOut(id, STOP_WRITERS_MS))),
+      delay(STOP_WRITERS_MS),
+    ]);
+  }
+
+  async #teardown(before: () => Promise<void>): Promise<void> {
     this.#watched.close();
     this.#oom.close();
+    await before();
     await this.#booted.vm.kill();
     // Before the containers' own ends, which then need not undo their mounts one by one. Its error is told below.
     this.#booted.share.close().catch(() => undefined);
-    await Promise.all(this.containers.map((container) => container.vmGone()));
+    try {
+      await Promise.all(this.containers.map((container) => container.vmGone()));
+    } finally {
+      await this.#giveBack();
+    }
+  }
+
+  async #giveBack(): Promise<void> {
     try {
       await this.#booted.resources.disposeAsync();
     } catch (error) {
@@ -276,7 +341,13 @@ export class Sandbox {
     writeFile(join(container.bundle, 'oom'), '').catch(() => undefined);
   }
 
+  /** The VM is all that its containers have of the host's memory. Told before their exits, so that these get the reason. */
+  #allOutOfMemory(): void {
+    for (const { id, init } of this.containers) if (!init.isOver) this.#outOfMemory(id, 1);
+  }
+
   #vmExited(exit: VmExit): void {
+    if (exit.cause === 'host-out-of-memory') this.#allOutOfMemory();
     if (this.#ending === undefined) {
       this.#context.log('warn', 'the VM ended', {
         sandbox: this.id,
@@ -285,7 +356,7 @@ export class Sandbox {
         console: this.#booted.vm.console().slice(-2_000),
       });
     }
-    void this.end(exit.reason);
+    void this.#endLost(exit.reason);
   }
 
   /** The guest broke its protocol; or the VM has ended, and says more about it in a moment. */
@@ -304,7 +375,7 @@ export class Sandbox {
       reason,
       console: this.#booted.vm.console().slice(-2_000),
     });
-    void this.end(reason);
+    void this.#endLost(reason);
   }
 
   #goneError(): ShimError {
@@ -312,9 +383,13 @@ export class Sandbox {
   }
 
   /** What a hook leaves running is not for us to end. */
-  async #runHooks(stage: HookStage, { spec, id, bundle }: CreateContainer): Promise<void> {
+  async #runHooks(
+    stage: HookStage,
+    { spec, id, bundle }: CreateContainer,
+    signal?: AbortSignal,
+  ): Promise<void> {
     if (!hasHooks(stage, spec)) return;
-    await runHooks(stage, spec, { id, bundle, pid: this.pid }).finally(() =>
+    await runHooks(stage, spec, { id, bundle, pid: this.pid }, signal).finally(() =>
       this.#context.cgroup.letGoOfOrphans(),
     );
   }
@@ -330,12 +405,16 @@ export class Sandbox {
       pid,
       timeouts: this.config.timeouts,
       emit: (event) => this.#context.emit(event),
+      beforeUpdate: async (resources) => {
+        await this.#growth.set(id, parseResources(resources));
+        return () => void this.#growth.shrink();
+      },
       beforeStart: () => this.#settleNetwork(),
       afterStart: () => hooks('poststart'),
       // Nothing can run any more in the VM of a plain container: its pid and memory do not wait for the Delete.
       beforeExit: async () => {
         if (this.#isPod || this.#gone !== undefined) return;
-        if (this.#booted.root.mode === 'disk') await this.#writeOut(id);
+        if (this.#booted.root.mode === 'disk' || this.#disks.isUsedBy(id)) await this.#writeOut(id);
         await this.end('its container has exited');
       },
       afterDelete: () => hooks('poststop'),

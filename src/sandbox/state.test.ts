@@ -52,9 +52,10 @@ function inProcess(state: string, lines: string): string {
 const abandoned = `
   const state = SandboxState.create(record);
   const share = await Share.create(state.dir, 's');
-  share.volume('s', { source: data, readOnly: 'no', recursive: true });
-  share.volume('s', { source: data + '/precious', readOnly: 'top', recursive: true });
-  await share.addContainer('s', [{ type: 'bind', source: data, target: share.path('s', 'rootfs').host, options: ['rbind'] }]);
+  const volume = (source, readOnly) => ({ source, readOnly, recursive: true, identity: '' });
+  const rootfs = [{ type: 'bind', source: data, target: '', options: ['rbind'] }];
+  share.reserve('s', new Map([[0, volume(data, 'no')], [1, volume(data + '/precious', 'top')]]));
+  await share.addContainer('s', rootfs);
   console.log(state.dir);`;
 
 test('a state root behind a link is where it leads to; what is not there yet is called as it is', () => {
@@ -94,27 +95,4 @@ test("a sandbox's folder that is a link is not followed", () => {
   symlinkSync(data, join(dir, 'real/n/s'));
   assert.throws(() => inProcess(join(dir, 'real'), "await reapSandbox('n', 's');"), /cannot remove/);
   unlinkSync(join(dir, 'real/n/s'));
-});
-
-test('a closed share admits nothing, unmounts all, once for all callers; what comes late has nowhere to go', () => {
-  const late = `
-    const { readMountinfo } = await import('${import.meta.dirname}/../host/mountinfo.ts');
-    const outcome = (call) => call.then(() => 'done', (error) => error.message);
-    share.volume('late', { source: data, readOnly: 'all', recursive: true });
-    const rootfs = (id) => ({ type: 'bind', source: data, target: share.path(id, 'rootfs').host, options: ['rbind'] });
-    const underWay = outcome(share.addContainer('early', [rootfs('early')]));
-    await new Promise((resolve) => setImmediate(resolve));
-    const closed = share.close();
-    const [a, b] = await Promise.all([underWay, outcome(share.addContainer('late', [rootfs('late')]))]);
-    await Promise.all([closed, share.close(), share.removeContainer('late'), share.removeContainer('s')]);
-    const left = readMountinfo().filter(({ mountPoint }) => mountPoint.startsWith(state.dir)).length;
-    console.log(JSON.stringify([a, b, left]));`;
-  const [, printed] = inProcess(join(dir, 'real'), abandoned + late)
-    .trim()
-    .split('\n');
-  const [early, refused, left] = JSON.parse(printed!) as [string, string, number];
-  assert.equal(early, 'done', 'what is under way ends first');
-  assert.match(refused, /container late comes too late: its sandbox is ending/);
-  assert.equal(left, 0);
-  assert.deepEqual(mounts(), []);
 });

@@ -134,10 +134,13 @@ export class SandboxState {
   }
 }
 
-/** Reads a sandbox's record; undefined when there is none or it is unreadable. */
+/** Reads a sandbox's record; undefined when there is none, or a half-written or foreign file. */
 export function readRecord(dir: string): SandboxRecord | undefined {
   try {
-    return JSON.parse(readFileSync(join(dir, 'state.json'), 'utf8')) as SandboxRecord;
+    const record = JSON.parse(readFileSync(join(dir, 'state.json'), 'utf8')) as SandboxRecord;
+    const isRecord =
+      typeof record.shim.pid === 'number' && Array.isArray(record.processes) && typeof record.id === 'string';
+    return isRecord ? record : undefined;
   } catch {
     return undefined;
   }
@@ -146,13 +149,13 @@ export function readRecord(dir: string): SandboxRecord | undefined {
 const CLEAR_MS = 4_000;
 
 /** Unmounts everything below a sandbox's folder, then removes what is ours in it and the folder. */
-export async function removeSandboxDir(dir: string): Promise<void> {
-  await clearFolder(dir, { helper: mountHelper(), timeoutMs: CLEAR_MS });
+export async function removeSandboxDir(dir: string, timeoutMs = CLEAR_MS): Promise<void> {
+  await clearFolder(dir, { helper: mountHelper(), timeoutMs });
   removeNamespaceDir(dir);
 }
 
 /** The namespace's folder goes with its last sandbox. */
-function removeNamespaceDir(dir: string): void {
+export function removeNamespaceDir(dir: string): void {
   try {
     rmdirSync(dirname(dir));
   } catch {

@@ -19,6 +19,8 @@ import { type CallContext, guard, type TaskService } from './task-service.ts';
 import { timestamp } from './timestamp.ts';
 
 const EMPTY = {};
+/** Exit status of a sandbox that could not be started. */
+const NOT_STARTED = 128;
 const NO_IO = { stdin: '', stdout: '', stderr: '', terminal: false };
 
 /** What CreateSandbox has told. */
@@ -73,21 +75,34 @@ class SandboxService {
     const pod = this.#known(request.sandboxId);
     if (this.#sandbox !== undefined)
       throw new ShimError('already-exists', `sandbox ${pod.id} was started already`);
+    if (this.#exit !== undefined)
+      throw new ShimError('failed-precondition', `sandbox ${pod.id} has ended: it cannot be started again`);
+    try {
+      const sandbox = await this.#startStandIn(pod, call.signal);
+      this.#sandbox = sandbox;
+      this.#startedAt = new Date();
+      return { pid: sandbox.pid, createdAt: timestamp(this.#startedAt), spec: undefined };
+    } catch (error) {
+      // Somebody may wait for it.
+      this.#exited.resolve({ status: NOT_STARTED, at: new Date() });
+      throw error;
+    }
+  }
+
+  async #startStandIn(pod: Pod, signal: AbortSignal): Promise<Sandbox> {
     const files = makePodFiles(pod.bundle, pod.config.hostname, pod.config.dnsConfig);
-    const sandbox = await this.#tasks.bootPod(this.#standIn(pod, files), files, call.signal);
+    const sandbox = await this.#tasks.bootPod(this.#standIn(pod, files), files, signal);
     try {
       const container = sandbox.find(pod.id)!;
       await container.start('');
       if (this.#exit !== undefined)
         throw new ShimError('canceled', `sandbox ${pod.id} was stopped meanwhile`);
       void container.init.exited.then(this.#exited.resolve);
+      return sandbox;
     } catch (error) {
       await sandbox.end('its stand-in for a pause container did not start');
       throw error;
     }
-    this.#sandbox = sandbox;
-    this.#startedAt = new Date();
-    return { pid: sandbox.pid, createdAt: timestamp(this.#startedAt), spec: undefined };
   }
 
   #standIn({ id, bundle, network, config }: Pod, files: PodFiles): CreateContainer {
@@ -109,11 +124,11 @@ class SandboxService {
     return { platform };
   }
 
-  /** Ends the VM, and so every container; also before the start, and again. */
+  /** Ends the VM, and so every container; also before the start, while it boots, and again. */
   async stopSandbox(request: api.StopSandboxRequest): Promise<object> {
     this.#known(request.sandboxId);
-    await this.#sandbox?.end('containerd stopped the sandbox');
     if (this.#sandbox === undefined) this.#exited.resolve({ status: 0, at: new Date() });
+    await this.#tasks.end('containerd stopped the sandbox');
     return EMPTY;
   }
 
@@ -143,7 +158,7 @@ class SandboxService {
 
   /** The last call: the VM goes, and then the shim. */
   async shutdownSandbox(): Promise<object> {
-    await this.#sandbox?.end('containerd removed the sandbox');
+    await this.#tasks.end('containerd removed the sandbox');
     this.#context.exit();
     return EMPTY;
   }

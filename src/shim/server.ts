@@ -4,6 +4,7 @@
  */
 import { existsSync, rmSync } from 'node:fs';
 import { Server } from 'ttrpc-ts';
+import { messageOf } from '../base/errors.ts';
 import { TaskV2, TaskV3 } from '../gen/task.ts';
 import { reopenNonBlocking } from '../host/descriptor.ts';
 import { OwnCgroup } from '../host/own-cgroup.ts';
@@ -26,6 +27,8 @@ const SERVER_END_MS = 2_500;
 const PEER_CLOSES_MS = 2_000;
 /** How long a planned end waits for events to reach containerd. */
 const FLUSH_MS = 3_000;
+/** Limit of the whole end; each of its parts has one of its own. */
+const END_MS = 30_000;
 
 async function serve(): Promise<void> {
   const args = parseArgs(process.argv.slice(2));
@@ -38,15 +41,25 @@ async function serve(): Promise<void> {
   const server = new Server();
   let isEnding = false;
 
-  async function end(reason: string): Promise<void> {
+  /** @param code exit code; not 0 for an end that nobody asked for. */
+  async function end(reason: string, code = 0): Promise<void> {
     if (isEnding) return;
     isEnding = true;
-    log('debug', 'shim ends', { reason });
-    await service.end(reason);
-    rmSync(args.socket, { force: true });
-    await server.shutdown({ timeoutMs: SERVER_END_MS, graceMs: PEER_CLOSES_MS });
-    await publisher.flush({ timeoutMs: FLUSH_MS });
-    process.exit(0);
+    log(code === 0 ? 'debug' : 'error', 'shim ends', { reason });
+    // Whatever hangs or fails: what is left then is for containerd's delete.
+    setTimeout(() => process.exit(1), END_MS);
+    try {
+      await service.end(reason);
+      rmSync(args.socket, { force: true });
+      await server.shutdown({ timeoutMs: SERVER_END_MS, graceMs: PEER_CLOSES_MS });
+      await publisher.flush({ timeoutMs: FLUSH_MS });
+    } catch (error) {
+      log('error', 'the end of the shim failed', { error: messageOf(error) });
+      code = 1;
+    } finally {
+      await log.flush();
+      process.exit(code);
+    }
   }
   const context: ShimContext = {
     namespace: args.namespace,
@@ -72,8 +85,10 @@ async function serve(): Promise<void> {
 
   process.on('SIGTERM', () => void end('SIGTERM'));
   process.on('SIGINT', () => void end('SIGINT'));
+  // Nobody knows what holds any more: the VM is not left to a shim that is wrong about it.
   process.on('uncaughtException', (error) => {
     log('error', 'bug in the shim', { error: error.stack ?? error.message });
+    void end(`bug in the shim: ${error.message}`, 1);
   });
   let wasIdle = false;
   setInterval(() => {

@@ -33,8 +33,12 @@ export class TaskService {
   #podFiles: PodFiles | undefined;
   /** Whether the sandbox service ends this shim. */
   #isOfSandboxApi = false;
-  /** Ids of containers that are being created, so that a second Create of the same id is refused at once. */
-  readonly #creating = new Set<string>();
+  /** Containers that are being created, by their ids: a second Create of the same id is refused at once. */
+  readonly #creating = new Map<string, Promise<unknown>>();
+  /** containerd has asked for the end of the shim. */
+  #isToEnd = false;
+  /** Ends what is being created, when the shim ends. */
+  readonly #stop = new AbortController();
 
   constructor(context: ShimContext) {
     this.#context = context;
@@ -45,9 +49,13 @@ export class TaskService {
     return this.#creating.size === 0 && (this.#sandbox?.containers.length ?? 0) === 0;
   }
 
-  /** Takes the VM down; for the end of the shim. */
+  /** Takes the VM down, one that is just booting, too; for the end of the shim, or of its sandbox: nothing begins any more. */
   async end(reason: string): Promise<void> {
-    await this.#sandbox?.end(reason);
+    this.#stop.abort(new ShimError('canceled', `the sandbox is ending: ${reason}`));
+    const ended = this.#sandbox?.end(reason);
+    // A boot undoes itself.
+    await Promise.allSettled(this.#creating.values());
+    await (ended ?? this.#sandbox?.end(reason));
   }
 
   /** For the sandbox service: from now on Shutdown leaves the shim to it. */
@@ -58,19 +66,38 @@ export class TaskService {
   /** For the sandbox service: the VM of a pod, with what stands in for its pause container. */
   async bootPod(first: CreateContainer, files: PodFiles, signal: AbortSignal): Promise<Sandbox> {
     if (!this.isIdle) throw new ShimError('already-exists', `sandbox ${first.id} runs already`);
-    this.#creating.add(first.id);
+    this.#podFiles = files;
+    const { emit } = this.#context;
+    // containerd knows no task of the stand-in.
+    const context = {
+      ...this.#context,
+      emit: (event: TaskEvent) => event.containerId !== first.id && emit(event),
+    };
+    return this.#create(first.id, signal, (either) => bootSandbox(context, first, { pod: true }, either));
+  }
+
+  /** @param make ends, with nothing left, when its signal aborts. */
+  async #create(
+    id: string,
+    signal: AbortSignal,
+    make: (signal: AbortSignal) => Promise<Sandbox>,
+  ): Promise<Sandbox> {
+    this.#stop.signal.throwIfAborted();
+    const making = make(AbortSignal.any([signal, this.#stop.signal])).then((sandbox) => {
+      this.#sandbox = sandbox;
+      this.#isToEnd = false;
+      return sandbox;
+    });
+    this.#creating.set(id, making);
     try {
-      this.#podFiles = files;
-      const { emit } = this.#context;
-      // containerd knows no task of the stand-in.
-      const context = {
-        ...this.#context,
-        emit: (event: TaskEvent) => event.containerId !== first.id && emit(event),
-      };
-      this.#sandbox = await bootSandbox(context, first, { pod: true }, signal);
-      return this.#sandbox;
+      return await making;
+    } catch (error) {
+      // What failed because of that says less.
+      this.#stop.signal.throwIfAborted();
+      throw error;
     } finally {
-      this.#creating.delete(first.id);
+      this.#creating.delete(id);
+      this.#endIfIdle();
     }
   }
 
@@ -81,14 +108,9 @@ export class TaskService {
     if (request.checkpoint !== '') {
       throw new ShimError('unimplemented', 'a container in a VM cannot be restored from a checkpoint');
     }
-    this.#creating.add(request.id);
     try {
-      this.#sandbox = await createSandboxOrContainer(
-        this.#context,
-        this.#sandbox,
-        request,
-        call.signal,
-        this.#podFiles,
+      await this.#create(request.id, call.signal, (signal) =>
+        createSandboxOrContainer(this.#context, this.#sandbox, request, signal, this.#podFiles),
       );
       return { pid: this.#pid(request.id) };
     } catch (error) {
@@ -97,8 +119,6 @@ export class TaskService {
         error: messageOf(error),
       });
       throw error;
-    } finally {
-      this.#creating.delete(request.id);
     }
   }
 
@@ -205,10 +225,18 @@ export class TaskService {
     return { shimPid: process.pid, taskPid: this.#pid(request.id), version: '' };
   }
 
-  /** Ends the shim, unless it still has something to serve. containerd 2.3 asks after each task that it has deleted. */
+  /**
+   * Ends the shim, unless it still has something to serve; one that is being created decides when that is over. containerd 2.3 asks
+   * after each task that it has deleted.
+   */
   shutdown(): object {
-    if (this.isIdle && !this.#isOfSandboxApi) this.#context.exit();
+    this.#isToEnd = true;
+    this.#endIfIdle();
     return EMPTY;
+  }
+
+  #endIfIdle(): void {
+    if (this.#isToEnd && this.isIdle && !this.#isOfSandboxApi) this.#context.exit();
   }
 
   #container(id: string): Container {

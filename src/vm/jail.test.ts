@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { shareJail, vmmJail } from './jail.ts';
+import { filesJail, vmmJail } from './jail.ts';
 
 const dir = realpathSync(mkdtempSync(join(tmpdir(), 'bulkhead-jail-')));
 after(() => rmSync(dir, { recursive: true }));
@@ -17,7 +17,7 @@ function program(folder: string): string {
 
 const vmm = (path: string) => vmmJail([path, '-x'], { dir, kernel: path, uid: 7, kvm: false });
 
-test('of an installation of its own the program sees libraries and data, not all that lies beside them', () => {
+test('a program with its own prefix sees its libraries and data, but not everything else there', () => {
   const path = program('opt/bin');
   const { visible, argv } = vmm(path);
   assert.deepEqual(argv, [path, '-x']);
@@ -33,7 +33,7 @@ test('of an installation of its own the program sees libraries and data, not all
   );
 });
 
-test('the VMM is its user without any capability; KVM only where it is used', () => {
+test('the VMM runs as its own user without capabilities; KVM only where it is used', () => {
   const path = program('bin');
   const jail = vmm(path);
   assert.deepEqual([jail.uid, jail.gid, jail.capabilities, jail.seccomp], [7, 7, [], 'vmm']);
@@ -43,7 +43,7 @@ test('the VMM is its user without any capability; KVM only where it is used', ()
 
 test('the file system daemon sees itself and the share, and cannot open files by their handles', () => {
   const path = program('bin');
-  const { capabilities, mounts, visible } = shareJail([path], { dir, shared: dir });
+  const { capabilities, mounts, visible } = filesJail([path], { dir, shared: dir });
   assert.deepEqual(visible, [path]);
   assert.ok(!capabilities.includes('DAC_READ_SEARCH') && !capabilities.includes('SYS_ADMIN'));
   assert.deepEqual(mounts, [{ source: dir, target: '/share', recursive: true }]);

@@ -51,10 +51,8 @@ test('the groups of a VM and of its shim, below the slice that the spec names', 
   const shim = await fake.shim(id, spec);
   await shim.run();
   const groups = cgroupsOf(fake.bulkheadState, fake.namespace, id);
-  assert.deepEqual(groups, {
-    vm: `${slice}/bulkhead-${fake.namespace}--${id}`,
-    shim: `${slice}/bulkhead-${fake.namespace}--${id}--shim`,
-  });
+  assert.equal(groups.vm, `${slice}/bulkhead-${fake.namespace}:${id}`);
+  assert.match(groups.shim, new RegExp(`^${slice}/bulkhead-shim-[0-9a-f]{32}$`));
 
   const accelerator = kvmWorks() ? 'kvm' : 'tcg';
   const wanted = planHostLimits({ vcpus: 1, memoryMib: 192, accelerator, vmmMemoryMib: 0 });
@@ -87,6 +85,33 @@ test('the groups of a VM and of its shim, below the slice that the spec names', 
   for (const group of [groups.vm, groups.shim]) assert.ok(!hasCgroupFile(group, 'cgroup.procs'), group);
   removeCgroups(`${name}.slice`);
 });
+
+test(
+  'a parent that nobody has made is made, and goes with the last sandbox, also by delete',
+  limit,
+  async () => {
+    const parent = `/${fake.namespace}/made/deep`;
+    const clean = belongings(fake, ['one', 'two']);
+    const isThere = (path: string): boolean => hasCgroupFile(path, 'cgroup.procs');
+    const [one, two] = await Promise.all(
+      ['one', 'two'].map(async (id) => {
+        const shim = await fake.shim(id, containerSpec(['sleep', '1000'], `${parent}/${id}`));
+        await shim.run();
+        return shim;
+      }),
+    );
+    const { vm } = cgroupsOf(fake.bulkheadState, fake.namespace, 'two');
+    assert.equal(vm, `${parent}/bulkhead-${fake.namespace}:two`);
+    await one!.remove();
+    assert.ok(isThere(vm));
+    process.kill(await two!.pid(), 'SIGKILL');
+    const deleted = await two!.deleteBinary();
+    assert.equal(deleted.code, 0, deleted.stderr);
+    assert.ok(!isThere(`/${fake.namespace}`));
+    await two!.remove();
+    await assertNothingNew(fake, clean, ['one', 'two']);
+  },
+);
 
 test(
   'a guest that uses all its memory, its cache and its files lives within little more',

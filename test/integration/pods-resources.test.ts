@@ -1,24 +1,24 @@
 // Limits, statistics and what happens at the limit: numbers of the guest, updates, out of memory.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
+import { hasCgroupFile, writeCgroup } from '../../scripts/stand/cgroups.ts';
 import { runtime } from '../../scripts/stand/runtime.ts';
 import { waitFor } from '../../scripts/stand/wait.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { type Pod, PodHost } from '../support/pod.ts';
+import { assertNothingNew } from '../support/leaks.ts';
+import { usePodHost } from '../support/stands.ts';
 
 const MIB = 1 << 20;
 
-let host: PodHost;
-let clean: Belongings;
-let pod: Pod;
-before(async () => {
-  host = await PodHost.start();
-  clean = belongings(host.daemon);
-  pod = await host.pod({
-    linux: { resources: { memoryLimitInBytes: 512 * MIB, cpuQuota: 200_000, cpuPeriod: 100_000 } },
-  });
-});
-after(() => host.stop());
+const { host, clean } = await usePodHost();
+const pod = await host.pod(
+  { linux: { resources: { memoryLimitInBytes: 512 * MIB, cpuQuota: 200_000, cpuPeriod: 100_000 } } },
+  // All of its containers have limits: so has the pod's group, here with room for QEMU.
+  (cgroup) => {
+    writeCgroup(cgroup, String(1024 * MIB), 'memory.limit_in_bytes', 'memory.max');
+    if (hasCgroupFile(cgroup, 'cpu.max')) writeCgroup(cgroup, '200000 100000', 'cpu.max');
+    else writeCgroup(cgroup, '200000', 'cpu.cfs_quota_us');
+  },
+);
 
 async function stats(containerId: string) {
   const { stats } = await host.cri.call('ContainerStats', { containerId });
@@ -34,6 +34,24 @@ test('the VM has the size that the pod asks for', {
   assert.ok(kib > 512 * 1024 && kib < 700 * 1024, `${kib} KiB: the limit and the guest's own`);
   await box.stop();
   await box.remove();
+});
+
+test('a pod of which only one container has limits: the others may take more than that', {
+  timeout: 120_000,
+}, async () => {
+  // What the kubelet tells of such a pod: the sum of what is limited, and a group without limits.
+  const partly = await host.pod({
+    linux: { resources: { memoryLimitInBytes: 50 * MIB, cpuQuota: 10_000, cpuPeriod: 100_000 } },
+  });
+  const sidecar = await partly.run({ resources: { memoryLimitInBytes: 50 * MIB } });
+  const app = await partly.run({
+    command: ['sh', '-c', 'dd if=/dev/zero of=/dev/null bs=300M count=1 2>&1; exec sleep 1000'],
+  });
+  await waitFor('300 MiB', () => app.output().includes('records out'), 60_000, 100);
+  assert.match(app.output(), /^1\+0 records out$/m);
+  assert.equal((await app.status()).state, 'CONTAINER_RUNNING');
+  assert.equal(await sidecar.sh('echo alive'), 'alive\n');
+  await partly.remove();
 });
 
 test('statistics are those of the container: memory and CPU that it uses', { timeout: 120_000 }, async () => {

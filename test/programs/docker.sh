@@ -16,4 +16,4 @@ docker run --name kept --network none inner /bin/sh -c 'echo kept >/file'
 docker commit kept again >/dev/null
 [ "$(docker run --rm --network none again /bin/cat /file)" = kept ]
 docker run --rm inner /bin/sh -c 'ls /sys/class/net' | grep -q eth0
-kill "$daemon"; wait
+kill "$daemon"; wait "$daemon"

@@ -23,6 +23,6 @@ git push -q origin HEAD:other
 git gc -q
 git fsck --strict
 cd ../origin
-git log --oneline other | wc -l | grep -q 2
+[ "$(git log --oneline other | wc -l)" = 2 ]
 git worktree add -q ../tree other
 [ "$(cat ../tree/d7/7)" = changed ]

@@ -95,10 +95,10 @@ function cgroups(namespace: string): string[] {
   );
 }
 
-/** Groups of sandboxes whose spec names no group that is there; other daemons have sandboxes in k8s.io, too. */
+/** Groups of sandboxes whose spec names none; other daemons have sandboxes in k8s.io, too. */
 function ownCgroups(namespace: string): string[] {
   if (namespace === 'k8s.io') return [];
-  return globSync(`/sys/fs/cgroup/{,*/}bulkhead/bulkhead-${namespace}--*`);
+  return globSync(`/sys/fs/cgroup/{,*/}bulkhead/bulkhead-${namespace}:*`);
 }
 
 /** Everything below a folder, down to `depth` levels. */

@@ -8,9 +8,10 @@ import { repoRoot, scratchDir } from '../../scripts/stand/paths.ts';
 import { within } from '../../scripts/stand/wait.ts';
 import { filesProgram, mountHelper } from '../../src/config/locate.ts';
 import { HealthService } from '../../src/gen/agent.ts';
-import { type Cgroup, createCgroup, vmCgroupPath } from '../../src/host/cgroup.ts';
+import { type Cgroup, createCgroup } from '../../src/host/cgroup.ts';
 import { shareFolder } from '../../src/host/mounts.ts';
 import { isAlive, type ProcessRef, waitGone } from '../../src/host/process.ts';
+import { groupBeside } from '../../src/host/sandbox-groups.ts';
 import type { Vm, VmSpec } from '../../src/vm/hypervisor.ts';
 import { startQemu } from '../../src/vm/qemu/qemu.ts';
 
@@ -46,7 +47,7 @@ export async function createStand(): Promise<Stand> {
   mkdirSync(vmDir, { mode: 0o700 });
   mkdirSync(sharedDir);
   await shareFolder(sharedDir, { helper: mountHelper() });
-  const cgroup = await createCgroup(vmCgroupPath('', `vm-test-${process.pid}-${count++}`));
+  const cgroup = await createCgroup(groupBeside('', `vm-test-${process.pid}-${count++}`));
   const spec = (change: Change = {}): VmSpec => ({
     id: 'test',
     uid: 2_000_070_000 + (process.pid % 1000),

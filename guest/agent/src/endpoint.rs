@@ -27,6 +27,8 @@ const PORTS: &str = "/sys/class/virtio-ports";
 const PORT_LIMIT: Duration = Duration::from_secs(10);
 /// How often a port is looked at that the host has not opened (again) yet.
 const REOPEN_POLL: Duration = Duration::from_millis(20);
+/// A pause after a connection that could not be taken: it stays in the queue, and would be tried again at once.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const ANY_CID: u32 = u32::MAX;
 
 /// What is served.
@@ -106,7 +108,10 @@ async fn accept_all(listener: OwnedFd, services: Rc<Services>) -> io::Result<()>
             accept4(fd.as_fd().as_raw_fd(), flags).map_err(io::Error::from)
         });
         let Ok(accepted) = accepted else { continue };
-        let Ok(connection) = accepted else { continue };
+        let Ok(connection) = accepted else {
+            sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
         // SAFETY: accept4 has just made this descriptor for us.
         let connection = unsafe { <OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(connection) };
         let (services, finished) = (services.clone(), finished.clone());

@@ -55,15 +55,10 @@ pub async fn create(agent: &Rc<Agent>, request: CreateSandboxRequest) -> Result<
         crate::guest::load_module(agent.crun.reaper(), &module.name, &module.parameters).await?;
     }
     let namespaces = make_namespaces(&agent.options.state.join("ns"), &request.hostname)?;
-    let storages = match agent.storages.add_all(&request.storages).await {
-        Ok(storages) => storages,
-        Err(status) => {
-            release(&namespaces);
-            return Err(status);
-        }
-    };
-    if let Err(status) = set_dns(&agent.options.state, &request.dns) {
-        agent.storages.release_all(&storages);
+    let mut storages = Vec::new();
+    let added = agent.storages.add_all(agent.crun.reaper(), &request.storages, &mut storages).await;
+    if let Err(status) = added.and_then(|()| set_dns(&agent.options.state, &request.dns)) {
+        agent.storages.release_all(&storages).await;
         release(&namespaces);
         return Err(status);
     }
@@ -76,13 +71,13 @@ pub async fn create(agent: &Rc<Agent>, request: CreateSandboxRequest) -> Result<
 
 /// Ends everything in the sandbox; the machine is switched off after the response.
 pub async fn destroy(agent: &Rc<Agent>) -> Result<()> {
-    for container in agent.containers.all() {
-        if let Err(status) = crate::container::remove(agent, &container.id, 5).await {
-            eprintln!("bulkhead-agent: remove {}: {status}", container.id);
+    for id in agent.containers.ids() {
+        if let Err(status) = crate::container::remove(agent, &id, 5).await {
+            eprintln!("bulkhead-agent: remove {id}: {status}");
         }
     }
     let sandbox = agent.sandbox.take();
-    agent.storages.release_all(&sandbox.storages);
+    agent.storages.release_all(&sandbox.storages).await;
     if let Some(namespaces) = &sandbox.namespaces {
         release(namespaces);
     }

@@ -2,16 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { frame } from '../test/support.ts';
 import { FrameReader, maxMessageBytes } from './frame.ts';
-
-function frame(id: number, type: number, flags: number, data: Uint8Array): Buffer {
-  const header = Buffer.alloc(10);
-  header.writeUInt32BE(data.length, 0);
-  header.writeUInt32BE(id, 4);
-  header[8] = type;
-  header[9] = flags;
-  return Buffer.concat([header, data]);
-}
 
 function reader(onFrame?: (found: string) => void): { found: string[]; reader: FrameReader } {
   const found: string[] = [];

@@ -3,8 +3,8 @@
 import { SerialQueue } from '../../base/serial-queue.ts';
 import type { DiskSpec, HotPlug } from '../../vm/hypervisor.ts';
 import type { RootPlan } from '../root/root-parts.ts';
-import { explainPlug } from './disk-errors.ts';
 import { provideDisk } from './disk-image.ts';
+import { explainPlug } from './guest-errors.ts';
 import type { DiskFile, GuestStorage } from './guest-storage.ts';
 
 /** A block device that a container asks for. */
@@ -75,6 +75,10 @@ export class Disks {
     for (const { serial, path, readOnly } of boot) {
       this.#disks.set(keyOf(path, readOnly), { serial, users: new Set([BOOT]) });
     }
+  }
+
+  isUsedBy(containerId: string): boolean {
+    return [...this.#disks.values()].some(({ users }) => users.has(containerId));
   }
 
   /** Plugs in what is not there yet. @throws VmError; `release` undoes what was done. */

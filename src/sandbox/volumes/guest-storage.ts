@@ -41,10 +41,8 @@ export interface Ownership {
   readonly gid: number;
 }
 
-/** What must be known of an emptyDir's folder on the host. */
-export interface OwnershipView {
-  ownership(path: string): Ownership;
-}
+/** What is known of an emptyDir's folder on the host. */
+type OwnershipOf = (path: string) => Ownership;
 
 /** The disk of an emptyDir, in the kubelet's folder of it, whose content the kubelet counts and deletes. */
 export const VOLUME_DISK = 'bulkhead-volume-disk.ext4';
@@ -54,8 +52,6 @@ export const DISK_OPTIONS = ['rw', 'discard'];
 
 const SANDBOX_DIR = '/run/kata-containers/sandbox';
 const SHM_DIR = `${SANDBOX_DIR}/shm`;
-/** What containerd and Docker give a container that asks for no size. */
-const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
 
 /** The guest follows the shared folder and shows containers a copy: the host's changes raise no events by themselves. */
 export function watchedStorage(source: string): GuestStorage {
@@ -75,18 +71,21 @@ export interface VolumeSettings {
 export function guestStorages(
   mount: ClassifiedMount,
   { localDir, diskSizeMib }: VolumeSettings,
-  view: OwnershipView,
+  ownershipOf: OwnershipOf,
 ): GuestStorage[] {
-  if (mount.kind === 'volume-disk') return diskStorages(mount, diskSizeMib, view);
-  const volume = volumeStorage(mount, localDir, view);
+  if (mount.kind === 'volume-disk') return diskStorages(mount, diskSizeMib, ownershipOf);
+  const volume = volumeStorage(mount, localDir, ownershipOf);
   const subPath = mount.volume?.subPath ?? '';
   if (subPath === '') return [volume];
   const mountPoint = `${volume.mountPoint}/${subPath}`;
-  return [volume, { ...folder(mountPoint), options: ownership(mount.mount.source!, mount.mount, view) }];
+  return [
+    volume,
+    { ...folder(mountPoint), options: ownership(mount.mount.source!, mount.mount, ownershipOf) },
+  ];
 }
 
 /** The disk, and the folder in it that is the volume: a file system's own top has a `lost+found`. */
-function diskStorages(mount: ClassifiedMount, diskSizeMib: number, view: OwnershipView): GuestStorage[] {
+function diskStorages(mount: ClassifiedMount, diskSizeMib: number, ownershipOf: OwnershipOf): GuestStorage[] {
   const { path, subPath } = mount.volume!;
   const mountPoint = `${SANDBOX_DIR}/disks/${volumeName(path)}`;
   const make = { sizeBytes: diskSizeMib * 2 ** 20, workDir: path };
@@ -94,26 +93,24 @@ function diskStorages(mount: ClassifiedMount, diskSizeMib: number, view: Ownersh
   const volume = `${mountPoint}/volume`;
   return [
     { driver: 'blk', disk, source: '', fstype: 'ext4', options: DISK_OPTIONS, mountPoint, shared: true },
-    { ...folder(volume), options: ownership(path, mount.mount, view) },
+    { ...folder(volume), options: ownership(path, mount.mount, ownershipOf) },
     ...(subPath === ''
       ? []
-      : [{ ...folder(`${volume}/${subPath}`), options: ownership(mount.mount.source!, mount.mount, view) }]),
+      : [
+          {
+            ...folder(`${volume}/${subPath}`),
+            options: ownership(mount.mount.source!, mount.mount, ownershipOf),
+          },
+        ]),
   ];
 }
 
-function volumeStorage(mount: ClassifiedMount, localDir: string, view: OwnershipView): GuestStorage {
+function volumeStorage(mount: ClassifiedMount, localDir: string, ownershipOf: OwnershipOf): GuestStorage {
   const { kind, sizeBytes, pageSizeBytes, flags = [] } = mount;
   const size = sizeBytes === undefined ? [] : [`size=${sizeBytes}`];
-  if (kind === 'shm') {
-    const options = [
-      'mode=1777',
-      ...(sizeBytes === undefined ? [`size=${DEFAULT_SHM_BYTES}`] : size),
-      ...flags,
-    ];
-    return memory('shm', 'tmpfs', options, SHM_DIR);
-  }
+  if (kind === 'shm') return memory('shm', 'tmpfs', ['mode=1777', ...size, ...flags], SHM_DIR);
   const { path } = mount.volume!;
-  const owner = ownership(path, mount.mount, view);
+  const owner = ownership(path, mount.mount, ownershipOf);
   const name = volumeName(path);
   if (kind === 'local') return { ...folder(`${localDir}/${name}`), options: owner };
   const mountPoint = `${SANDBOX_DIR}/ephemeral/${name}`;
@@ -135,8 +132,8 @@ function folder(mountPoint: string): Omit<GuestStorage, 'options'> {
   return { driver: 'local', source: 'local', fstype: 'local', mountPoint, shared: true };
 }
 
-function ownership(path: string, { uidMappings, gidMappings }: Mount, view: OwnershipView): string[] {
-  const { mode, gid } = view.ownership(path);
+function ownership(path: string, { uidMappings, gidMappings }: Mount, ownershipOf: OwnershipOf): string[] {
+  const { mode, gid } = ownershipOf(path);
   const octal = (mode & 0o7777).toString(8).padStart(4, '0');
   const mapped = mapId(gid, gidMappings);
   const root = uidMappings === undefined ? [] : [`uid=${mapId(0, uidMappings)}`];

@@ -7,7 +7,7 @@
  *
  * Once closed it admits nothing, and what was on its way has nowhere to land.
  */
-import { mkdirSync, statSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ShimError } from '../../base/errors.ts';
 import { SerialQueue } from '../../base/serial-queue.ts';
@@ -40,6 +40,8 @@ export interface HostVolume {
   readonly isShared: boolean;
   /** Mount options by which its owners are seen as other ids (`uidmap=`, `gidmap=`). */
   readonly idMap?: readonly string[];
+  /** Of what lies at the source now: it may be another thing than when an older container came. */
+  readonly identity: string;
 }
 
 interface Volume {
@@ -76,17 +78,18 @@ export class Share {
     return share;
   }
 
-  /** A path of a container, as the host and as the guest sees it. */
-  path(containerId: string, name: string): { readonly host: string; readonly guest: string } {
-    return { host: join(this.dir, containerId, name), guest: guestPath(containerId, name) };
+  /**
+   * Notes what a container binds of the host; `addContainer` mounts it, unless another's use has done so, and
+   * `removeContainer` undoes this too.
+   * @param volumes by any key.
+   * @returns their paths in the guest, by the same keys.
+   */
+  reserve<K>(containerId: string, volumes: ReadonlyMap<K, HostVolume>): Map<K, string> {
+    return new Map([...volumes].map(([key, volume]) => [key, this.#pathOf(containerId, volume)]));
   }
 
-  /**
-   * Notes that a container binds something of the host; `addContainer` mounts it, unless another's use has done so.
-   * @returns its path in the guest.
-   */
-  volume(containerId: string, volume: HostVolume): string {
-    const key = keyOf(volume);
+  #pathOf(containerId: string, volume: HostVolume): string {
+    const key = JSON.stringify(volume);
     const known = this.#volumes.get(key) ?? this.#newVolume(volume);
     this.#volumes.set(key, known);
     known.users.add(containerId);
@@ -101,16 +104,19 @@ export class Share {
   }
 
   /**
-   * Mounts what a container needs. @throws MountError; `removeContainer` undoes what was mounted. ShimError
-   * `unavailable` when the share is closed.
+   * Mounts what a container has reserved, and its root. @throws MountError; `removeContainer` undoes what was mounted.
+   * ShimError `unavailable` when the share is closed.
+   * @param root mounts whose targets are below the container's `rootfs`.
    */
-  addContainer(containerId: string, mounts: readonly MountEntry[]): Promise<void> {
+  addContainer(containerId: string, root: readonly MountEntry[]): Promise<void> {
     return this.#queue.run(async () => {
       if (this.#closed !== undefined) {
         throw new ShimError('unavailable', `container ${containerId} comes too late: its sandbox is ending`);
       }
       const used = [...this.#volumes.values()].filter(({ users }) => users.has(containerId));
       const missing = used.filter(({ isMounted }) => !isMounted);
+      const folder = join(this.dir, containerId, 'rootfs');
+      const mounts = root.map((mount) => ({ ...mount, target: join(folder, mount.target) }));
       await mountAll(this.dir, [...mounts, ...missing.map(({ entry }) => entry)], this.#helper());
       for (const volume of missing) volume.isMounted = true;
     });
@@ -153,10 +159,4 @@ export class Share {
   #helper(): HelperOptions {
     return { helper: mountHelper(), signal: this.#abort.signal };
   }
-}
-
-/** What lies at the path now is part of the key: it may be another thing than when an older container came. */
-function keyOf(volume: HostVolume): string {
-  const stat = statSync(volume.source, { throwIfNoEntry: false });
-  return JSON.stringify([volume, stat?.dev, stat?.ino]);
 }

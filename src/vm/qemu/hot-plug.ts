@@ -1,15 +1,15 @@
-/** Devices that come and go while a QEMU VM runs. */
+/** Hot-plug for QEMU. */
 import { hostThread } from '../../host/process.ts';
 import { type DiskSpec, type HotPlug, type NicSpec, VmError } from '../hypervisor.ts';
 import { blockNode, diskDevice, fdSetPath, HOT_PLUG_BUS, nicBackend, nicDevice } from './argv.ts';
 import { diskKind, handOver } from './disk-file.ts';
 import { type QmpClient, QmpError } from './qmp.ts';
 
-/** A guest that does not let go of a device within this time is not going to. */
+/** A guest that has not released a device by then is not going to. */
 const UNPLUG_MS = 10_000;
 
 /**
- * @param pid QEMU's.
+ * @param pid QEMU's, on the host.
  * @throws VmError
  */
 export function createHotPlug(qmp: QmpClient, pid: number): HotPlug {
@@ -46,6 +46,17 @@ export function createHotPlug(qmp: QmpClient, pid: number): HotPlug {
     plugged.delete(device);
   };
 
+  /** Thread ids on the host, by name: each is used once, whatever QEMU says. */
+  const threads = new Map<string, number>();
+  const removeThread = async (id: string): Promise<void> => {
+    const name = `thread-${id}`;
+    threads.delete(id);
+    if (!plugged.delete(name)) return;
+    await qmp.execute('object-del', { id: name }).catch((error: unknown) => {
+      throw new VmError('hot-plug', `cannot remove ${name}: ${(error as Error).message}`, { cause: error });
+    });
+  };
+
   return {
     async addDisk(disk: DiskSpec) {
       const device = `disk-${disk.serial}`;
@@ -66,7 +77,7 @@ export function createHotPlug(qmp: QmpClient, pid: number): HotPlug {
           { command: 'device_add', args: diskDevice(device, node, disk.serial, HOT_PLUG_BUS) },
         ]);
       } finally {
-        // The block node holds a copy, and with that the set; so it ends with the node.
+        // The block node holds a duplicate, which keeps the set until the node is deleted.
         await qmp.execute('remove-fd', { 'fdset-id': set }).catch(() => undefined);
       }
     },
@@ -88,30 +99,31 @@ export function createHotPlug(qmp: QmpClient, pid: number): HotPlug {
     removeNic: (id) => unplug(`nic-${id}`, { command: 'netdev_del', args: { id: `net-${id}` } }),
     async addThread(id) {
       const name = `thread-${id}`;
-      const undo = { command: 'object-del', args: { id: name } };
       reserve(name);
-      await plug(name, [{ command: 'object-add', args: { 'qom-type': 'iothread', id: name }, undo }]);
-      const threads = (await qmp.execute('query-iothreads')) as readonly IoThread[];
-      const number = threads.find((thread) => thread.id === name)?.['thread-id'];
-      const onHost = number === undefined ? undefined : hostThread(pid, number);
-      if (onHost !== undefined) return onHost;
-      throw new VmError('hot-plug', `QEMU does not tell the number of ${name}`);
+      await plug(name, [{ command: 'object-add', args: { 'qom-type': 'iothread', id: name } }]);
+      try {
+        const number = await numberOf(qmp, pid, name);
+        if ([pid, ...threads.values()].includes(number))
+          throw new Error(`QEMU names ${number}, which is another's`);
+        threads.set(id, number);
+        return number;
+      } catch (error) {
+        await removeThread(id).catch(() => undefined);
+        throw new VmError('hot-plug', `cannot add ${name}: ${(error as Error).message}`, { cause: error });
+      }
     },
-    async removeThread(id) {
-      if (!plugged.delete(`thread-${id}`)) return;
-      await qmp.execute('object-del', { id: `thread-${id}` }).catch((error: unknown) => {
-        throw new VmError('hot-plug', `cannot remove thread-${id}: ${(error as Error).message}`, {
-          cause: error,
-        });
-      });
-    },
+    removeThread,
   };
 }
 
-/** What QEMU tells of a thread. */
-interface IoThread {
-  readonly id: string;
-  readonly 'thread-id': number;
+/** The id of a thread on the host. @throws Error when QEMU does not report one, or it is not QEMU's. */
+async function numberOf(qmp: QmpClient, pid: number, name: string): Promise<number> {
+  const told = await qmp.execute('query-iothreads');
+  const threads = Array.isArray(told) ? (told as readonly Record<string, unknown>[]) : [];
+  const number = threads.find((thread) => thread?.id === name)?.['thread-id'];
+  const onHost = typeof number === 'number' ? hostThread(pid, number) : undefined;
+  if (onHost === undefined) throw new Error('QEMU does not tell its number');
+  return onHost;
 }
 
 interface Command {
@@ -134,7 +146,7 @@ function kindOf({ serial, path }: DiskSpec): 'file' | 'host_device' {
   }
 }
 
-/** Asks the guest for the device and waits for QEMU's word that it is gone; one that is gone is fine. */
+/** Asks the guest to release the device and waits for DEVICE_DELETED; a device that does not exist is fine. */
 async function removeDevice(qmp: QmpClient, device: string): Promise<void> {
   const gone = Promise.withResolvers<void>();
   const off = qmp.onEvent(({ event, data }) => {

@@ -58,6 +58,13 @@ impl Cgroup {
         self.write("cgroup.kill", "1")
     }
 
+    /// Kills all processes in it and removes it, as far as that is possible: a process that hangs stays until it can end.
+    pub fn abandon(&self) {
+        if self.dir != Path::new(ROOT) && self.kill().is_ok() {
+            let _ = fs::remove_dir(&self.dir);
+        }
+    }
+
     /// Whether its processes have been told to stand still.
     pub fn is_frozen(&self) -> bool {
         self.read("cgroup.freeze").is_ok_and(|value| value.trim() == "1")

@@ -3,17 +3,22 @@
 use std::ffi::OsString;
 use std::fs;
 use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::Value;
 
 use super::create::Launch;
-use super::{Container, Process, check_id};
+use super::{Container, Process, check_id, late};
 use crate::agent::Agent;
+use crate::blocking;
 use crate::r#gen::grpc::ExecProcessRequest;
 use crate::spec;
 use crate::stdio::Streams;
-use crate::ttrpc::{Context, Result};
+use crate::ttrpc::{Code, Context, Result, Status};
 
-/// Starts the process; an error means that nothing runs, and says why.
-pub async fn exec(agent: &Rc<Agent>, request: ExecProcessRequest) -> Result<()> {
+/// Starts the process; an error means that nothing runs, and says why. What takes longer than the `limit`, or is killed
+/// meanwhile, is ended.
+pub async fn exec(agent: &Rc<Agent>, request: ExecProcessRequest, limit: Option<Duration>) -> Result<()> {
     let container = agent.containers.get(&request.container_id)?;
     check_id(&request.exec_id)?;
     let mut description = spec::process_of(&request)?;
@@ -28,7 +33,12 @@ pub async fn exec(agent: &Rc<Agent>, request: ExecProcessRequest) -> Result<()> 
     };
     let process = Rc::new(Process::new(streams));
     container.enter(&request.exec_id, &process)?;
-    let outcome = launch(agent, &container, &process, &description.to_string(), ends).await;
+    let outcome = tokio::select! {
+        biased;
+        _ = process.given_up.wait() => Err(Status::new(Code::FailedPrecondition, "killed before it was started")),
+        status = late("the start of the process", limit) => Err(status),
+        outcome = launch(agent, &container, &process, description, ends) => outcome,
+    };
     if outcome.is_err() {
         container.execs.borrow_mut().remove(&request.exec_id);
         // Whoever waits for it or its output already must not wait for ever.
@@ -37,20 +47,26 @@ pub async fn exec(agent: &Rc<Agent>, request: ExecProcessRequest) -> Result<()> 
     outcome
 }
 
+/// Can be dropped at any time.
 async fn launch(
     agent: &Rc<Agent>,
     container: &Container,
     process: &Rc<Process>,
-    description: &str,
+    mut description: Value,
     ends: Option<crate::stdio::ChildEnds>,
 ) -> Result<()> {
-    let file = agent.crun.scratch_file("process");
-    let pid_file = agent.crun.scratch_file("pid");
-    fs::write(&file, description).context(|| "write the process file")?;
+    let users = container.users.clone();
+    let give_home = move || {
+        users.give_home(&mut description);
+        Ok(description)
+    };
+    let description = blocking::run("the container's /etc/passwd", give_home).await?;
+    let file = agent.crun.scratch("process");
+    let pid_file = agent.crun.scratch("pid");
+    fs::write(file.path(), description.to_string()).context(|| "write the process file")?;
     let mut arguments: Vec<OsString> = vec!["exec".into(), "--detach".into()];
-    arguments.extend(["--process".into(), file.clone().into(), "--pid-file".into(), pid_file.clone().into()]);
-    let launch = Launch { agent, container: &container.id, process, pid_file: &pid_file };
-    let outcome = launch.run(arguments, ends).await;
-    let _ = fs::remove_file(&file);
-    outcome
+    arguments.extend(["--process".into(), file.path().into(), "--pid-file".into(), pid_file.path().into()]);
+    let oom_score_adj = description["oomScoreAdj"].as_i64();
+    let launch = Launch { agent, container: &container.id, process, pid_file: pid_file.path(), oom_score_adj };
+    launch.run(arguments, ends).await
 }

@@ -2,6 +2,7 @@
 
 mod create;
 mod exec;
+mod home;
 mod process;
 mod remove;
 mod sources;
@@ -16,6 +17,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::SetOnce;
+use tokio::time::sleep;
 
 use crate::cgroup::Cgroup;
 use crate::ttrpc::{Code, Result, Status};
@@ -35,6 +40,7 @@ pub struct Container {
     pub cgroup: Cgroup,
     /// Where the file with the termination message is in the guest, if the specification named one.
     pub termination_message: Option<PathBuf>,
+    users: home::Users,
     bundle: PathBuf,
     storages: Vec<String>,
     execs: RefCell<HashMap<String, Rc<Process>>>,
@@ -86,9 +92,17 @@ impl Container {
     }
 }
 
+/// One creation or removal under way.
+#[derive(Default)]
+struct Change {
+    /// The container is to be removed: a creation ends and undoes itself.
+    given_up: SetOnce<()>,
+    over: SetOnce<()>,
+}
+
 enum Slot {
     /// Being created or removed: the id is taken.
-    Busy,
+    Busy(Rc<Change>),
     Ready(Rc<Container>),
 }
 
@@ -113,21 +127,43 @@ impl Containers {
         table.values().filter_map(|slot| if let Slot::Ready(c) = slot { Some(c.clone()) } else { None }).collect()
     }
 
-    fn reserve(&self, id: &str) -> Result<Reservation<'_>> {
-        check_id(id)?;
-        let mut table = self.0.borrow_mut();
-        if table.contains_key(id) {
-            return Err(Status::new(Code::AlreadyExists, format!("container {id:?} already exists")));
-        }
-        table.insert(id.to_owned(), Slot::Busy);
-        Ok(Reservation { containers: self, id: id.to_owned() })
+    /// The ids of all, also of those that are being created or removed.
+    pub fn ids(&self) -> Vec<String> {
+        self.0.borrow().keys().cloned().collect()
     }
 
-    /// Takes the container out; its id stays taken until the reservation is dropped.
-    fn take(&self, id: &str) -> Result<(Rc<Container>, Reservation<'_>)> {
-        let container = self.get(id)?;
-        self.0.borrow_mut().insert(id.to_owned(), Slot::Busy);
-        Ok((container, Reservation { containers: self, id: id.to_owned() }))
+    fn reserve(&self, id: &str) -> Result<Reservation<'_>> {
+        check_id(id)?;
+        if self.0.borrow().contains_key(id) {
+            return Err(Status::new(Code::AlreadyExists, format!("container {id:?} already exists")));
+        }
+        Ok(self.put_busy(id))
+    }
+
+    fn put_busy(&self, id: &str) -> Reservation<'_> {
+        let change = Rc::new(Change::default());
+        self.0.borrow_mut().insert(id.to_owned(), Slot::Busy(change.clone()));
+        Reservation { containers: self, id: id.to_owned(), change }
+    }
+
+    /// Takes the container out; its id stays taken until the reservation is dropped. One that is being created gives
+    /// that up first. Nothing if that, or a removal that was under way, has left no container.
+    async fn take(&self, id: &str) -> Result<Option<(Rc<Container>, Reservation<'_>)>> {
+        let busy = |id: &str| match self.0.borrow().get(id) {
+            Some(Slot::Busy(change)) => Some(change.clone()),
+            _ => None,
+        };
+        let mut was_busy = false;
+        while let Some(change) = busy(id) {
+            was_busy = true;
+            let _ = change.given_up.set(());
+            change.over.wait().await;
+        }
+        match self.get(id) {
+            Ok(container) => Ok(Some((container, self.put_busy(id)))),
+            Err(_) if was_busy => Ok(None),
+            Err(status) => Err(status),
+        }
     }
 }
 
@@ -135,6 +171,7 @@ impl Containers {
 struct Reservation<'a> {
     containers: &'a Containers,
     id: String,
+    change: Rc<Change>,
 }
 
 impl Reservation<'_> {
@@ -146,10 +183,21 @@ impl Reservation<'_> {
 impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         let mut table = self.containers.0.borrow_mut();
-        if matches!(table.get(&self.id), Some(Slot::Busy)) {
+        if matches!(table.get(&self.id), Some(Slot::Busy(change)) if Rc::ptr_eq(change, &self.change)) {
             table.remove(&self.id);
         }
+        let _ = self.change.over.set(());
     }
+}
+
+/// What ends with the time that its caller waits: the error says so.
+async fn late(what: &str, limit: Option<Duration>) -> Status {
+    match limit {
+        Some(limit) => sleep(limit).await,
+        None => std::future::pending().await,
+    }
+    let limit = limit.unwrap_or_default();
+    Status::new(Code::DeadlineExceeded, format!("{what} took longer than {limit:?}, and was given up"))
 }
 
 /// Ids become file names and arguments: at most 128 letters, digits, `_`, `.`, `-`, starting with a letter or digit.

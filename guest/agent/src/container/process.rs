@@ -15,6 +15,8 @@ pub struct Process {
     pub exit: SetOnce<i32>,
     /// Nobody reads its output any more.
     pub released: SetOnce<()>,
+    /// It was killed before it was started.
+    pub given_up: SetOnce<()>,
     /// Its standard streams.
     pub streams: Streams,
     waited: Cell<bool>,
@@ -23,7 +25,14 @@ pub struct Process {
 impl Process {
     /// A process that is about to be started.
     pub fn new(streams: Streams) -> Self {
-        Self { pid: Cell::new(0), exit: SetOnce::new(), released: SetOnce::new(), streams, waited: Cell::new(false) }
+        Self {
+            pid: Cell::new(0),
+            exit: SetOnce::new(),
+            released: SetOnce::new(),
+            given_up: SetOnce::new(),
+            streams,
+            waited: Cell::new(false),
+        }
     }
 
     /// Its pid, once it runs; also afterwards.
@@ -61,11 +70,15 @@ impl Process {
         self.has_ended() && self.waited.get() && is_read
     }
 
-    /// Sends a signal; a process that has ended takes any.
+    /// Sends a signal; a process that has ended takes any. One that is being started takes the kill signal only.
     pub fn signal(&self, number: u32) -> Result<()> {
         let number = i32::try_from(number).ok().filter(|n| (0..=64).contains(n));
         let number = number.ok_or_else(|| Status::invalid("no such signal"))?;
         if self.has_ended() {
+            return Ok(());
+        }
+        if self.pid() <= 0 && number == libc::SIGKILL {
+            let _ = self.given_up.set(());
             return Ok(());
         }
         if self.pid() <= 0 {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::Container;
 use super::create::remove_bundle;
@@ -25,18 +25,20 @@ pub fn kill_all(container: &Container) -> Result<()> {
     container.processes().iter().filter(|p| p.pid() > 0).try_for_each(|p| p.signal(libc::SIGKILL as u32))
 }
 
-/// Ends the container and removes all that was made for it.
+/// Ends the container and removes all that was made for it. One that is being created is given up; one whose removal is
+/// under way is waited for.
 pub async fn remove(agent: &Rc<Agent>, id: &str, seconds: u32) -> Result<()> {
-    let (container, place) = agent.containers.take(id)?;
     let limit = if seconds == 0 { DEFAULT_LIMIT } else { Duration::from_secs(seconds.into()) };
+    let end = Instant::now() + limit;
+    let late = |what: &str| Status::new(Code::DeadlineExceeded, format!("container {id:?} {what} within {limit:?}"));
+    let taken = timeout_at(end, agent.containers.take(id)).await;
+    let Some((container, place)) = taken.unwrap_or_else(|_| Err(late("was not given up")))? else { return Ok(()) };
     let ended = async {
         kill_all(&container)?;
         container.init.wait().await;
         Ok(())
     };
-    let ended = timeout(limit, ended).await.unwrap_or_else(|_| {
-        Err(Status::new(Code::DeadlineExceeded, format!("container {id:?} did not end within {limit:?}")))
-    });
+    let ended = timeout_at(end, ended).await.unwrap_or_else(|_| Err(late("did not end")));
     if let Err(status) = ended {
         place.fill(container);
         return Err(status);
@@ -45,6 +47,6 @@ pub async fn remove(agent: &Rc<Agent>, id: &str, seconds: u32) -> Result<()> {
     let deleted = agent.crun.run(&["delete", "--force", id], None).await;
     remove_bundle(&container.bundle);
     let synced = agent.storages.sync(&container.storages).await;
-    agent.storages.release_all(&container.storages);
+    agent.storages.release_all(&container.storages).await;
     deleted.and(synced)
 }

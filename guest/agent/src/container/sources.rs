@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use serde_json::Value;
 
-use crate::agent::Agent;
 use crate::r#gen::grpc::Storage;
 use crate::safe_path;
 use crate::ttrpc::{Context, Result, Status};
@@ -59,11 +58,11 @@ impl Drop for Held {
 
 /// Mounts the sources that lie in volumes below `dir`, and names those places instead: containers can put a symbolic
 /// link in the place of a folder of a volume, at any time, and crun would follow it.
-pub fn hold(agent: &Agent, spec: &mut Value, dir: &Path) -> Result<Vec<Held>> {
+pub fn hold(volumes: &[PathBuf], spec: &mut Value, dir: &Path) -> Result<Vec<Held>> {
     let mut held = Vec::new();
     for mount in spec["mounts"].as_array_mut().into_iter().flatten() {
         let source = PathBuf::from(mount["source"].as_str().unwrap_or(""));
-        if !source.is_absolute() || !agent.storages.is_in_volume(&source) {
+        if !source.is_absolute() || !volumes.iter().any(|volume| source.starts_with(volume)) {
             continue;
         }
         let place = dir.join(format!("source{}", held.len()));

@@ -522,6 +522,9 @@ pub struct UpdateContainerRequest {
     pub container_id: ::prost::alloc::string::String,
     #[prost(message, optional, tag = "2")]
     pub resources: ::core::option::Option<LinuxResources>,
+    /// bulkhead: the resources as JSON, when `resources` has no place for some; counts instead of it.
+    #[prost(bytes = "bytes", tag = "100")]
+    pub resources_json: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StatsContainerRequest {

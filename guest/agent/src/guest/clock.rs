@@ -10,6 +10,7 @@ use crate::ttrpc::{Context, Result, Status};
 
 /// Programs would rather have a clock that is this much ahead run slower for a while than go back.
 const MAX_SLOWED_US: i64 = 1_000_000;
+const SECOND: i64 = 1_000_000_000;
 
 /// Sets the clock. While it `is_in_use` it does not go back by a second or less: the kernel slows it down by 0.5 ms each
 /// second instead, until it is right.
@@ -23,6 +24,24 @@ pub fn set_time(seconds: i64, microseconds: i64, is_in_use: bool) -> Result<()> 
     // SAFETY: reads one timeval; no time zone.
     Errno::result(unsafe { libc::settimeofday(&time, std::ptr::null()) }).context(|| "set the clock")?;
     Ok(())
+}
+
+/// Moves the clock by a difference in nanoseconds and says what it shows then. While it `is_in_use` it goes back by a
+/// second or less as with [`set_time`].
+pub fn adjust(add: i64, is_in_use: bool) -> Result<i64> {
+    if is_in_use && (-MAX_SLOWED_US * 1000..0).contains(&add) {
+        slow_down(-add / 1000)?;
+    } else if add != 0 {
+        // SAFETY: a structure of numbers.
+        let mut change: libc::timex = unsafe { std::mem::zeroed() };
+        // In microseconds: ADJ_NANO would change what other programs read.
+        change.modes = libc::ADJ_SETOFFSET;
+        change.time = libc::timeval { tv_sec: add.div_euclid(SECOND), tv_usec: add.rem_euclid(SECOND) / 1000 };
+        // SAFETY: reads and fills in the structure.
+        Errno::result(unsafe { libc::adjtimex(&mut change) }).context(|| "move the clock")?;
+    }
+    let now = clock_gettime(ClockId::CLOCK_REALTIME).context(|| "read the clock")?;
+    Ok(now.tv_sec().saturating_mul(SECOND).saturating_add(now.tv_nsec()))
 }
 
 /// Replaces what an earlier call has left to be done.

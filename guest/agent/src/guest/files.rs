@@ -2,8 +2,7 @@
 
 use std::fs;
 
-use tokio::task::spawn_blocking;
-
+use crate::blocking;
 use crate::ttrpc::{Context, Result};
 
 /// Values of `vm.drop_caches` (fs/drop_caches.c): names and files, those and pages, and not to log it from now on.
@@ -15,11 +14,8 @@ const QUIET: &str = "4";
 /// kept as long as they are.
 pub async fn forget_files(with_content: bool) -> Result<()> {
     let forget = move || {
-        let drop = |what| fs::write("/proc/sys/vm/drop_caches", what);
+        let drop = |what| fs::write("/proc/sys/vm/drop_caches", what).context(|| "vm.drop_caches");
         drop(QUIET).and_then(|()| drop(if with_content { FILES_AND_PAGES } else { FILES }))
     };
-    match spawn_blocking(forget).await {
-        Ok(done) => done.context(|| "vm.drop_caches"),
-        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-    }
+    blocking::run("vm.drop_caches", forget).await
 }

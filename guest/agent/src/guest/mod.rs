@@ -7,7 +7,7 @@ mod hotplug;
 mod metrics;
 mod volume;
 
-pub use clock::{reseed, set_time};
+pub use clock::{adjust, reseed, set_time};
 pub use details::details;
 pub use files::forget_files;
 pub use hotplug::{online, probe_memory};
@@ -17,10 +17,11 @@ pub use volume::volume_stats;
 use std::ffi::CString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::PathBuf;
 
 use nix::errno::Errno;
 
+use crate::blocking;
 use crate::reaper::Reaper;
 use crate::ttrpc::{Context, Result, Status};
 
@@ -35,11 +36,15 @@ pub fn set_sysctl(name: &str, value: &str) -> Result<()> {
 }
 
 /// Uses a block device for swapping.
-pub fn add_swap(device: &Path) -> Result<()> {
-    let path = CString::new(device.as_os_str().as_bytes()).context(|| device.display())?;
-    // SAFETY: a terminated text; no flags.
-    Errno::result(unsafe { libc::swapon(path.as_ptr(), 0) }).context(|| format!("swap on {}", device.display()))?;
-    Ok(())
+pub async fn add_swap(device: PathBuf) -> Result<()> {
+    let what = format!("swap on {}", device.display());
+    let swap = move || {
+        let path = CString::new(device.as_os_str().as_bytes()).context(|| device.display())?;
+        // SAFETY: a terminated text; no flags.
+        let done = Errno::result(unsafe { libc::swapon(path.as_ptr(), 0) });
+        done.map(drop).context(|| format!("swap on {}", device.display()))
+    };
+    blocking::run(what, swap).await
 }
 
 /// Loads a kernel module. One that is built into the kernel counts as loaded.

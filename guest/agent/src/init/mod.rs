@@ -5,6 +5,9 @@ mod mounts;
 
 use std::fs;
 use std::io;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use nix::sys::reboot::{RebootMode, reboot};
 
@@ -18,6 +21,8 @@ const SETTINGS: [(&str, &str); 3] = [
     ("/proc/sys/kernel/yama/ptrace_scope", "1"),
 ];
 const HOSTNAME: &str = "bulkhead";
+/// The host gives a machine that goes less time than this.
+const SYNC_LIMIT: Duration = Duration::from_secs(10);
 
 /// Makes the bare kernel a place where containers can run. Anything that fails is told on the console and does not
 /// keep the agent from answering, so that the host gets to know what is wrong.
@@ -44,9 +49,17 @@ pub fn set_up() {
     }
 }
 
-/// Writes everything back and switches the machine off.
+/// Writes everything back, as far as it can be in that time, and switches the machine off.
 pub fn power_off() -> ! {
-    nix::unistd::sync();
+    let (done, over) = mpsc::channel();
+    // On a thread: a file system that does not answer would be waited for.
+    thread::spawn(move || {
+        nix::unistd::sync();
+        let _ = done.send(());
+    });
+    if over.recv_timeout(SYNC_LIMIT).is_err() {
+        eprintln!("bulkhead-agent: not everything could be written within {SYNC_LIMIT:?}");
+    }
     let Err(error) = reboot(RebootMode::RB_POWER_OFF);
     // Ending makes the kernel panic, which the host notices as well.
     panic!("power off: {error}");

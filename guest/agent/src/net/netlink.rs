@@ -1,18 +1,27 @@
 //! Requests to the kernel over a route netlink socket.
 
-use std::io;
+use std::cell::Cell;
+use std::io::{self, IoSliceMut};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, send, socket,
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recvmsg, send, setsockopt, socket,
+    sockopt,
 };
+use nix::sys::time::{TimeVal, TimeValLike};
 
 const HEADER: usize = 16;
 const MULTI_DONE: u16 = libc::NLMSG_DONE as u16;
 const ERROR: u16 = libc::NLMSG_ERROR as u16;
 /// Answers to a dump come in pieces of at most this size.
 const RECEIVE: usize = 32 << 10;
+/// The kernel answers while it is asked, so what takes longer does not come.
+const ANSWER_SECONDS: i64 = 5;
+/// How often a list is asked for that changes while it is given.
+const LIST_ATTEMPTS: usize = 10;
+/// The sender's number that only the kernel has.
+const KERNEL: u32 = 0;
 
 /// Flags for making something new.
 pub const CREATE: u16 = (libc::NLM_F_CREATE | libc::NLM_F_EXCL) as u16;
@@ -94,62 +103,109 @@ pub fn number(value: &[u8]) -> Option<u32> {
 }
 
 /// An open socket.
-pub struct Netlink(OwnedFd);
+pub struct Netlink {
+    socket: OwnedFd,
+    last: Cell<u32>,
+}
 
 impl Netlink {
     /// Opens one; requests to it are answered at once by the kernel itself.
     pub fn open() -> io::Result<Self> {
         let socket = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::NetlinkRoute)?;
         bind(socket.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
-        Ok(Self(socket))
+        setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::seconds(ANSWER_SECONDS))?;
+        Ok(Self { socket, last: Cell::new(0) })
     }
 
     /// Sends a change and waits for its acknowledgement.
     pub fn change(&self, message: Message, flags: u16) -> io::Result<()> {
-        self.exchange(message, flags | libc::NLM_F_ACK as u16).map(drop)
+        self.exchange(&message, flags | libc::NLM_F_ACK as u16).map(drop)
     }
 
     /// Lists.
     pub fn list(&self, message: Message) -> io::Result<Vec<Answer>> {
-        self.exchange(message, DUMP)
+        for _ in 0..LIST_ATTEMPTS {
+            let found = self.exchange(&message, DUMP)?;
+            if !found.is_interrupted {
+                return Ok(found.answers);
+            }
+        }
+        Err(io::Error::other("the list changed each time while it was given"))
     }
 
-    fn exchange(&self, message: Message, flags: u16) -> io::Result<Vec<Answer>> {
+    fn exchange(&self, message: &Message, flags: u16) -> io::Result<Collected> {
+        let number = self.last.get().wrapping_add(1);
+        self.last.set(number);
         let mut wire = Vec::with_capacity(HEADER + message.body.len());
         wire.extend(((HEADER + message.body.len()) as u32).to_ne_bytes());
         wire.extend(message.kind.to_ne_bytes());
         wire.extend((flags | libc::NLM_F_REQUEST as u16).to_ne_bytes());
-        wire.extend([0; 8]);
-        wire.extend(message.body);
-        send(self.0.as_raw_fd(), &wire, MsgFlags::empty())?;
-        let mut answers = Vec::new();
+        wire.extend(number.to_ne_bytes());
+        wire.extend([0; 4]);
+        wire.extend(&message.body);
+        send(self.socket.as_raw_fd(), &wire, MsgFlags::empty())?;
+        let mut collected = Collected { number, ..Collected::default() };
         let mut buffer = vec![0; RECEIVE];
         loop {
-            let length = recv(self.0.as_raw_fd(), &mut buffer, MsgFlags::empty())?;
-            if collect(&buffer[..length], &mut answers)? {
-                return Ok(answers);
+            let (length, sender) = self.receive(&mut buffer)?;
+            // Whoever may set up the network here can write to this socket.
+            if sender == KERNEL && collected.take(&buffer[..length])? {
+                return Ok(collected);
             }
         }
+    }
+
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, u32)> {
+        let mut parts = [IoSliceMut::new(buffer)];
+        let message = loop {
+            match recvmsg::<NetlinkAddr>(self.socket.as_raw_fd(), &mut parts, None, MsgFlags::empty()) {
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => return Err(io::Error::new(io::ErrorKind::TimedOut, "no answer of the kernel")),
+                message => break message?,
+            }
+        };
+        let sender = message.address.map_or(u32::MAX, |address| address.pid());
+        if sender == KERNEL && message.flags.contains(MsgFlags::MSG_TRUNC) {
+            return Err(io::Error::other("an answer of the kernel is too long"));
+        }
+        Ok((message.bytes, sender))
     }
 }
 
-/// Takes the messages out of what was received; true says that the answer is complete.
-fn collect(mut rest: &[u8], answers: &mut Vec<Answer>) -> io::Result<bool> {
-    while rest.len() >= HEADER {
-        let length = u32::from_ne_bytes(rest[..4].try_into().expect("four bytes")) as usize;
-        let kind = u16::from_ne_bytes(rest[4..6].try_into().expect("two bytes"));
-        let Some(body) = rest.get(HEADER..length) else { return Err(io::Error::other("cut netlink message")) };
-        match kind {
-            MULTI_DONE => return Ok(true),
-            ERROR => {
-                let code = body.get(..4).map_or(0, |code| i32::from_ne_bytes(code.try_into().expect("four bytes")));
-                return if code == 0 { Ok(true) } else { Err(Errno::from_raw(-code).into()) };
+/// What the answer to one request consists of so far.
+#[derive(Default)]
+struct Collected {
+    number: u32,
+    answers: Vec<Answer>,
+    /// What was listed changed meanwhile.
+    is_interrupted: bool,
+}
+
+impl Collected {
+    /// Takes the messages out of what was received; true says that the answer is complete.
+    fn take(&mut self, mut rest: &[u8]) -> io::Result<bool> {
+        while rest.len() >= HEADER {
+            let word = |at: usize| u32::from_ne_bytes(rest[at..at + 4].try_into().expect("four bytes"));
+            let half = |at: usize| u16::from_ne_bytes(rest[at..at + 2].try_into().expect("two bytes"));
+            let (length, kind, flags, number) = (word(0) as usize, half(4), half(6), word(8));
+            let Some(body) = rest.get(HEADER..length) else { return Err(io::Error::other("cut netlink message")) };
+            rest = rest.get(length.next_multiple_of(4)..).unwrap_or(&[]);
+            // Of an earlier request that was given up.
+            if number != self.number {
+                continue;
             }
-            _ => answers.push(Answer { body: body.to_vec() }),
+            self.is_interrupted |= flags & libc::NLM_F_DUMP_INTR as u16 != 0;
+            match kind {
+                MULTI_DONE | ERROR => {
+                    let code = body.get(..4).ok_or_else(|| io::Error::other("cut netlink message"))?;
+                    let code = i32::from_ne_bytes(code.try_into().expect("four bytes"));
+                    return if code == 0 { Ok(true) } else { Err(Errno::from_raw(-code).into()) };
+                }
+                _ => self.answers.push(Answer { body: body.to_vec() }),
+            }
         }
-        rest = rest.get(length.next_multiple_of(4)..).unwrap_or(&[]);
+        Ok(false)
     }
-    Ok(false)
 }
 
 #[cfg(test)]
@@ -166,5 +222,49 @@ mod tests {
         assert_eq!(answer.attribute(4, 5).and_then(number), Some(7));
         assert_eq!(answer.attribute(4, 4), None);
         assert_eq!(attributes(&[1, 0]).count(), 0);
+    }
+
+    fn wire(kind: u16, flags: u16, number: u32, body: &[u8]) -> Vec<u8> {
+        let length = (HEADER + body.len()) as u32;
+        let parts: [&[u8]; 6] =
+            [&length.to_ne_bytes(), &kind.to_ne_bytes(), &flags.to_ne_bytes(), &number.to_ne_bytes(), &[0; 4], body];
+        parts.concat()
+    }
+
+    #[test]
+    fn only_the_answers_to_the_request_count() {
+        let collected = |received: &[Vec<u8>]| {
+            let mut collected = Collected { number: 7, ..Collected::default() };
+            collected.take(&received.concat()).map(|is_complete| (is_complete, collected))
+        };
+        let (done, failed) = (0i32.to_ne_bytes(), (-libc::EPERM).to_ne_bytes());
+        let (is_complete, found) = collected(&[wire(16, 2, 6, &[1; 4]), wire(16, 2, 7, &[2; 4])]).unwrap();
+        assert!(!is_complete && found.answers.len() == 1 && found.answers[0].body == [2; 4]);
+        assert!(!collected(&[wire(ERROR, 0, 6, &failed)]).unwrap().0, "the error of an earlier request");
+        assert!(collected(&[wire(MULTI_DONE, 2, 7, &done)]).unwrap().0);
+        assert_eq!(collected(&[wire(MULTI_DONE, 2, 7, &failed)]).err().unwrap().raw_os_error(), Some(libc::EPERM));
+        assert!(collected(&[wire(16, 2 | libc::NLM_F_DUMP_INTR as u16, 7, &[])]).unwrap().1.is_interrupted);
+        assert!(collected(&[wire(ERROR, 0, 7, &[0; 2])]).is_err(), "a cut one is no acknowledgement");
+        assert!(collected(&[wire(16, 2, 7, &[0; 8])[..20].to_vec()]).is_err());
+    }
+
+    #[test]
+    fn what_another_process_sends_is_no_answer() {
+        let ours = Netlink::open().unwrap();
+        let address: NetlinkAddr = nix::sys::socket::getsockname(ours.socket.as_raw_fd()).unwrap();
+        let other = Netlink::open().unwrap();
+        let forged = [wire(MULTI_DONE, 2, 1, &0i32.to_ne_bytes()), vec![0; 2 * RECEIVE]];
+        for message in forged {
+            let sent = nix::sys::socket::sendto(other.socket.as_raw_fd(), &message, &address, MsgFlags::empty());
+            if sent == Err(Errno::EPERM) {
+                eprintln!("SKIPPED: what_another_process_sends_is_no_answer: needs CAP_NET_ADMIN");
+                return;
+            }
+            sent.unwrap();
+        }
+        let mut request = vec![0; 16];
+        request[0] = libc::AF_UNSPEC as u8;
+        let links = ours.list(Message::new(libc::RTM_GETLINK, &request)).unwrap();
+        assert!(!links.is_empty(), "the loopback at least");
     }
 }

@@ -46,6 +46,10 @@ pub(super) fn find(agent: &Rc<Agent>, method: &str, payload: &Bytes) -> Found {
                 |r: pb::ForgetFilesRequest| async move { empty(guest::forget_files(r.with_content).await) },
             )
         }
+        "AdjustClock" => now(payload, move |r: pb::AdjustClockRequest| {
+            let time_ns = guest::adjust(r.add_ns, !agent.containers.all().is_empty())?;
+            Ok(Reply::message(&pb::AdjustClockResponse { time_ns }))
+        }),
         "ReleaseOutput" => now(payload, move |r: pb::ReleaseOutputRequest| {
             if let Ok(process) = agent.containers.get(&r.container_id).and_then(|c| c.process(&r.exec_id)) {
                 process.release_output();

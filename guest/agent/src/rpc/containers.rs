@@ -8,8 +8,9 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::{Found, complete, empty, now, wait};
+use super::{Found, complete, empty, now, timely, wait};
 use crate::agent::Agent;
+use crate::blocking;
 use crate::r#gen::grpc as pb;
 use crate::ttrpc::{Context, Reply, Result, Status};
 use crate::{cgroup, container, spec};
@@ -21,14 +22,16 @@ const TERMINATION_MESSAGE_LIMIT: u64 = 4096;
 pub(super) fn find(agent: &Rc<Agent>, method: &str, payload: &Bytes) -> Found {
     let agent = agent.clone();
     match method {
-        "CreateContainer" => complete(payload, |r| async move { empty(container::create(&agent, r).await) }),
+        "CreateContainer" => {
+            timely(payload, |r, limit| async move { empty(container::create(&agent, r, limit).await) })
+        }
         "StartContainer" => complete(payload, |r: pb::StartContainerRequest| async move {
             empty(container::start(&agent, &r.container_id).await)
         }),
         "RemoveContainer" => complete(payload, |r: pb::RemoveContainerRequest| async move {
             empty(container::remove(&agent, &r.container_id, r.timeout).await)
         }),
-        "ExecProcess" => complete(payload, |r| async move { empty(container::exec(&agent, r).await) }),
+        "ExecProcess" => timely(payload, |r, limit| async move { empty(container::exec(&agent, r, limit).await) }),
         "SignalProcess" => now(payload, move |r| empty(signal(&agent, &r))),
         "WaitProcess" => wait(payload, |r: pb::WaitProcessRequest| async move {
             let process = agent.containers.get(&r.container_id)?.process(&r.exec_id)?;
@@ -50,7 +53,7 @@ pub(super) fn find(agent: &Rc<Agent>, method: &str, payload: &Bytes) -> Found {
         "GetOOMEvent" => wait(payload, |_: pb::GetOomEventRequest| async move {
             Ok(Reply::message(&pb::OomEvent { container_id: agent.oom.next().await }))
         }),
-        "GetDiagnosticData" => now(payload, move |r| diagnostic_data(&agent, &r)),
+        "GetDiagnosticData" => complete(payload, |r| async move { diagnostic_data(&agent, &r).await }),
         _ => None,
     }
 }
@@ -67,9 +70,11 @@ fn signal(agent: &Agent, request: &pb::SignalProcessRequest) -> Result<()> {
 
 async fn update(agent: &Agent, request: pb::UpdateContainerRequest) -> Result<()> {
     let container = agent.containers.get(&request.container_id)?;
-    let resources = request.resources.ok_or_else(|| Status::invalid("the request carries no resources"))?;
-    let mut resources = spec::resources_from_proto(&resources);
-    spec::fit_resources(&mut resources, agent.support());
+    let mut resources = spec::resources_of(&request)?;
+    let dropped = spec::fit_resources(&mut resources, agent.support());
+    if !dropped.is_empty() {
+        eprintln!("bulkhead-agent: update of {}: not possible here: {}", container.id, dropped.join(", "));
+    }
     let file = agent.crun.scratch_file("resources");
     std::fs::write(&file, resources.to_string()).context(|| "write the resources file")?;
     let path = file.display().to_string();
@@ -78,12 +83,15 @@ async fn update(agent: &Agent, request: pb::UpdateContainerRequest) -> Result<()
     outcome
 }
 
-fn diagnostic_data(agent: &Agent, request: &pb::GetDiagnosticDataRequest) -> Result<Reply> {
+async fn diagnostic_data(agent: &Agent, request: &pb::GetDiagnosticDataRequest) -> Result<Reply> {
     if request.log_type != "termination_log" {
         return Err(Status::invalid(format!("there is no diagnostic data of type {:?}", request.log_type)));
     }
     let container = agent.containers.get(&request.container_id)?;
-    let bytes = container.termination_message.as_ref().and_then(|file| read_start(file).ok()).unwrap_or_default();
+    let bytes = match container.termination_message.clone() {
+        Some(file) => blocking::run("termination message", move || Ok(read_start(&file).unwrap_or_default())).await?,
+        None => Vec::new(),
+    };
     let data = String::from_utf8_lossy(&bytes).into_owned();
     Ok(Reply::message(&pb::GetDiagnosticDataResponse { data }))
 }

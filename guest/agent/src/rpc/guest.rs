@@ -10,23 +10,27 @@ use crate::r#gen::grpc as pb;
 use crate::r#gen::grpc::health_check_response::ServingStatus;
 use crate::r#gen::types::Interface;
 use crate::ttrpc::{Call, Reply, Result, Status};
-use crate::{copy_file, device, guest, iptables, net, sandbox};
+use crate::{blocking, copy_file, device, guest, iptables, net, sandbox};
 
 pub(super) fn find(agent: &Rc<Agent>, method: &str, payload: &Bytes) -> Found {
     let agent = agent.clone();
     match method {
         "CreateSandbox" => complete(payload, |r| async move { empty(sandbox::create(&agent, r).await) }),
         "DestroySandbox" => Some(Ok(Call::Last(Box::pin(async move { empty(sandbox::destroy(&agent).await) })))),
-        "UpdateEphemeralMounts" => now(payload, move |r: pb::UpdateEphemeralMountsRequest| {
-            empty(agent.storages.remount_ephemeral(&r.storages))
+        "UpdateEphemeralMounts" => complete(payload, |r: pb::UpdateEphemeralMountsRequest| async move {
+            empty(agent.storages.remount_ephemeral(r.storages).await)
         }),
         // Mounts of the share are the host's; what the guest has cached of removed ones goes away by itself.
         "RemoveStaleVirtiofsShareMounts" => {
             now(payload, move |_: pb::RemoveStaleVirtiofsShareMountsRequest| empty(Ok(())))
         }
-        "CopyFile" => now(payload, move |r: pb::CopyFileRequest| empty(copy_file::copy(&r))),
-        "GetVolumeStats" => now(payload, move |r: pb::VolumeStatsRequest| {
-            guest::volume_stats(&r.volume_guest_path).map(|stats| Reply::message(&stats))
+        "CopyFile" => complete(payload, |r: pb::CopyFileRequest| async move {
+            empty(blocking::run(format!("copy {}", r.path), move || copy_file::copy(&r)).await)
+        }),
+        "GetVolumeStats" => complete(payload, |r: pb::VolumeStatsRequest| async move {
+            let path = r.volume_guest_path;
+            let what = format!("statistics of {path}");
+            Ok(Reply::message(&blocking::run(what, move || guest::volume_stats(&path)).await?))
         }),
         "ResizeVolume" => {
             now(payload, move |_: pb::ResizeVolumeRequest| Err(Status::unimplemented("volumes cannot be resized")))
@@ -51,10 +55,10 @@ fn find_machine(agent: Rc<Agent>, method: &str, payload: &Bytes) -> Found {
         "MemHotplugByProbe" => now(payload, move |r: pb::MemHotplugByProbeRequest| empty(guest::probe_memory(&r))),
         "AddSwap" => complete(payload, |r: pb::AddSwapRequest| async move {
             let path: Vec<String> = r.pci_path.iter().map(|slot| format!("{slot:02x}")).collect();
-            empty(guest::add_swap(&device::block_device(&path.join("/")).await?))
+            empty(guest::add_swap(device::block_device(&path.join("/")).await?).await)
         }),
         "AddSwapPath" => complete(payload, |r: pb::AddSwapPathRequest| async move {
-            empty(guest::add_swap(&device::device_node(std::path::Path::new(&r.path)).await?))
+            empty(guest::add_swap(device::device_node(std::path::Path::new(&r.path)).await?).await)
         }),
         "MemAgentMemcgSet" | "MemAgentCompactSet" => {
             Some(Err(Status::internal("mem-agent is disabled: this agent has none")))

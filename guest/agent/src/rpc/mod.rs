@@ -6,6 +6,7 @@ mod guest;
 mod streams;
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use prost::Message;
@@ -45,6 +46,15 @@ where
     F: Future<Output = Result<Reply>> + 'static,
 {
     Some(decode(payload).map(|message| Call::Complete(Box::pin(work(message)))))
+}
+
+/// A call that changes something, and knows how long the host waits for it.
+fn timely<M, F>(payload: &Bytes, work: impl FnOnce(M, Option<Duration>) -> F + 'static) -> Found
+where
+    M: Message + Default + 'static,
+    F: Future<Output = Result<Reply>> + 'static,
+{
+    Some(decode(payload).map(|message| Call::Timely(Box::new(|limit| Box::pin(work(message, limit))))))
 }
 
 /// A call that only waits.

@@ -12,7 +12,7 @@ pub use resources::{Support, fit_resources};
 
 use serde_json::Value;
 
-use crate::r#gen::grpc::{CreateContainerRequest, ExecProcessRequest};
+use crate::r#gen::grpc::{CreateContainerRequest, ExecProcessRequest, UpdateContainerRequest};
 use crate::ttrpc::{Result, Status};
 
 /// The specification that a CreateContainer request carries.
@@ -34,6 +34,15 @@ pub fn process_of(request: &ExecProcessRequest) -> Result<Value> {
     };
     check_process(&process)?;
     Ok(process)
+}
+
+/// The resources that an UpdateContainer request carries.
+pub fn resources_of(request: &UpdateContainerRequest) -> Result<Value> {
+    if !request.resources_json.is_empty() {
+        return object(&request.resources_json, "resources_json");
+    }
+    let resources = request.resources.as_ref().ok_or_else(|| Status::invalid("the request carries no resources"))?;
+    Ok(resources_from_proto(resources))
 }
 
 /// Checks what crun would only complain about obscurely.

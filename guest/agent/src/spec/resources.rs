@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 /// Members of `resources` that crun can apply in the guest.
 const KEPT: [&str; 7] = ["devices", "memory", "cpu", "pids", "blockIO", "hugepageLimits", "unified"];
 const MEMORY: [&str; 4] = ["limit", "reservation", "swap", "checkBeforeUpdate"];
-const CPU: [&str; 5] = ["shares", "quota", "period", "burst", "idle"];
+const CPU: [&str; 3] = ["shares", "quota", "period"];
+const UNREAD_CPU: [(&str, &str); 2] = [("burst", "cpu.max.burst"), ("idle", "cpu.idle")];
 const BLOCK_IO: [&str; 1] = ["weight"];
 
 /// What the guest's kernel offers.
@@ -29,41 +30,61 @@ impl Support {
     }
 }
 
-/// Removes from `resources` what must not reach crun.
-pub fn fit_resources(resources: &mut Value, support: Support) {
-    let Value::Object(all) = resources else { return };
-    all.retain(|key, _| KEPT.contains(&key.as_str()));
-    keep(all, "memory", &MEMORY);
-    keep(all, "cpu", &CPU);
-    keep(all, "blockIO", &BLOCK_IO);
-    if !support.hugetlb {
-        all.remove("hugepageLimits");
-    }
-    if !support.io {
-        all.remove("blockIO");
-    }
-    if let Some(Value::Object(memory)) = all.get_mut("memory") {
-        if !support.swap {
-            memory.remove("swap");
-        }
-        // crun refuses a swap limit without a memory limit, which containerd never means.
-        if !memory.contains_key("limit") {
-            memory.remove("swap");
-        }
-    }
-    if all.get("pids").is_some_and(|pids| pids["limit"].as_i64().unwrap_or(0) == 0) {
-        all.remove("pids");
-    }
-    all.retain(|_, value| !value.is_null());
-}
-
-fn keep(all: &mut Map<String, Value>, key: &str, kept: &[&str]) {
-    if let Some(Value::Object(part)) = all.get_mut(key) {
-        part.retain(|key, value| kept.contains(&key.as_str()) && !value.is_null());
+/// Removes from `resources` what must not reach crun; returns the names of what has gone with its value.
+pub fn fit_resources(resources: &mut Value, support: Support) -> Vec<String> {
+    let mut dropped = Vec::new();
+    let Value::Object(all) = resources else { return dropped };
+    let mut part = |all: &mut Map<String, Value>, key: &str, kept: &[&str]| {
+        let Some(Value::Object(part)) = all.get_mut(key) else { return };
+        part.retain(|name, value| {
+            let is_kept = kept.contains(&name.as_str());
+            if !is_kept && !is_none(value) {
+                dropped.push(format!("{key}.{name}"));
+            }
+            is_kept && !is_none(value)
+        });
         if part.is_empty() {
             all.remove(key);
         }
+    };
+    say_unified(all);
+    let mut memory = MEMORY.to_vec();
+    // crun refuses a swap limit without a memory limit, which containerd never means.
+    let has_limit = all.get("memory").is_some_and(|memory| !is_none(&memory["limit"]));
+    memory.retain(|key| *key != "swap" || (support.swap && has_limit));
+    part(all, "memory", &memory);
+    part(all, "cpu", &CPU);
+    part(all, "pids", &["limit"]);
+    part(all, "blockIO", if support.io { &BLOCK_IO } else { &[] });
+    all.retain(|key, value| {
+        let is_kept = KEPT.contains(&key.as_str()) && (key != "hugepageLimits" || support.hugetlb);
+        let is_empty = is_none(value) || value.as_array().is_some_and(Vec::is_empty);
+        if !is_kept && !is_empty {
+            dropped.push(key.clone());
+        }
+        is_kept && !value.is_null()
+    });
+    dropped
+}
+
+/// Says as files of the group what crun 1.8 does not read where it belongs.
+fn say_unified(all: &mut Map<String, Value>) {
+    for (name, file) in UNREAD_CPU {
+        let Some(value) = all.get_mut("cpu").and_then(|cpu| cpu.as_object_mut()?.remove(name)) else { continue };
+        let Some(number) = value.as_i64() else { continue };
+        let unified = all.entry("unified").or_insert(Value::Null);
+        if unified.is_null() {
+            *unified = Value::Object(Map::new());
+        }
+        if let Some(unified) = unified.as_object_mut() {
+            unified.entry(file).or_insert_with(|| number.to_string().into());
+        }
     }
+}
+
+/// Whether a value says nothing. A limit of 0 is none.
+fn is_none(value: &Value) -> bool {
+    value.is_null() || value.as_i64() == Some(0) || value == false || value == ""
 }
 
 #[cfg(test)]
@@ -84,7 +105,10 @@ mod tests {
         });
         let all = Support { swap: true, hugetlb: true, io: true };
         let mut few = resources.clone();
-        fit_resources(&mut resources, all);
+        let mut dropped = fit_resources(&mut resources, all);
+        dropped.sort();
+        let names = "blockIO.throttleReadBpsDevice cpu.cpus cpu.mems memory.kernel memory.swappiness network";
+        assert_eq!(dropped.join(" "), names);
         assert_eq!(
             resources,
             json!({
@@ -95,10 +119,32 @@ mod tests {
                 "hugepageLimits": [{"pageSize": "2MB", "limit": 0}],
             })
         );
-        fit_resources(&mut few, Support { swap: false, hugetlb: false, io: false });
+        let dropped = fit_resources(&mut few, Support { swap: false, hugetlb: false, io: false });
+        assert!(
+            ["memory.swap", "blockIO.weight", "hugepageLimits"].iter().all(|name| dropped.contains(&(*name).into()))
+        );
         assert_eq!(
             few,
             json!({"devices": [{"allow": false, "access": "rwm"}], "memory": {"limit": 1}, "cpu": {"shares": 1024}})
         );
+    }
+
+    #[test]
+    fn zero_is_no_limit_but_ends_what_was_set_before() {
+        let mut resources = json!({
+            "memory": {"limit": 0, "reservation": 5},
+            "cpu": {"shares": 0, "quota": -1, "period": 0, "burst": 0, "idle": 0},
+            "unified": {"memory.high": "max"},
+        });
+        let dropped = fit_resources(&mut resources, Support { swap: true, hugetlb: true, io: true });
+        assert_eq!(
+            resources,
+            json!({
+                "memory": {"reservation": 5},
+                "cpu": {"quota": -1},
+                "unified": {"memory.high": "max", "cpu.max.burst": "0", "cpu.idle": "0"},
+            })
+        );
+        assert!(dropped.is_empty(), "{dropped:?}");
     }
 }

@@ -1,13 +1,14 @@
 //! Volumes on block devices.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use super::mount_plain;
 use super::options::MountOptions;
 use crate::device;
 use crate::r#gen::grpc::Storage;
-use crate::ttrpc::{Context, Result, Status};
+use crate::reaper::Reaper;
+use crate::tool;
+use crate::ttrpc::{Result, Status};
 
 const MKFS: &str = "mkfs.ext4";
 
@@ -34,32 +35,20 @@ pub async fn with_devices(storage: &Storage) -> Result<Storage> {
     Ok(named)
 }
 
-/// Mounts the device, after making a file system on it if the request says so.
-pub fn mount_device(storage: &Storage, device: &Path, options: &MountOptions, at: &Path) -> Result<()> {
+/// Makes a file system on the device if the request says so.
+pub async fn prepare(reaper: &Reaper, storage: &Storage, device: &Path) -> Result<()> {
     if storage.driver_options.iter().any(|option| option.starts_with("encryption_key=")) {
         return Err(Status::unimplemented("this guest image has no encryption of block devices"));
     }
-    if storage.driver_options.iter().any(|option| option == "create_filesystem") {
-        make_filesystem(device)?;
+    if !storage.driver_options.iter().any(|option| option == "create_filesystem") {
+        return Ok(());
     }
-    let fstype = if storage.fstype.is_empty() { "ext4" } else { &storage.fstype };
-    mount_plain(&device.display().to_string(), fstype, options, at)
+    let device = device.to_str().ok_or_else(|| Status::invalid("the device's path is no text"))?;
+    tool::run(reaper, MKFS, &["-q", "-F", "-O", "^has_journal", "-m", "0", device], b"").await.map(drop)
 }
 
-fn make_filesystem(device: &Path) -> Result<()> {
-    // The agent's own reaper may collect the child first; then the exit is not known here and the mount will tell.
-    let made = Command::new(MKFS).args(["-q", "-F", "-O", "^has_journal", "-m", "0"]).arg(device).output();
-    match made {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            Err(Status::unimplemented(format!("this guest image has no {MKFS}")))
-        }
-        Err(e) if e.raw_os_error() == Some(libc::ECHILD) => Ok(()),
-        made => {
-            let made = made.context(|| MKFS)?;
-            if made.status.success() {
-                return Ok(());
-            }
-            Err(Status::internal(format!("{MKFS}: {}", String::from_utf8_lossy(&made.stderr).trim())))
-        }
-    }
+/// Mounts the device.
+pub fn mount_device(storage: &Storage, device: &Path, options: &MountOptions, at: &Path) -> Result<()> {
+    let fstype = if storage.fstype.is_empty() { "ext4" } else { &storage.fstype };
+    mount_plain(&device.display().to_string(), fstype, options, at)
 }

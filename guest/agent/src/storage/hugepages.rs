@@ -1,9 +1,13 @@
 //! Reserves huge pages for a hugetlbfs volume.
 
 use std::fs;
+use std::sync::{Mutex, PoisonError};
 
 use super::options::MountOptions;
 use crate::ttrpc::{Code, Context, Result, Status};
+
+/// Held from reading a pool's size to changing it.
+static POOLS: Mutex<()> = Mutex::new(());
 
 /// Adds as many pages to the pool as the options `pagesize=` and `size=` ask for.
 pub fn provide(options: &MountOptions) -> Result<()> {
@@ -13,15 +17,19 @@ pub fn provide(options: &MountOptions) -> Result<()> {
         return Err(Status::invalid(format!("pagesize={page} is no page size")));
     }
     let file = format!("/sys/kernel/mm/hugepages/hugepages-{}kB/nr_hugepages", page / 1024);
+    let _pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
     let read = || -> Result<u64> {
         let text = fs::read_to_string(&file).context(|| format!("huge pages of {page} bytes: {file}"))?;
         text.trim().parse().context(|| format!("content of {file}"))
     };
-    let wanted = read()? + size.div_ceil(page);
+    let before = read()?;
+    let wanted = before + size.div_ceil(page);
     fs::write(&file, wanted.to_string()).context(|| format!("write {wanted} to {file}"))?;
     // The kernel takes what it can get without an error.
     let got = read()?;
     if got < wanted {
+        // What it took would be missed, by a guest that has too little already.
+        let _ = fs::write(&file, before.to_string());
         return Err(Status::new(
             Code::ResourceExhausted,
             format!("the guest has memory for {got} huge pages of {page} bytes, {wanted} are needed"),

@@ -26,6 +26,9 @@ type BoxedCall = Pin<Box<dyn Future<Output = Result<Reply>>>>;
 pub enum Call {
     /// Changes something: runs to its end even when the host is gone or no longer waits, so nothing is left half-made.
     Complete(BoxedCall),
+    /// Changes something and ends in time by itself: gets how long the host waits, and undoes what it has begun when
+    /// that has passed, because the host then knows of nothing that it could end.
+    Timely(Box<dyn FnOnce(Option<Duration>) -> BoxedCall>),
     /// As `Complete`, and [`serve`] ends when the response has been sent.
     Last(BoxedCall),
     /// Only waits for something (output, an exit): dropped when the host is gone, so that what it would have taken
@@ -160,6 +163,10 @@ fn start<S: Service + 'static>(
                 outbox.finishing.set(true);
                 outbox.filled.notify_one();
             });
+        }
+        Ok(Call::Timely(call)) => {
+            let call = call(limit);
+            spawn_local(async move { outbox.push(OutFrame::response(stream, call.await)) });
         }
         Ok(Call::Complete(call)) => {
             spawn_local(async move {

@@ -29,7 +29,7 @@ pub fn obstacle() -> Option<String> {
 
 /// A root file system with busybox and the libraries that it needs.
 pub fn make_rootfs(dir: &Path) {
-    for sub in ["bin", "dev", "proc", "sys", "tmp", "etc", "root", "lib", "lib64", "usr", "data", "more"] {
+    for sub in ["bin", "dev", "proc", "sys", "tmp", "etc", "root", "lib", "lib64", "usr", "data", "more", "cgroup"] {
         fs::create_dir_all(dir.join(sub)).unwrap();
     }
     let busybox = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|file| Path::new(file).exists()).unwrap();
@@ -49,6 +49,11 @@ pub fn make_rootfs(dir: &Path) {
 
 impl HostAgent {
     pub fn start(name: &str) -> (Self, Guest) {
+        Self::start_with(name, &[])
+    }
+
+    /// With further arguments of the agent.
+    pub fn start_with(name: &str, more: &[&str]) -> (Self, Guest) {
         let dir = std::env::temp_dir().join(format!("bulkhead-agent-{name}-{}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
         make_rootfs(&dir.join("rootfs"));
@@ -60,6 +65,7 @@ impl HostAgent {
             .arg(env!("CARGO_BIN_EXE_bulkhead-agent"))
             .args(["--listen", &format!("unix://{}", socket.display()), "--state"])
             .arg(dir.join("state"))
+            .args(more)
             .spawn()
             .unwrap();
         let agent = Self { child, dir: dir.clone() };
@@ -73,7 +79,18 @@ impl HostAgent {
     }
 
     pub fn connect(&self) -> Client {
-        Client::new(UnixStream::connect(self.dir.join("agent.sock")).unwrap())
+        Client::new(UnixStream::connect(self.socket()).unwrap())
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.dir.join("agent.sock")
+    }
+
+    /// Processor time of the agent so far, in hundredths of a second.
+    pub fn processor_ticks(&self) -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        fields[11..13].iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum()
     }
 
     /// The agent's own process (`unshare` and the shell have replaced themselves by it).

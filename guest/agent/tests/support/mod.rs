@@ -6,6 +6,7 @@ pub mod host;
 pub mod machine;
 pub mod sandbox_scenarios;
 pub mod scenarios;
+pub mod silent;
 
 use std::time::Duration;
 

@@ -58,11 +58,40 @@ pub fn limits_and_statistics(guest: &Guest) {
         pids: Some(LinuxPids { limit: 60 }),
         ..Default::default()
     };
-    let update = UpdateContainerRequest { container_id: "lim".into(), resources: Some(resources) };
+    let update = UpdateContainerRequest {
+        container_id: "lim".into(),
+        resources: Some(resources),
+        resources_json: Default::default(),
+    };
     guest.call::<()>("UpdateContainer", &update).unwrap();
     let after = stats(guest);
     assert_eq!(after.memory_stats.unwrap().usage.unwrap().limit, 96 << 20);
     assert_eq!(after.pids_stats.unwrap().limit, 60);
+
+    // What the protocol's own form has no place for.
+    let update = |resources: Value| {
+        let resources_json = resources.to_string().into();
+        let update = UpdateContainerRequest { container_id: "lim".into(), resources_json, ..Default::default() };
+        guest.call::<()>("UpdateContainer", &update).unwrap();
+    };
+    let files = "cat /cgroup/cpu.max /cgroup/cpu.max.burst /cgroup/cpu.idle /cgroup/memory.high /cgroup/pids.max";
+    let mut looking = shell(guest, files);
+    let group = json!({"destination": "/cgroup", "type": "bind", "source": "/sys/fs/cgroup/bulkhead-test/lim", "options": ["rbind", "ro"]});
+    looking["mounts"].as_array_mut().unwrap().push(group);
+    let look = || {
+        guest.create("look", &looking).unwrap();
+        guest.start("look").unwrap();
+        let text = guest.stdout("look", "");
+        guest.remove("look").unwrap();
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let unified = json!({"memory.high": "50331648", "pids.max": "70"});
+    update(json!({"cpu": {"quota": 70000, "period": 100000, "burst": 5000}, "unified": unified}));
+    assert_eq!(look(), "70000 100000 5000 0 50331648 70");
+    update(json!({"cpu": {"burst": 0, "idle": 1}, "unified": {"memory.high": "max"}}));
+    assert_eq!(look(), "70000 100000 0 1 max 70");
+    update(json!({"cpu": {"idle": 0}}));
+    assert_eq!(look(), "70000 100000 0 0 max 70");
     guest.remove("lim").unwrap();
 }
 
