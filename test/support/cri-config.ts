@@ -70,6 +70,8 @@ ${runtimeTables(prefix)}`;
 
 function modernTables(dir: string, version: string): string {
   const everySecond = atLeast(version, '2.3.0') ? '"1s"' : '1';
+  // 2.4 knows only the list.
+  const binDirs = atLeast(version, '2.3.0') ? `bin_dirs = ["${PLUGINS}"]` : `bin_dir = "${PLUGINS}"`;
   const prefix = 'io.containerd.cri.v1.runtime';
   return `
 [plugins.'io.containerd.grpc.v1.cri']
@@ -91,7 +93,7 @@ restrict_oom_score_adj = true
 stats_collect_period = ${everySecond}
 
 [plugins.'${prefix}'.cni]
-bin_dir = "${PLUGINS}"
+${binDirs}
 conf_dir = "${join(dir, 'cni')}"
 
 [plugins.'${prefix}'.containerd]
