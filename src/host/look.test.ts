@@ -31,6 +31,7 @@ test('a file system that hangs is given up, twice at most, until it answers', as
   await assert.rejects(some.at('/hung/b'), /did not answer within/);
   await assert.rejects(some.at('/alive'), /not looked at: \/hung\/a and \/hung\/b did not answer/);
   assert.deepEqual(asked, ['/hung/a', '/alive', '/hung/b'], 'no thread more is lost');
+  assert.ok(some.isHanging);
   waiting.get('/hung/b')!(stats);
   await new Promise((resolve) => setImmediate(resolve));
   assert.equal(await some.at('/alive'), stats);

@@ -25,6 +25,11 @@ export class Looks {
     this.#lookMs = options.lookMs ?? LOOK_MS;
   }
 
+  /** A thread waits for a file system, and so would an exit of this process. */
+  get isHanging(): boolean {
+    return this.#hanging.size > 0;
+  }
+
   /**
    * What is at a path, following links; one call at a time.
    * @returns undefined when stat(2) fails.

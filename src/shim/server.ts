@@ -7,6 +7,7 @@ import { Server } from 'ttrpc-ts';
 import { messageOf } from '../base/errors.ts';
 import { TaskV2, TaskV3 } from '../gen/task.ts';
 import { reopenNonBlocking } from '../host/descriptor.ts';
+import { looks } from '../host/look.ts';
 import { OwnCgroup } from '../host/own-cgroup.ts';
 import { parseArgs } from './args.ts';
 import type { ShimContext } from './context.ts';
@@ -30,6 +31,12 @@ const FLUSH_MS = 3_000;
 /** Limit of the whole end; each of its parts has one of its own. */
 const END_MS = 30_000;
 
+/** Node waits for its threads when it exits, also for one that a file system of the host never answers; the kernel does not. */
+function exit(code: number): never {
+  if (looks.isHanging) process.kill(process.pid, 'SIGKILL');
+  process.exit(code);
+}
+
 async function serve(): Promise<void> {
   const args = parseArgs(process.argv.slice(2));
   const fields = { ns: args.namespace, sandbox: args.id };
@@ -47,7 +54,7 @@ async function serve(): Promise<void> {
     isEnding = true;
     log(code === 0 ? 'debug' : 'error', 'shim ends', { reason });
     // Whatever hangs or fails: what is left then is for containerd's delete.
-    setTimeout(() => process.exit(1), END_MS);
+    setTimeout(() => exit(1), END_MS);
     try {
       await service.end(reason);
       rmSync(args.socket, { force: true });
@@ -58,7 +65,7 @@ async function serve(): Promise<void> {
       code = 1;
     } finally {
       await log.flush();
-      process.exit(code);
+      exit(code);
     }
   }
   const context: ShimContext = {
