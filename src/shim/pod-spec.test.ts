@@ -83,3 +83,23 @@ test("the pod's files are bound where the container brings none of its own", () 
     },
   ]);
 });
+
+test('a user namespace that a pod cannot have is refused, not left out', () => {
+  const id = { containerId: 0, hostId: 200_000, length: 65_536 };
+  const from1 = { ...id, containerId: 1 };
+  const bad = [
+    { mode: NamespaceMode.CONTAINER, uids: [id], gids: [id] },
+    { mode: NamespaceMode.TARGET, uids: [id], gids: [id] },
+    { mode: NamespaceMode.POD, uids: [], gids: [] },
+    { mode: NamespaceMode.POD, uids: [id, id], gids: [id] },
+    { mode: NamespaceMode.POD, uids: [from1], gids: [id] },
+    { mode: NamespaceMode.POD, uids: [id], gids: [from1] },
+  ];
+  for (const usernsOptions of bad) {
+    const linux = { securityContext: { namespaceOptions: { usernsOptions } } };
+    assert.throws(
+      () => podSpec('s', PodSandboxConfig.create({ linux }), network),
+      /user namespace of the pod/,
+    );
+  }
+});

@@ -1,4 +1,5 @@
 // The spec of what stands in for a pause container, from what the sandbox API tells of the pod. Pure.
+import { ShimError } from '../base/errors.ts';
 import {
   type IDMapping,
   NamespaceMode,
@@ -49,20 +50,30 @@ export function podSpec(id: string, pod: PodSandboxConfig, network: Namespace | 
   };
 }
 
-/** The ids of a pod with a user namespace; undefined for one without. */
+/**
+ * The ids of a pod with a user namespace; undefined for one without.
+ * @throws ShimError on one that a pod cannot have: what is asked to be fenced in must not run without.
+ */
 function userNamespace(
   options: UserNamespace | undefined,
 ): Pick<Linux, 'uidMappings' | 'gidMappings'> | undefined {
-  if (options === undefined || options.mode !== NamespaceMode.POD || options.uids.length === 0)
-    return undefined;
-  const ranges = (mappings: readonly IDMapping[]) =>
-    mappings.map(({ containerId, hostId, length }) => ({
-      containerID: containerId,
-      hostID: hostId,
-      size: length,
-    }));
-  return { uidMappings: ranges(options.uids), gidMappings: ranges(options.gids) };
+  if (options === undefined || options.mode === NamespaceMode.NODE) return undefined;
+  if (options.mode !== NamespaceMode.POD) throw refusal("mode is neither the pod's (POD) nor none (NODE)");
+  return { uidMappings: range('user', options.uids), gidMappings: range('group', options.gids) };
 }
+
+/** One range that begins with root, as the kubelet gives and containerd asks without the sandbox API. */
+function range(kind: string, mappings: readonly IDMapping[]): NonNullable<Linux['uidMappings']> {
+  const [first] = mappings;
+  if (first === undefined || mappings.length > 1)
+    throw refusal(`${mappings.length} ranges of ${kind} ids, one is needed`);
+  const { containerId, hostId, length } = first;
+  if (containerId !== 0) throw refusal(`${kind} ids begin with ${containerId}, 0 is not mapped`);
+  return [{ containerID: containerId, hostID: hostId, size: length }];
+}
+
+const refusal = (why: string): ShimError =>
+  new ShimError('invalid-argument', `user namespace of the pod: ${why}`);
 
 function limits(pod: PodSandboxConfig): Record<string, string> {
   const resources = pod.linux?.resources;
