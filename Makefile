@@ -20,7 +20,7 @@ CMD ?=
 TESTS ?= test/integration/*.test.ts test/conformance/*.test.ts test/faults/*.test.ts
 export PREFIX DESTDIR CMD
 
-find = $(shell find $(1) -type f -not -path '*/node_modules/*' 2>/dev/null)
+find = $(shell find $(1) -type f -not -path '*/node_modules/*' -not -path '*/testing/*' 2>/dev/null)
 HOST_SOURCES := $(filter-out %.test.ts,$(call find,src packages/*/src scripts/build.ts native package.json tsconfig.json))
 GUEST_SOURCES := $(call find,guest/agent/src guest/agent/Cargo.toml guest/agent/Cargo.lock guest/agent/build.sh) \
   guest/image/build.sh guest/image/build-kernel.sh guest/image/kernel.config $(call find,guest/image/patches)
@@ -32,7 +32,7 @@ CRI_TESTS = $(filter-out %/pods-crio.test.ts,$(wildcard test/integration/pods-*.
 FEW_CRI_TESTS := $(patsubst %,test/integration/pods-%.test.ts,lifecycle userns image-volumes)
 RUN_TESTS = $(NODE) --test --test-concurrency=1 --test-timeout=300000
 
-.PHONY: help deps gen build guest lint test test-unit test-integration test-containerd test-matrix test-posix test-programs test-files-heavy bench run shell install uninstall clean
+.PHONY: help deps gen build guest lint test test-unit test-integration test-containerd test-containerd-few test-matrix test-kubernetes test-cri test-posix test-programs test-files-heavy test-faults soak bench run shell install uninstall clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 28
@@ -67,7 +67,7 @@ lint: | deps ## formatting, lint rules, types, import directions, Rust formattin
 	@cargo clippy $(CARGO_AGENT) --all-targets -- -D warnings
 	@cargo clippy $(CARGO_NATIVE) --all-targets -- -D warnings
 
-test: test-unit test-integration test-containerd ## all tests
+test: test-unit test-integration test-containerd-few ## all tests
 
 test-unit: build ## unit tests of the TypeScript packages and of the Rust agent
 	@$(NODE) --test 'src/**/*.test.ts' 'packages/*/src/**/*.test.ts' 'packages/*/test/**/*.test.ts' 'scripts/**/*.test.ts'
@@ -79,11 +79,24 @@ test-integration: build guest ## tests against a real containerd, QEMU and guest
 	@$(NODE) test/support/prepare.ts
 	@$(RUN_TESTS) $(wildcard $(TESTS))
 
-test-containerd: build guest ## what the machine's containerd may be too old for, on those of Debian 13 and of sid
-	@$(call on_each,trixie sid,$(FEW_CRI_TESTS))
+test-containerd: build guest ## what the machine's containerd may be too old for, on those of Debian 13 and sid, on 2.3 and 2.4
+	@BULKHEAD_TEST_LONG=1 $(RUN_TESTS) test/integration/deploy-files.test.ts
+	@$(call on_each,trixie sid $(MODULES),$(FEW_CRI_TESTS))
 
-test-matrix: build guest ## all tests of pods on each containerd: the machine's, Debian 13's, sid's
-	@$(call on_each,system trixie sid,$(CRI_TESTS))
+test-containerd-few: build guest ## the same on Debian 13's and on 2.3, which other tests have built
+	@$(call on_each,trixie $(firstword $(MODULES) sid),$(FEW_CRI_TESTS))
+
+test-matrix: build guest ## all tests of pods on each containerd: the machine's, Debian 13's, sid's, 2.3 and 2.4
+	@$(call on_each,system trixie sid $(MODULES),$(CRI_TESTS))
+
+# What Debian does not have is built by Go.
+MODULES = $(if $(shell command -v go),2.3 2.4,$(warning GO IS NOT ON THE PATH: NOT TESTED ON CONTAINERD 2.3 AND 2.4))
+
+test-kubernetes: build guest ## a real Kubernetes, built once (half an hour), asks ours and runc for pods: a table in build/kubernetes.md
+	@$(NODE) --test --test-timeout=7200000 --test-reporter=spec test/kubernetes/kubernetes.test.ts
+
+test-cri: build guest ## critest on ours and on runc: a table in build/cri.md (an hour)
+	@$(NODE) --test --test-timeout=7200000 --test-reporter=spec test/cri/cri.test.ts
 
 # Runs test files (2) with each containerd (1), all of them even when one fails.
 on_each = failed=0; for flavour in $(1); do \
@@ -99,6 +112,12 @@ test-posix: build guest ## other people's tests of a file system on each kind of
 
 test-files-heavy: build guest ## a million files on a folder of the host and on a root with a disk (BULKHEAD_TEST_FILES is another number)
 	@$(NODE) --test --test-timeout=14400000 test/heavy/many-files.test.ts
+
+test-faults: build guest ## kill -9 of each part at each step, as a table in build/kill-matrix.md, and 200 restarts of one id (25 minutes)
+	@$(RUN_TESTS) --test-reporter=spec test/heavy/faults.test.ts test/heavy/restarts.test.ts
+
+soak: build guest ## pods and containers come, go and are killed for BULKHEAD_SOAK_MINUTES (60): does anything grow? (not in CI)
+	@$(NODE) test/heavy/soak.ts
 
 bench: build guest ## measurements as a table and as JSON in build/bench
 	@$(NODE) test/bench/run.ts

@@ -1,6 +1,6 @@
 /**
- * Builds what runs on the host: three CommonJS bundles, the private Node beside them, and the two commands that find
- * both relative to themselves, so the tree runs in place and from wherever it is installed.
+ * Builds what runs on the host: three CommonJS bundles, the private Node next to them, and the two commands, which find
+ * both relative to themselves, so that the tree runs in place and wherever it is installed.
  */
 import {
   chmodSync,
@@ -23,8 +23,8 @@ const lib = join(root, 'build/lib/bulkhead');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
 
 /**
- * The commands. No other program is started on the way to Node (each would cost a millisecond per container), and
- * nothing in the caller's environment may change how our Node runs.
+ * The commands. They start no other program before Node (each would cost a millisecond per container), and nothing in
+ * the caller's environment may change how our Node runs.
  */
 const launcher = (bundle: string, flags: string) => `#!/bin/sh
 self=$0
@@ -48,7 +48,7 @@ await build({
   format: 'cjs',
   target: 'node24',
   define: { BULKHEAD_VERSION: JSON.stringify(version) },
-  // pino looks for optional pretty printers and workers that we never ask for.
+  // pino looks for optional pretty printers and workers that we never use.
   external: ['pino-pretty'],
   logLevel: 'warning',
 });

@@ -1,13 +1,13 @@
 /**
- * Holds the one way that imports go (docs/architecture.md), which keeps the parts readable one by one and the shim's
- * server lean. Type-only imports count too: they are knowledge just the same. Exits 1 with a line per violation.
+ * Enforces the import directions (docs/architecture.md), which keep each part readable on its own and the shim's server
+ * lean. Type-only imports count too, because they are a dependency just the same. Exits 1 with a line per violation.
  */
 import { globSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
 
-/** What each part may import besides itself, node's own modules and the packages in `packages`. */
+/** What each part may import besides itself, Node's own modules and the packages in `packages`. */
 const allowed: Record<string, readonly string[]> = {
   base: [],
   gen: ['ttrpc-ts'],
@@ -22,7 +22,7 @@ const allowed: Record<string, readonly string[]> = {
   cli: ['base', 'host', 'config', 'gen', 'oci', 'vm', 'agent', 'network', 'sandbox', 'shim/version.ts'],
 };
 
-/** Packages that a part may load; execa and grpc-js cost more than the whole shim, so they stay out of it. */
+/** Packages that a part may load; execa and grpc-js cost more than the whole shim, so the shim must not load them. */
 const packages: Record<string, readonly string[]> = {
   config: ['smol-toml'],
   shim: ['pino'],
@@ -33,7 +33,8 @@ const importPattern = /(?:from|import)\s*\(?\s*'([^']+)'/g;
 const violations: string[] = [];
 
 for (const file of globSync('src/**/*.ts', { cwd: root })) {
-  if (file.endsWith('.test.ts')) continue;
+  // Only tests load these.
+  if (file.endsWith('.test.ts') || file.includes('/testing/')) continue;
   const part = file.split('/')[1]!;
   for (const [, specifier] of readFileSync(join(root, file), 'utf8').matchAll(importPattern)) {
     const problem = judge(part, file, specifier!);
@@ -58,6 +59,7 @@ function judge(part: string, file: string, specifier: string): string | undefine
     return `src/${part} may not load this package`;
   }
   const target = relative('src', join(dirname(file), specifier));
+  if (target.includes('/testing/')) return 'that is only for tests';
   const targetPart = target.split('/')[0]!;
   if (targetPart === part || may.includes(targetPart) || may.includes(target)) return undefined;
   return `src/${part} may import only ${may.join(', ') || 'node modules'}`;

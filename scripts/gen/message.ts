@@ -21,7 +21,7 @@ function scalar(
   return { ts, zero, wire, write: (v) => `${write}(${v})`, read };
 }
 
-/** The types that our .proto files use; another one needs a method of WireWriter and WireReader first. */
+/** The types that our .proto files use; any other needs a method in WireWriter and WireReader first. */
 const scalars: Readonly<Record<string, ScalarType>> = {
   double: scalar('number', '0', 1, 'double'),
   int32: scalar('number', '0', 0, 'int32'),
@@ -33,13 +33,13 @@ const scalars: Readonly<Record<string, ScalarType>> = {
   bytes: scalar('Uint8Array', 'new Uint8Array(0)', 2, 'bytes'),
 };
 
-/** One field with all that the four places that mention it need. */
+/** One field, with everything that the four places that emit it need. */
 interface FieldPlan {
   readonly key: string;
   readonly id: number;
   readonly comment: string | null;
   readonly kind: 'single' | 'optional' | 'message' | 'list' | 'messages' | 'map';
-  /** Scalar form; enums are int32 with a type of their own. */
+  /** Scalar form; enums are int32 with their own type. */
   readonly scalar: ScalarType | undefined;
   readonly ts: string;
   readonly mapKey: ScalarType | undefined;

@@ -1,4 +1,4 @@
-// Control groups as tests see them: whose they are, what limits them; and removing those that a test's namespace left.
+// Cgroups for tests: which ones a sandbox has, their limits, and removing what a test's namespace left.
 import {
   existsSync,
   globSync,
@@ -13,12 +13,12 @@ import { join } from 'node:path';
 
 const root = '/sys/fs/cgroup';
 
-/** Removes a cgroup folder (`/name`) in every hierarchy, children first. What still has processes stays. */
+/** Removes a cgroup folder (`/name`) in every hierarchy, children first. Those that still have processes stay. */
 export function removeCgroups(name: string): void {
   const hierarchies = ['', ...readdirSync(root).filter((entry) => statSync(join(root, entry)).isDirectory())];
   for (const hierarchy of hierarchies) {
     removeBelow(join(root, hierarchy, name));
-    // Of VMs whose spec names no group.
+    // Those of VMs whose spec names no group.
     for (const dir of globSync(join(root, hierarchy, 'bulkhead', `bulkhead-${name}:*`))) removeBelow(dir);
   }
 }
@@ -30,11 +30,11 @@ function removeBelow(dir: string): void {
     }
     rmdirSync(dir);
   } catch {
-    // Not there, or in use.
+    // Missing, or in use.
   }
 }
 
-/** A shell that joins a cgroup before it runs a script. */
+/** The command of a shell that joins a cgroup before it runs a script. */
 export function shellIn(
   cgroup: { readonly procsFiles: readonly string[] },
   script: string,
@@ -43,7 +43,7 @@ export function shellIn(
   return ['sh', '-c', first, 'sh', script, ...cgroup.procsFiles];
 }
 
-/** The groups of a sandbox, by its state folder: of the VM, and of the shim. */
+/** The VM's and the shim's groups of a sandbox, from its record. */
 export function cgroupsOf(
   bulkheadState: string,
   namespace: string,
@@ -53,7 +53,7 @@ export function cgroupsOf(
   return { vm: record.cgroup, shim: record.shimCgroup };
 }
 
-/** A file of a group, in the first hierarchy that has it under one of the names. @throws when none has. */
+/** A group's file, from the first hierarchy that has one of the names. @throws when none has. */
 export function readCgroup(path: string, ...files: string[]): string {
   return readFileSync(cgroupFile(path, files), 'utf8').trim();
 }
@@ -73,7 +73,7 @@ function cgroupFile(path: string, files: readonly string[]): string {
   return found;
 }
 
-/** Folders of the mounted hierarchies (one, with cgroup v2). */
+/** Folders of the mounted hierarchies (just one with cgroup v2). */
 export function hierarchies(): string[] {
   if (existsSync(join(root, 'cgroup.controllers'))) return [root];
   return readdirSync(root)
@@ -81,7 +81,7 @@ export function hierarchies(): string[] {
     .filter((dir) => statSync(dir).isDirectory());
 }
 
-/** Makes a group, and those above it, in every hierarchy. */
+/** Creates a group and its parents in every hierarchy. */
 export function makeCgroup(path: string): void {
   for (const hierarchy of hierarchies()) {
     let dir = hierarchy;

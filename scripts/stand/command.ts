@@ -1,18 +1,19 @@
-// Runs a command with a time limit and keeps its output as bytes; nothing here can wait for ever.
-import { spawn } from 'node:child_process';
+// Runs a command with a timeout and keeps its output as bytes; nothing here can wait forever.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { within } from './wait.ts';
 
 export interface RunOptions {
-  /** SIGKILL to the command's process group after this long; 60 s unless told. */
+  /** After this long the command's process group gets SIGKILL; default 60 s. */
   readonly timeoutMs?: number;
   readonly input?: string | Uint8Array;
-  /** Gives the input only after the output so far matches. ctr forgets an EOF that comes before its task exists. */
+  /** Sends the input only once the output matches. ctr loses an EOF that comes before its task exists. */
   readonly inputAfter?: RegExp;
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
 }
 
 export interface RunResult {
-  /** Exit code; 128+n is not computed here: see `signal`. null when a signal ended it. */
+  /** Exit code; null when a signal ended it, see `signal`. */
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly timedOut: boolean;
@@ -22,7 +23,7 @@ export interface RunResult {
   readonly ms: number;
 }
 
-/** Runs to the end; a non-zero exit is a result, not an error. Rejects only when the program cannot be started. */
+/** Runs until it exits; a non-zero exit is a result. Rejects only when the program cannot be started. */
 export function run(file: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   return new Promise((resolve, reject) => {
     const started = performance.now();
@@ -40,7 +41,7 @@ export function run(file: string, args: readonly string[], options: RunOptions =
     const timer = setTimeout(() => {
       timedOut = true;
       killGroup(child.pid);
-      // A descendant outside the group may hold the pipes: do not wait for their end.
+      // A descendant outside the group may hold the pipes open: do not wait for EOF.
       child.stdout?.destroy();
       child.stderr?.destroy();
     }, options.timeoutMs ?? 60_000);
@@ -78,7 +79,7 @@ export function run(file: string, args: readonly string[], options: RunOptions =
   });
 }
 
-/** As `run`, but any end other than exit 0 is an error that carries the command and its output. */
+/** Like `run`, but any end other than exit 0 is an error with the command and its output. */
 export async function mustRun(
   file: string,
   args: readonly string[],
@@ -103,4 +104,16 @@ function killGroup(pid: number | undefined): void {
   } catch {
     // Already gone.
   }
+}
+
+/** Sends a signal to a daemon, if it is running, and waits until it has exited. */
+export async function endChild(
+  what: string,
+  child: ChildProcess | undefined,
+  signal: 'SIGKILL' | 'SIGTERM',
+): Promise<void> {
+  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  child.kill(signal);
+  await within(`end of ${what}`, 20_000, gone);
 }

@@ -1,4 +1,4 @@
-// The configuration file of a private containerd, for each version's own format.
+// The configuration file of a private containerd, in the format of its version.
 
 export interface ConfigInput {
   /** containerd's version, such as 1.7.24. */
@@ -6,9 +6,9 @@ export interface ConfigInput {
   readonly root: string;
   readonly state: string;
   readonly address: string;
-  /** TOML of the CRI plugin's tables; without it CRI stays off, which makes start-up quicker. */
+  /** TOML for the CRI plugin's tables; without it CRI is off, which makes start-up faster. */
   readonly cri?: string;
-  /** TOML of other plugins' tables. */
+  /** TOML for other plugins' tables. */
   readonly plugins?: string;
 }
 

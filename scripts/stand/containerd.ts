@@ -1,10 +1,11 @@
-// A private containerd: its own root, state, sockets and namespace in one short folder; started, killed, restarted, stopped.
+// A private containerd, with its own root, state, sockets and namespace in one short folder: start, kill, restart,
+// stop.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { removeCgroups } from './cgroups.ts';
-import { describe, type RunOptions, type RunResult, run } from './command.ts';
+import { describe, endChild, type RunOptions, type RunResult, run } from './command.ts';
 import { containerdConfig } from './containerd-config.ts';
 import { type ContainerdBinaries, type ContainerdFlavour, containerdBinaries } from './fetch-containerd.ts';
 import { imageName, writeImage } from './image.ts';
@@ -12,18 +13,18 @@ import { unmountBelow } from './mounts.ts';
 import { cacheDir, scratchDir } from './paths.ts';
 import { isRunning, markedProcesses, markVariable } from './processes.ts';
 import { runtime, searchPath } from './runtime.ts';
-import { waitFor, within } from './wait.ts';
+import { waitFor } from './wait.ts';
 
 export interface ContainerdOptions {
-  /** The machine's own unless told; `BULKHEAD_TEST_CONTAINERD` sets another for a whole run. */
+  /** Default: the machine's own; `BULKHEAD_TEST_CONTAINERD` sets another for a whole run. */
   readonly flavour?: ContainerdFlavour;
-  /** TOML of CRI tables for a version, given the daemon's folder; turns the CRI plugin on, whose namespace is k8s.io. */
+  /** TOML for the CRI tables of a version, given the daemon's folder; enables the CRI plugin (namespace k8s.io). */
   readonly cri?: (version: string, dir: string) => Promise<string>;
-  /** TOML of more plugins' tables. */
+  /** TOML for other plugins' tables. */
   readonly plugins?: string;
-  /** A network namespace of its own, so that CNI plugins change nothing of the machine; or the path of one, which outlives the daemon. */
+  /** A new network namespace, so that CNI plugins do not affect the machine; or the path of an existing one. */
   readonly ownNetwork?: boolean | string;
-  /** More environment for containerd, and so for the shims. */
+  /** Additional environment for containerd, and so for the shims. */
   readonly env?: NodeJS.ProcessEnv;
   /** False leaves the image store empty. */
   readonly image?: boolean;
@@ -62,7 +63,7 @@ export class Containerd {
     this.#env = { ...Object.fromEntries(clean), ...own, ...options.env };
   }
 
-  /** A running containerd with the test image in it. On failure nothing is left behind. */
+  /** Starts a containerd and imports the test image. On failure nothing is left behind. */
   static async start(options: ContainerdOptions = {}): Promise<Containerd> {
     const binaries = await containerdBinaries(options.flavour ?? defaultFlavour());
     const daemon = new Containerd(await scratchDir('c'), binaries, options);
@@ -103,7 +104,7 @@ export class Containerd {
     return readFileSync(join(this.dir, 'log'), 'utf8');
   }
 
-  /** Starts the daemon that was killed (or never started) and waits until it answers. */
+  /** Starts the daemon (again) and waits until it answers. */
   async launch(): Promise<void> {
     mkdirSync(join(this.dir, 'f'), { recursive: true });
     const log = openSync(join(this.dir, 'log'), 'a');
@@ -126,14 +127,11 @@ export class Containerd {
     });
   }
 
-  /** SIGKILL, or a polite SIGTERM; returns when it is gone. Containers stay. */
+  /** Kills the daemon and waits until it is gone. Containers stay. */
   async kill(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-    child.kill(signal);
-    await within('end of containerd', 15_000, gone);
+    await endChild('containerd', child, signal);
   }
 
   /** Runs ctr against this daemon, in its namespace. */
@@ -141,14 +139,14 @@ export class Containerd {
     return run(join(this.binaries.binDir, 'ctr'), this.ctrArgs(args), { env: this.#env, ...options });
   }
 
-  /** As `ctr`, but a failure is an error that ends with the daemon's last log lines. */
+  /** Like `ctr`, but a failure is an error with the daemon's last log lines. */
   async mustCtr(args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
     const result = await this.ctr(args, options);
     if (result.code === 0) return result;
     throw new Error(`ctr ${args.join(' ')}: ${describe(result)}\n--- containerd\n${this.log().slice(-3000)}`);
   }
 
-  /** The full argument list of a ctr call, for those who spawn it themselves. */
+  /** The full argument list of a ctr call, for callers that spawn it themselves. */
   ctrArgs(args: readonly string[]): string[] {
     return ['--address', this.address, '--namespace', this.namespace, ...args];
   }
@@ -163,7 +161,7 @@ export class Containerd {
     return markedProcesses(this.mark, this.dir).filter((one) => one.pid !== this.pid);
   }
 
-  /** Ends all containers, the daemon and whatever they left, and removes the folder. Never rejects half-way. */
+  /** Kills all containers and the daemon, cleans up what they left, and removes the folder. */
   async stop(): Promise<void> {
     await this.kill('SIGTERM').catch(() => this.kill());
     for (const left of this.processes()) tryKill(left.pid);
@@ -189,14 +187,14 @@ export class Containerd {
   }
 }
 
-/** The command in the machine's network namespace, one of its own with only a loopback, or that at a path. */
+/** Wraps the command to run in the machine's network namespace, a new one with only a loopback, or that at a path. */
 function inNetwork(network: boolean | string, command: readonly string[]): readonly string[] {
   if (network === false) return command;
   if (network !== true) return ['nsenter', `--net=${network}`, '--', ...command];
   return ['unshare', '--net', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh', ...command];
 }
 
-/** Arguments of `ctr run` up to and with the image: runtime under test, the options, the image. */
+/** Arguments of `ctr run` up to and including the image: runtime under test, options, image. */
 export function runArgs(...options: string[]): string[] {
   return ['run', '--runtime', runtime.name, ...options, imageName];
 }
@@ -205,6 +203,6 @@ function tryKill(pid: number): void {
   try {
     if (isRunning(pid)) process.kill(pid, 'SIGKILL');
   } catch {
-    // Gone meanwhile.
+    // It has exited.
   }
 }

@@ -9,22 +9,22 @@ import { fetchDebian } from './fetch-debian.ts';
 import { go, hasGo, moduleSource } from './go-module.ts';
 import { cacheDir } from './paths.ts';
 
-/** Release series that are newer than Debian's, each in the version that is built from its Go module (a few minutes, once). */
+/** Release series newer than Debian's, each with the version that is built from its Go module (a few minutes, once). */
 const modules = { '2.3': '2.3.7', '2.4': '2.4.2' } as const;
 type ModuleFlavour = keyof typeof modules;
 
-/** Which containerd: the machine's own, the one of a Debian suite, or a release series. */
+/** Which containerd: the machine's own, that of a Debian suite, or a release series. */
 export const containerdFlavours = ['system', 'trixie', 'sid', '2.3', '2.4'] as const;
 export type ContainerdFlavour = (typeof containerdFlavours)[number];
 
 export interface ContainerdBinaries {
   /** Folder with `containerd`, `ctr` and the runc shim of that version. They run on Debian 12 and later. */
   readonly binDir: string;
-  /** As `containerd --version` says, such as 1.7.24. */
+  /** As printed by `containerd --version`, such as 1.7.24. */
   readonly version: string;
 }
 
-/** Gives the binaries of a flavour, fetching them the first time (about 30 MB). Rejects with apt's own words. */
+/** Returns a flavour's binaries; fetches them the first time (about 30 MB). Rejects with apt's own message. */
 export async function containerdBinaries(flavour: ContainerdFlavour): Promise<ContainerdBinaries> {
   const binDir = await folderOf(flavour);
   const { stdout } = await mustRun(join(binDir, 'containerd'), ['--version'], { timeoutMs: 10_000 });
@@ -41,7 +41,7 @@ function folderOf(flavour: ContainerdFlavour): Promise<string> {
 const folderOfModule = (flavour: ModuleFlavour): string =>
   join(cacheDir, 'containerd', `module-${modules[flavour]}`);
 
-/** Why there can be no containerd of its Go module here; undefined when there can. */
+/** Why containerd cannot be built from its Go module here; undefined when it can. */
 export const withoutModule: string | undefined =
   Object.keys(modules).every((one) => existsSync(join(folderOfModule(one as ModuleFlavour), 'ctr'))) ||
   hasGo()

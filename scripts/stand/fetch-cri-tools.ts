@@ -1,4 +1,4 @@
-// critest, which asks a container manager all that the CRI promises, and crictl: built from their Go module into the cache.
+// critest, which tests that a container manager conforms to CRI, and crictl: built from their Go module into the cache.
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtempDisposable } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { cacheDir } from './paths.ts';
 
 export const criToolsVersion = '1.37.0';
 
-/** The folder with `critest` and `crictl`, built the first time (a few minutes). */
+/** The folder with `critest` and `crictl`; builds them the first time (a few minutes). */
 export async function criTools(): Promise<string> {
   const dir = join(cacheDir, 'cri-tools', criToolsVersion);
   if (existsSync(join(dir, 'crictl'))) return dir;

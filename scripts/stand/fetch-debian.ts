@@ -1,20 +1,20 @@
-// Brings packages of Debian's other suites into the cache, unpacked, without touching the machine's apt.
+// Fetches packages of other Debian suites into the cache, unpacked, without touching the machine's apt.
 import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mustRun } from './command.ts';
 import { cacheDir } from './paths.ts';
 
-/** What the cache keeps below its own folder: packages of one suite, unpacked into one root. */
+/** An entry of the cache: packages of one suite, unpacked into one root. */
 export interface DebianPackages {
-  /** Folder of the cache, such as `containerd`. */
+  /** Folder in the cache, such as `containerd`. */
   readonly name: string;
   readonly suite: string;
   readonly packages: readonly string[];
-  /** A file below the root that is there when all is. */
+  /** A file below the root that exists once everything does. */
   readonly witness: string;
 }
 
-/** Gives the root folder of the unpacked packages, fetching them the first time. Rejects with apt's own words. */
+/** Returns the root folder of the unpacked packages; fetches them the first time. Rejects with apt's own message. */
 export async function fetchDebian({ name, suite, packages, witness }: DebianPackages): Promise<string> {
   const home = join(cacheDir, name, suite);
   const root = join(home, 'root');
@@ -55,7 +55,7 @@ function aptOptions(work: string): string[] {
     'APT::Update::Post-Invoke-Success=',
     'APT::Sandbox::User=root',
     'Acquire::Languages=none',
-    // A mirror that is behind is good enough for a test.
+    // An outdated mirror is good enough for a test.
     'Acquire::Check-Valid-Until=false',
     'Acquire::Retries=3',
   ].flatMap((option) => ['-o', option]);

@@ -1,4 +1,5 @@
-// A whole Kubernetes, from etcd to kubectl, built from its Go module into the cache: one binary with a link for each program.
+// All of Kubernetes, from etcd to kubectl, built from its Go module into the cache: one binary, with a link per
+// program.
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, mkdtempDisposable, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,7 +9,7 @@ import { mustRun } from './command.ts';
 import { go, moduleSource } from './go-module.ts';
 import { cacheDir, repoRoot } from './paths.ts';
 
-/** What is built unless `BULKHEAD_TEST_KUBERNETES` names another version. */
+/** The version to build; `BULKHEAD_TEST_KUBERNETES` names another. */
 export const kubernetesVersion = process.env.BULKHEAD_TEST_KUBERNETES ?? '1.35.4';
 
 const programs = [
@@ -20,7 +21,7 @@ const programs = [
   'kubectl',
 ];
 
-/** The folder with the programs of a version, built the first time (25 minutes on two cores). */
+/** The folder with a version's programs; builds them the first time (25 minutes on two cores). */
 export async function kubernetesBinaries(version = kubernetesVersion): Promise<string> {
   const dir = join(cacheDir, 'kubernetes', version);
   if (existsSync(join(dir, 'kubectl'))) return dir;
@@ -50,8 +51,9 @@ export async function kubernetesBinaries(version = kubernetesVersion): Promise<s
 }
 
 /**
- * The go.mod of a main package: what Kubernetes requires, at its versions. It takes its own parts (`k8s.io/api` and so on) from
- * folders that are not in the module; the same are published as modules of version 0.x of each 1.x.
+ * The go.mod of a main package, with Kubernetes' own requirements at the same versions. Kubernetes takes its own parts
+ * (`k8s.io/api` and so on) from folders that are not in its module; they are also published as modules, 0.x for each
+ * 1.x.
  */
 export function goMod(ofKubernetes: string, version: string): string {
   const lines = ofKubernetes.split('\n').map((line) => {
@@ -63,7 +65,7 @@ export function goMod(ofKubernetes: string, version: string): string {
   return lines.join('\n');
 }
 
-/** Programs compare their versions with each other's, so they have to know them. */
+/** The programs compare their versions with each other's, so these must be set. */
 function linkFlags(version: string): string {
   const [major, minor] = version.split('.');
   const facts = [`gitVersion=v${version}`, `gitMajor=${major}`, `gitMinor=${minor}`];

@@ -1,4 +1,4 @@
-// The test image: busybox from Debian's busybox-static, as an archive for containerd and Docker made by node alone, or as a plain folder.
+// The test image: busybox from Debian's busybox-static, as an archive for containerd and Docker, or as a plain folder.
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmod, chown, lchown, mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
@@ -7,20 +7,20 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { packTar, type TarEntry } from './tar.ts';
 
-/** The name under which `ctr images import` files the image. */
+/** The image's name after `ctr images import`. */
 export const imageName = 'bulkhead.test/busybox:latest';
 
-/** The image of a pod's own container. */
+/** The pause image. */
 export const pauseImageName = 'bulkhead.test/pause:latest';
 
-/** PATH of the image's configuration. */
+/** PATH in the image's configuration. */
 export const imagePath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 const passwd = 'root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000:app:/home/app:/bin/sh\n';
 const group = 'root:x:0:\napp:x:1000:\nextra:x:2000:app\n';
 
 /**
- * The files of the image. `busybox` must be the static one; another is refused, since it could not run alone.
+ * The files of the image. `busybox` must be the static one; a dynamic one could not run alone and is refused.
  */
 export async function imageTree(busybox = '/bin/busybox'): Promise<TarEntry[]> {
   const binary = await readFile(busybox).catch((cause: unknown) => {
@@ -45,16 +45,16 @@ export async function imageTree(busybox = '/bin/busybox'): Promise<TarEntry[]> {
   ];
 }
 
-/** What a pod's own container does: it lives until SIGTERM and collects the orphans of a shared pid namespace. */
+/** The pause container's program: runs until SIGTERM and reaps the orphans of a shared pid namespace. */
 const pauseScript = 'trap "exit 0" TERM INT; while :; do /bin/busybox sleep 3600 & wait $!; done';
 
-/** Writes the image as an OCI archive that `docker load` takes too to `file` (atomically); gives the manifest's digest. Same busybox, same bytes. */
+/** Writes the image to `file` (atomically) as an OCI archive, for `docker load` too; returns the manifest's digest. */
 export async function writeImage(file: string, busybox?: string): Promise<string> {
   const tree = await imageTree(busybox);
   return await writeArchive(file, imageName, [tree], { Env: [imagePath], Cmd: ['sh'] });
 }
 
-/** As `writeImage`, for the image of a pod's own container. */
+/** Like `writeImage`, for the pause image. */
 export async function writePauseImage(file: string): Promise<string> {
   const paths = new Set(['bin', 'bin/busybox', 'dev', 'etc', 'proc', 'sys', 'run']);
   const tree = (await imageTree()).filter((entry) => paths.has(entry.path));
@@ -62,7 +62,7 @@ export async function writePauseImage(file: string): Promise<string> {
   return await writeArchive(file, pauseImageName, [tree], { Env: [imagePath], Entrypoint });
 }
 
-/** As `writeImage` under another name, with more layers on top. */
+/** Like `writeImage`, with another name and more layers on top. */
 export async function writeLayeredImage(
   file: string,
   name: string,
@@ -71,20 +71,23 @@ export async function writeLayeredImage(
   return await writeArchive(file, name, [await imageTree(), ...layers], { Env: [imagePath], Cmd: ['sh'] });
 }
 
-async function writeArchive(
-  file: string,
-  name: string,
+/** What an image consists of: its manifest, and everything by digest, the manifest too. */
+export interface BuiltImage {
+  readonly manifest: { readonly mediaType: string; readonly digest: string; readonly size: number };
+  readonly blobs: ReadonlyMap<string, Buffer>;
+}
+
+/** Makes an image of layers, the lowest first, and the `config` part of its configuration. Same input, same digest. */
+export function buildImage(
   trees: readonly (readonly TarEntry[])[],
   imageConfig: Record<string, unknown>,
-): Promise<string> {
-  const blobs: TarEntry[] = [];
-  const add = (bytes: Buffer, mediaType: string): { mediaType: string; digest: string; size: number } => {
-    const hex = createHash('sha256').update(bytes).digest('hex');
-    blobs.push({ path: `blobs/sha256/${hex}`, type: 'file', mode: 0o644, data: bytes });
-    return { mediaType, digest: `sha256:${hex}`, size: bytes.length };
+): BuiltImage {
+  const blobs = new Map<string, Buffer>();
+  const add = (bytes: Buffer, mediaType: string): BuiltImage['manifest'] => {
+    const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+    blobs.set(digest, bytes);
+    return { mediaType, digest, size: bytes.length };
   };
-  const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
-  const platform = { architecture: goArch(), os: 'linux' };
   const layers = trees.map((tree) => add(packTar(tree), 'application/vnd.oci.image.layer.v1.tar'));
   const config = add(
     json({
@@ -95,8 +98,21 @@ async function writeArchive(
     }),
     'application/vnd.oci.image.config.v1+json',
   );
-  const manifestType = 'application/vnd.oci.image.manifest.v1+json';
-  const manifest = add(json({ schemaVersion: 2, mediaType: manifestType, config, layers }), manifestType);
+  const mediaType = 'application/vnd.oci.image.manifest.v1+json';
+  return { manifest: add(json({ schemaVersion: 2, mediaType, config, layers }), mediaType), blobs };
+}
+
+const platform = { architecture: process.arch === 'x64' ? 'amd64' : process.arch, os: 'linux' };
+const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
+
+async function writeArchive(
+  file: string,
+  name: string,
+  trees: readonly (readonly TarEntry[])[],
+  imageConfig: Record<string, unknown>,
+): Promise<string> {
+  const { manifest, blobs } = buildImage(trees, imageConfig);
+  const { config, layers } = JSON.parse(String(blobs.get(manifest.digest)));
   const annotations = {
     'io.containerd.image.name': name,
     'org.opencontainers.image.ref.name': 'latest',
@@ -110,7 +126,9 @@ async function writeArchive(
     { path: 'manifest.json', type: 'file', mode: 0o644, data: json(forDocker) },
     { path: 'blobs', type: 'dir', mode: 0o755 },
     { path: 'blobs/sha256', type: 'dir', mode: 0o755 },
-    ...blobs,
+    ...[...blobs].map(
+      ([digest, data]): TarEntry => ({ path: blobPath({ digest }), type: 'file', mode: 0o644, data }),
+    ),
   ]);
   await mkdir(dirname(file), { recursive: true });
   await writeFile(`${file}.${process.pid}`, archive);
@@ -118,7 +136,7 @@ async function writeArchive(
   return manifest.digest;
 }
 
-/** Unpacks the image into an existing folder, for bundles made without containerd. Needs root for the owners. */
+/** Unpacks the image into an existing folder, for bundles made without containerd. Needs root, to set owners. */
 export async function writeRootfs(dir: string, busybox?: string): Promise<void> {
   for (const entry of await imageTree(busybox)) {
     const path = join(dir, entry.path);
@@ -132,10 +150,6 @@ export async function writeRootfs(dir: string, busybox?: string): Promise<void> 
     await chown(path, entry.uid ?? 0, entry.gid ?? 0);
     await chmod(path, entry.mode);
   }
-}
-
-function goArch(): string {
-  return process.arch === 'x64' ? 'amd64' : process.arch;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -1,10 +1,10 @@
-// Where things are: repository, build output, private Node, caches, scratch folders of the tests.
+// Where things are: repository, build output, cache, scratch folders for tests.
 import { mkdtemp } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The repository's root folder. */
+/** The repository's root. */
 export const repoRoot = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
 /** Where `make build` puts the commands. */
@@ -14,8 +14,8 @@ export const buildBin = join(repoRoot, 'build', 'bin');
 export const cacheDir = process.env.BULKHEAD_CACHE ?? join(homedir(), '.cache', 'bulkhead');
 
 /**
- * A new scratch folder with a short path: unix socket paths end at 107 bytes, and containerd nests its
- * folders deeply. The caller removes it.
+ * A new scratch folder with a short path: unix socket paths are limited to 107 bytes, and containerd nests its folders
+ * deeply. The caller removes it.
  */
 export function scratchDir(label: string): Promise<string> {
   return mkdtemp(join('/tmp', `bh-${label}-`));

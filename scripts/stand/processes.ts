@@ -1,10 +1,10 @@
-// Reads /proc: which processes belong to a test, by an environment mark that children inherit, or by the paths they use.
+// Reads /proc: which processes belong to a test, by an inherited environment variable or by the paths they use.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 export interface Process {
   readonly pid: number;
   readonly ppid: number;
-  /** One letter of /proc/PID/stat; zombies (Z) hold nothing but their number. */
+  /** One letter as in /proc/PID/stat; zombies (Z) hold nothing but their pid. */
   readonly state: string;
   readonly name: string;
   readonly command: string;
@@ -14,8 +14,8 @@ export interface Process {
 export const markVariable = 'BULKHEAD_TEST';
 
 /**
- * The living processes that carry the mark or that name `dir` in their arguments or working folder, and their children:
- * the second catches those with a scrubbed environment, the third those in a jail. Zombies are left out.
+ * The live processes that have the mark or name `dir` in their arguments or working directory, and their children: the
+ * second finds those with a scrubbed environment, the third those in a jail. Zombies are left out.
  */
 export function markedProcesses(mark: string, dir: string): Process[] {
   const found: Process[] = [];
@@ -42,15 +42,15 @@ export function markedProcesses(mark: string, dir: string): Process[] {
 }
 
 /**
- * Those of a program that belong to a container: in its jail a program's arguments need not name the container, but its
- * launcher's do.
+ * The processes of a program that belong to a container: in its jail, a program's arguments need not name the
+ * container, but its launcher's do.
  */
 export function programsOf(processes: readonly Process[], program: RegExp, id: string): Process[] {
   const names = (pid: number) => processes.some((one) => one.pid === pid && one.command.includes(id));
   return processes.filter(({ command, pid, ppid }) => program.test(command) && (names(pid) || names(ppid)));
 }
 
-/** One process, or undefined when it is gone. */
+/** One process; undefined when it is gone. */
 export function readProcess(pid: number): Process | undefined {
   const stat = read(`/proc/${pid}/stat`);
   const end = stat.lastIndexOf(')');
@@ -61,13 +61,13 @@ export function readProcess(pid: number): Process | undefined {
   return { pid, ppid: Number(fields[1]), state: fields[0] ?? '?', name, command };
 }
 
-/** True while the process exists and is no zombie. */
+/** True while the process exists and is not a zombie. */
 export function isRunning(pid: number): boolean {
   const state = readProcess(pid)?.state;
   return state !== undefined && state !== 'Z' && state !== 'X';
 }
 
-/** The process and all its descendants of this moment, parents first. */
+/** The process and all its current descendants, parents first. */
 export function processTree(root: number): Process[] {
   const all = pids().flatMap((pid) => readProcess(pid) ?? []);
   const tree = all.filter((one) => one.pid === root);
@@ -75,7 +75,7 @@ export function processTree(root: number): Process[] {
   return tree;
 }
 
-/** What the process's descriptors point at, by number. Empty when it is gone. */
+/** The targets of the process's descriptors, by number. Empty when it is gone. */
 export function openFiles(pid: number): Map<number, string> {
   const files = new Map<number, string>();
   for (const fd of entries(`/proc/${pid}/fd`)) {

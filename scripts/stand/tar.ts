@@ -1,19 +1,19 @@
-// Deterministic ustar archives: same entries, same bytes, whatever the machine's clock and users.
+// Deterministic ustar archives: the same entries give the same bytes, whatever the machine's clock and users.
 
 export interface TarEntry {
   readonly path: string;
-  readonly type: 'file' | 'dir' | 'symlink';
+  readonly type: 'file' | 'dir' | 'symlink' | 'link';
   readonly mode: number;
   readonly uid?: number;
   readonly gid?: number;
   /** Contents of a file. */
   readonly data?: Uint8Array;
-  /** Target of a symlink. */
+  /** Target of a symlink, or the path of the entry before that a link is another name of. */
   readonly target?: string;
 }
 
 const BLOCK = 512;
-const typeFlag = { file: '0', dir: '5', symlink: '2' } as const;
+const typeFlag = { file: '0', dir: '5', symlink: '2', link: '1' } as const;
 
 /** Packs the entries in the given order; every time stamp is the epoch. Throws RangeError on names over 100 bytes. */
 export function packTar(entries: readonly TarEntry[]): Buffer {

@@ -1,9 +1,9 @@
-// Bounded waiting for a condition that nothing announces.
+// Bounded waiting for a condition that has no event.
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
- * Asks `probe` until it gives something other than undefined or false. Rejects after `timeoutMs` with `what` and the
- * last error of the probe.
+ * Calls `probe` until it returns something other than undefined or false. Rejects after `timeoutMs` with `what` and the
+ * probe's last error.
  */
 export async function waitFor<T>(
   what: string,
@@ -39,7 +39,7 @@ export async function within<T>(what: string, timeoutMs: number, promise: Promis
   }
 }
 
-/** Tells those who wait that something they look at has changed, so that they learn of it at once. */
+/** Notifies waiters at once that something they look at has changed. */
 export class Changes {
   readonly #watchers = new Set<() => void>();
 
@@ -47,7 +47,7 @@ export class Changes {
     for (const look of this.#watchers) look();
   }
 
-  /** Looks now and at each change, until there is something. Rejects after `timeoutMs`, naming `what`. */
+  /** Calls `look` now and on each change until it returns something. Rejects after `timeoutMs`, naming `what`. */
   async until<T>(what: string, timeoutMs: number, look: () => T | null | undefined): Promise<T> {
     const { promise, resolve } = Promise.withResolvers<T>();
     const watcher = (): void => {

@@ -1,22 +1,20 @@
-// A guest whose agent is not the one that was started: what it sends must cost little, and be named when it ends.
+// A guest whose agent has been replaced: what it sends must cost little, and the error at the end must name it.
 import assert from 'node:assert/strict';
-import { connect as connectSocket, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type Duplex, duplexPair } from 'node:stream';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { Code, type Handlers, Server, type TtrpcError } from 'ttrpc-ts';
-import { AgentService, HealthService } from '../gen/agent.ts';
+import { Code, type TtrpcError } from 'ttrpc-ts';
+import { socketPair } from '../host/testing/socket-pair.ts';
 import { connectAgent, type GuestAgent } from './agent.ts';
 import { channelPace } from './agent-limits.ts';
+import { type AgentHandlers, playAgent } from './testing/played-agent.ts';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage: () => void = runInNewContext('gc');
-/** Bytes of buffers that are in use. */
-/** Buffers are freed beside the program once they are found dead: a second look waits for that. */
+/** Bytes of live buffers. */
+/** Dead buffers are freed by another thread: a second collection waits for that. */
 async function held(): Promise<number> {
   collectGarbage();
   await new Promise(setImmediate);
@@ -26,32 +24,12 @@ async function held(): Promise<number> {
 
 const limits = { timeoutMs: 5_000, requestMs: 300 };
 
-/** Two ends of a unix socket, as between the shim and QEMU. */
-async function socketPair(t: TestContext): Promise<[Duplex, Duplex]> {
-  const path = join(tmpdir(), `bulkhead-agent-${process.pid}-${Math.random()}.sock`);
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(path, resolve));
-  const far = new Promise<Duplex>((resolve) => server.once('connection', resolve));
-  const near = connectSocket(path);
-  const pair: [Duplex, Duplex] = [near, await far];
-  server.close();
-  t.after(() => pair.map((end) => end.destroy()));
-  return pair;
-}
-
-/** An honest agent until it has been reached; what it says afterwards is up to the test, which holds its end. */
+/** An honest agent until it is connected; what it sends afterwards is up to the test, which has its end. */
 async function reach(
-  [near, far]: [Duplex, Duplex],
-  handlers: Handlers<typeof AgentService> = {},
+  channel: [Duplex, Duplex],
+  handlers: AgentHandlers = {},
 ): Promise<{ agent: GuestAgent; far: Duplex }> {
-  const server = new Server();
-  server.add(HealthService, {
-    check: () => ({ status: 1 }),
-    version: () => ({ grpcVersion: '1', agentVersion: 'bulkhead-agent/0' }),
-  });
-  server.add(AgentService, handlers);
-  server.accept(far);
-  const host = { agent: near, exited: new Promise<never>(() => {}), console: () => '' };
+  const { host, far } = playAgent(handlers, { channel });
   return { agent: await connectAgent(host, limits), far };
 }
 
@@ -63,7 +41,7 @@ function frame(id: number, type: number, data = Buffer.alloc(0)): Buffer {
   return Buffer.concat([header, data]);
 }
 
-test('frames of unknown streams without end: the connection goes, and every error says why', async () => {
+test('endless frames for unknown streams: the connection is closed, and every error says why', async () => {
   const { agent, far } = await reach(duplexPair());
   const waiting = agent.waitProcess('c', 'c');
   const flood = Buffer.concat(Array.from({ length: 300 }, () => frame(9_999, 2)));
@@ -76,7 +54,7 @@ test('frames of unknown streams without end: the connection goes, and every erro
   await assert.rejects(agent.startContainer('c'), { code: Code.Unavailable, message: /broke its protocol/ });
 });
 
-test('an honest guest that is slow: hundreds of late answers are no breach', async () => {
+test('a slow honest guest: hundreds of late answers are not a breach', async () => {
   const { agent } = await reach(duplexPair(), {
     startContainer: async () => {
       await sleep(500);
@@ -90,7 +68,7 @@ test('an honest guest that is slow: hundreds of late answers are no breach', asy
   assert.equal(agent.isClosed, false);
 });
 
-test('answers larger than they can be: an error of that call', async () => {
+test('an answer above its limit is an error of that call', async () => {
   const { agent } = await reach(duplexPair(), {
     startContainer: () => ({}),
     statsContainer: () => {
@@ -107,7 +85,7 @@ test('answers larger than they can be: an error of that call', async () => {
   await agent.startContainer('c');
 });
 
-test('a status of megabytes is an error of a few words', async () => {
+test('a status of megabytes becomes a short error', async () => {
   const { agent } = await reach(duplexPair(), {
     startContainer: () => {
       throw new Error('x'.repeat(3 << 20));
@@ -120,7 +98,7 @@ test('a status of megabytes is an error of a few words', async () => {
   assert.ok(error.message.length < 2_000 && (error.cause as Error).message.length <= 65_536);
 });
 
-test('a guest that reads nothing: data of clients waits for it, calls fail at a limit, memory stays', async (t) => {
+test('a guest that reads nothing: client data waits, calls fail at a limit, memory stays bounded', async (t) => {
   const [near, far] = await socketPair(t);
   const { agent } = await reach([near, far]);
   far.pause();
@@ -143,12 +121,12 @@ test('a guest that reads nothing: data of clients waits for it, calls fail at a 
   await Promise.allSettled(bulk);
 });
 
-test('bytes one by one: the channel is read in fewer and larger chunks', async (t) => {
+test('single bytes: the channel is read in fewer and larger chunks', async (t) => {
   const [near, far] = await socketPair(t);
   const { agent } = await reach([near, far]);
   let chunks = 0;
   near.on('data', () => chunks++);
-  // A frame that never ends, for a call that waits.
+  // An endless frame, for a pending call.
   const waiting = agent.waitProcess('c', 'c');
   waiting.catch(() => undefined);
   const header = frame(5, 2, Buffer.alloc(4 << 20)).subarray(0, 10);
@@ -159,7 +137,7 @@ test('bytes one by one: the channel is read in fewer and larger chunks', async (
     await new Promise(setImmediate);
   }
   const { burst, perSecond, pauseMs } = channelPace;
-  // And one that comes through before each pause.
+  // And one that arrives before each pause.
   const most = burst + ((perSecond + 1_000 / pauseMs) * (performance.now() - begin)) / 1_000;
   assert.ok(chunks < most, `${chunks} chunks, at most ${most}`);
 });

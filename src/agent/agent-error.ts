@@ -1,8 +1,8 @@
-// What can go wrong between us and the guest agent, as one error type. The guest is not trusted: its codes and texts
-// are cut down before anyone sees them.
+// All failures of the guest agent, as one error type. The guest is not trusted: its codes are mapped and its texts
+// shortened before anyone sees them.
 import { Code, TtrpcError } from 'ttrpc-ts';
 
-/** A call of the guest agent failed, or its answer cannot be right. `code` is a status code of ttrpc. */
+/** A call to the guest agent failed, or its answer was invalid. `code` is a ttrpc status code. */
 export class AgentError extends TtrpcError {
   override readonly name = 'AgentError';
 
@@ -13,7 +13,7 @@ export class AgentError extends TtrpcError {
 
 const maxTextLength = 1_024;
 
-/** Codes that the agent may send and that mean to containerd what they mean to us. */
+/** Codes from the agent that are passed on, because they mean the same to containerd. */
 const passedCodes: ReadonlySet<number> = new Set([
   Code.InvalidArgument,
   Code.NotFound,
@@ -24,17 +24,16 @@ const passedCodes: ReadonlySet<number> = new Set([
   Code.Unimplemented,
 ]);
 
-/** Text of the guest without control characters and of bounded length, fit for a log line or an error. */
+/** Text from the guest, without control characters and of bounded length, fit for a log line or an error. */
 export function cleanText(text: string, maxLength = maxTextLength): string {
-  // A regular expression over control characters is what is meant here.
   const cut = text.length > maxLength ? `${text.slice(0, maxLength)}...` : text;
   return cut.replace(/[\p{Cc}\p{Cf}]+/gu, ' ').trim();
 }
 
 /**
- * The error of a call.
+ * The error for a call that failed.
  * @param what the call in words: `starting container abc`.
- * @param timeoutMs the limit that the call had, to be named when it was passed.
+ * @param timeoutMs the call's limit, which the error names when it was exceeded.
  */
 export function agentError(what: string, thrown: unknown, timeoutMs: number | undefined): AgentError {
   const error = TtrpcError.from(thrown);
@@ -50,12 +49,12 @@ export function agentError(what: string, thrown: unknown, timeoutMs: number | un
   return new AgentError(code, `${what}: ${cleanText(error.message)}`, error);
 }
 
-/** Whether the guest does not know the container or process that a call named. */
+/** Whether the guest does not know the container or process of a call. */
 export function isNotFound(error: unknown): boolean {
   return error instanceof AgentError && error.code === Code.NotFound;
 }
 
-/** Whether the guest's agent has no such call: an old one, or another project's. */
+/** Whether the guest's agent does not have the call: it is an old one, or another project's. */
 export function isUnimplemented(error: unknown): boolean {
   return error instanceof AgentError && error.code === Code.Unimplemented;
 }

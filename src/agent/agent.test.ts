@@ -1,59 +1,18 @@
 import assert from 'node:assert/strict';
 import { duplexPair } from 'node:stream';
 import { test } from 'node:test';
-import { Code, type Handlers, Server, TtrpcError } from 'ttrpc-ts';
-import {
-  AgentService,
-  type CreateContainerRequest,
-  type CreateSandboxRequest,
-  type ExecProcessRequest,
-  HealthService,
-} from '../gen/agent.ts';
+import { Code, TtrpcError } from 'ttrpc-ts';
+import type { CreateContainerRequest, CreateSandboxRequest, ExecProcessRequest } from '../gen/agent.ts';
 import { type RunnableSpec, SpecError } from '../oci/spec.ts';
-import { type AgentHost, connectAgent, type GuestAgent } from './agent.ts';
+import { connectAgent, type GuestAgent } from './agent.ts';
 import { AgentError, cleanText } from './agent-error.ts';
-
-type AgentHandlers = Handlers<typeof AgentService>;
-
-interface Guest {
-  readonly host: AgentHost;
-  readonly server: Server;
-  /** The VM dies. */
-  die(reason: string): void;
-}
-
-/** A guest whose agent is a real ttrpc server at the other end of an in-memory channel. */
-function createGuest(
-  handlers: AgentHandlers,
-  version = 'bulkhead-agent/0.1.0',
-  status: 0 | 1 | 2 = 1,
-): Guest {
-  const [near, far] = duplexPair();
-  const { promise: exited, resolve } = Promise.withResolvers<{ reason: string }>();
-  const server = new Server();
-  server.add(HealthService, {
-    check: () => ({ status }),
-    version: () => ({ grpcVersion: '0.0.1', agentVersion: version }),
-  });
-  server.add(AgentService, handlers);
-  server.accept(far);
-  const host = { agent: near, exited, console: () => 'first line\nKernel panic\n' };
-  return {
-    host,
-    server,
-    die(reason) {
-      resolve({ reason });
-      far.destroy();
-      near.destroy();
-    },
-  };
-}
+import { type AgentHandlers, type PlayedAgent, playAgent } from './testing/played-agent.ts';
 
 async function connect(
   handlers: AgentHandlers,
   version?: string,
-): Promise<{ agent: GuestAgent; guest: Guest }> {
-  const guest = createGuest(handlers, version);
+): Promise<{ agent: GuestAgent; guest: PlayedAgent }> {
+  const guest = playAgent(handlers, version === undefined ? {} : { version });
   return { agent: await connectAgent(guest.host, { timeoutMs: 5_000, requestMs: 200 }), guest };
 }
 
@@ -74,7 +33,7 @@ const spec: RunnableSpec = {
   linux: { namespaces: [{ type: 'mount' }, { type: 'pid' }] },
 };
 
-test('the agent is told apart by its version', async () => {
+test('the agent is recognized by its version', async () => {
   const ours = await connect({});
   assert.equal(ours.agent.version, 'bulkhead-agent/0.1.0');
   assert.equal(ours.agent.isOurs, true);
@@ -113,7 +72,7 @@ test('a VM that ends while it boots: the error says why', async () => {
   assert.match(error.message, /the VM ended: vmm exited with code 1/);
 });
 
-test('waiting for the guest can be given up', async () => {
+test('waiting for the guest can be aborted', async () => {
   const [near] = duplexPair();
   const abort = new AbortController();
   const host = { agent: near, exited: new Promise<never>(() => {}), console: () => '' };
@@ -123,7 +82,7 @@ test('waiting for the guest can be given up', async () => {
 });
 
 test('an agent that does not serve is an error', async () => {
-  const guest = createGuest({}, undefined, 2);
+  const guest = playAgent({}, { status: 2 });
   const error = await errorOf(connectAgent(guest.host, { timeoutMs: 1_000, requestMs: 100 }));
   assert.match(error.message, /does not serve \(status 2\)/);
 });
@@ -205,7 +164,7 @@ test('the terminal of an exec is that of the request', async () => {
   await assert.rejects(ours.agent.execProcess('c', 'e', Buffer.from('{"args":[]}')), SpecError);
 });
 
-test('an exit status is one, whatever the guest says', async () => {
+test('an exit status is valid, whatever the guest says', async () => {
   const statuses = [0, 143, 255, 256, -1, 0x7fffffff];
   const { agent } = await connect({ waitProcess: () => ({ status: statuses.shift() ?? 0 }) });
   const results: number[] = [];
@@ -213,7 +172,7 @@ test('an exit status is one, whatever the guest says', async () => {
   assert.deepEqual(results, [0, 143, 255, 255, 255, 255]);
 });
 
-test('output is never more than was asked for, input never counted wrong', async () => {
+test('output is never more than requested, input is never miscounted', async () => {
   let taken = 3;
   const { agent } = await connect({
     readStdout: ({ len }) => ({ data: Buffer.alloc(len) }),
@@ -258,7 +217,7 @@ test('errors of the guest say what was done, in clean text, with a code that mea
   assert.ok((last?.message.length ?? 0) < 1_200);
 });
 
-test('a guest that does not answer costs the request time, and no other call', async () => {
+test('a guest that does not answer costs the request time, and delays no other call', async () => {
   const { agent } = await connect({
     pauseContainer: () => new Promise(() => {}),
     resumeContainer: () => ({}),
@@ -301,7 +260,7 @@ test('a connection that breaks while the VM runs: the error has the last words o
   );
 });
 
-test('containers without memory are told of one by one', async () => {
+test('OOM events are reported one at a time', async () => {
   const events = ['c1', 'c2\n'];
   const { agent, guest } = await connect({
     getOOMEvent: () => {

@@ -33,9 +33,9 @@ import { checkRead, checkWritten, type GuestStreams } from './streams.ts';
 export type { AgentHost };
 
 export interface ConnectOptions {
-  /** How long the guest may take until its agent answers. */
+  /** How long the guest may take to boot and its agent to answer. */
   readonly timeoutMs: number;
-  /** Limit of each later call that does not wait for a process. */
+  /** Limit of each later call, unless it waits for a process. */
   readonly requestMs: number;
   readonly signal?: AbortSignal;
 }
@@ -45,28 +45,28 @@ export interface SandboxRequest {
   readonly hostname: string;
   /** Lines of the guest's own /etc/resolv.conf. */
   readonly dns: readonly string[];
-  /** Mounts of the sandbox beside the shared folder, which is always there. */
+  /** Mounts of the sandbox besides the shared folder, which is always included. */
   readonly storages?: readonly Init<Storage>[];
   readonly sandboxPidns?: boolean;
 }
 
 export interface ContainerRequest {
-  /** Devices of the spec that have other numbers in the guest, where the agent waits for them. */
+  /** Devices of the spec whose numbers differ in the guest; the agent waits for them to appear. */
   readonly devices?: readonly Init<Device>[];
-  /** The spec as it is true in the guest (src/oci/to-agent.ts). */
+  /** The spec for the guest (src/oci/to-agent.ts). */
   readonly spec: RunnableSpec;
   readonly storages?: readonly Init<Storage>[];
   readonly sandboxPidns?: boolean;
 }
 
-/** containerd asks one container of the node after the other: a guest that does not answer must not hold up the others. */
+/** containerd queries the node's containers one by one: a guest that does not answer must not hold up the others. */
 const STATS_MS = 5_000;
 
 type Methods = typeof AgentService.methods;
 type Request<M extends keyof Methods> = Input<Methods[M]['request']>;
 type Response<M extends keyof Methods> = Output<Methods[M]['response']>;
 
-/** The virtio-fs share in which the guest finds root file systems and binds; tag and path are of the protocol. */
+/** The virtio-fs share with root file systems and binds; tag and path are fixed by Kata's agent protocol. */
 const shareStorage: Init<Storage> = {
   driver: 'virtio-fs',
   source: 'kataShared',
@@ -94,7 +94,7 @@ export async function connectAgent(host: AgentHost, options: ConnectOptions): Pr
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   };
   try {
-    // Both are sent at once; the guest finds them in its port when it opens it.
+    // Both are sent at once, and are waiting when the guest opens its port.
     const checked = health.check({}, limits);
     const version = health.version({}, limits).then(
       (answer) => answer.agentVersion,
@@ -132,9 +132,9 @@ async function bootError(
   );
 }
 
-/** The agent of a guest that has booted. Every call ends with an AgentError when the VM goes. */
+/** The agent of a guest that has booted. Every call fails with an AgentError when the VM dies. */
 export class GuestAgent {
-  /** `bulkhead-agent/<version>` for our own, anything for others. */
+  /** `bulkhead-agent/<version>` for our own agent, anything for others. */
   readonly version: string;
   /** Resolves when the connection is gone. */
   readonly closed: Promise<void>;
@@ -142,7 +142,7 @@ export class GuestAgent {
   readonly #connection: Connection;
   readonly #client: Client<typeof AgentService>;
   readonly #requestMs: number;
-  /** Found out once, by the first call that needs it. */
+  /** Why the connection closed; determined once, by the first call that needs it. */
   #end: Promise<string> | undefined;
 
   constructor(host: AgentHost, connection: Connection, version: string, requestMs: number) {
@@ -154,7 +154,7 @@ export class GuestAgent {
     this.#requestMs = requestMs;
   }
 
-  /** Our own agent takes OCI specs as JSON, without loss; others need the protobuf form. */
+  /** Our own agent takes OCI specs as JSON, losslessly; others need the protobuf form. */
   get isOurs(): boolean {
     return this.version.startsWith('bulkhead-agent/');
   }
@@ -203,17 +203,17 @@ export class GuestAgent {
   }
 
   /**
-   * Takes the container out of the guest; its processes are killed.
-   * @param timeoutMs shorter than other requests may take: someone waits for the end of the container.
+   * Removes the container from the guest and kills its processes.
+   * @param timeoutMs shorter than that of other requests: someone is waiting for the container's end.
    */
   async removeContainer(id: string, timeoutMs: number): Promise<void> {
     await this.call('removeContainer', `removing container ${id}`, { containerId: id }, { timeoutMs });
   }
 
   /**
-   * Starts a further process in a container.
+   * Starts another process in a container.
    * @param json OCI process, as containerd gave it.
-   * @param terminal replaces what the process says, which may be stale.
+   * @param terminal overrides the process's own field, which may be stale.
    * @throws SpecError when `json` is wrong.
    */
   async execProcess(id: string, execId: string, json: Uint8Array, terminal?: boolean): Promise<void> {
@@ -229,15 +229,15 @@ export class GuestAgent {
     });
   }
 
-  /** @param execId empty: all processes of the container; the container's id: its init. */
+  /** Sends a signal. @param execId empty: to all processes of the container; the container's id: to its init. */
   async signalProcess(id: string, execId: string, signal: number): Promise<void> {
     const what = `sending signal ${signal} to ${execId === '' ? 'all' : execId} of container ${id}`;
     await this.call('signalProcess', what, { containerId: id, execId, signal });
   }
 
   /**
-   * Waits for the end of a process, without limit.
-   * @returns 0 to 255; 128 + n for a process that signal n ended.
+   * Waits for a process to exit, without limit.
+   * @returns the exit status, 0 to 255; 128 + n if signal n killed it.
    */
   async waitProcess(id: string, execId: string): Promise<number> {
     const what = `waiting for ${execId || 'the init'} of container ${id}`;
@@ -261,8 +261,8 @@ export class GuestAgent {
   /**
    * Changes the limits of a container.
    * @param json OCI Linux resources.
-   * @returns what a guest cannot enforce and was left out, in words.
-   * @throws SpecError when `json` is wrong, AgentError `Unimplemented` when the agent has no form for a part of it.
+   * @returns what was left out because a guest cannot enforce it, in words.
+   * @throws SpecError when `json` is wrong, AgentError `Unimplemented` when the agent cannot set a part of it.
    */
   async updateContainer(id: string, json: Uint8Array): Promise<readonly string[]> {
     const notes: string[] = [];
@@ -284,8 +284,8 @@ export class GuestAgent {
   }
 
   /**
-   * Streams of a process; calls on them wait for the process without limit. Those of an exec end when nobody can write
-   * any more, those of an init with it: what it has left behind is killed with the container.
+   * The streams of a process; calls on them wait for the process without limit. Output of an exec ends when no writer
+   * is left, that of an init when it exits: processes it leaves behind are killed with the container.
    */
   streams(containerId: string, execId: string): GuestStreams {
     const process = { containerId, execId };
@@ -317,13 +317,13 @@ export class GuestAgent {
     };
   }
 
-  /** Tells of containers that ran out of memory, until the connection is gone. */
+  /** Reports containers that ran out of memory, until the connection closes. */
   async watchOom(onOom: (containerId: string) => void): Promise<void> {
     while (!this.isClosed) {
       try {
         const { containerId } = await this.call('getOOMEvent', 'waiting for a lack of memory', {}, {});
         onOom(cleanText(containerId, 128));
-        // A guest that reports without end must not keep this process busy.
+        // A guest that reports endlessly must not keep this process busy.
         await delay(oomPauseMs);
       } catch {
         if (!this.isClosed) await delay(oomRetryMs);
@@ -331,14 +331,14 @@ export class GuestAgent {
     }
   }
 
-  /** A further service of the same agent, of which only some agents know. */
+  /** Another service of the same agent, which not all agents have. */
   client<S extends ServiceSpec>(service: S): Client<S> {
     return createClient(withBoundedAnswers(service), this.#connection);
   }
 
   /**
-   * Calls any method of the agent. Without `limits` the answer must come within the configured request time.
-   * @param what the call in words, for its error.
+   * Calls a method of the agent. Without `limits` the answer must come within the configured request time.
+   * @param what the call in words, for the error.
    */
   async call<M extends keyof Methods>(
     method: M,

@@ -1,20 +1,20 @@
-// The output and input of one process in the guest, in the form in which the shim's stdio pulls and pushes it.
+// The output and input of one process in the guest, in the form that the shim's stdio uses.
 import { Code } from 'ttrpc-ts';
 import { AgentError } from './agent-error.ts';
 
-/** Streams of one process. Reads block until there is data; a read of nothing is the end. */
+/** Streams of one process. Reads wait until there is data; an empty read is EOF. */
 export interface GuestStreams {
-  /** At most `length` bytes; empty at the end of the output. */
+  /** At most `length` bytes; empty at EOF. */
   readStdout(length: number): Promise<Uint8Array>;
   readStderr(length: number): Promise<Uint8Array>;
-  /** How many of the bytes the guest took, at least one. */
+  /** Returns how many of the bytes the guest took, at least one. */
   writeStdin(data: Uint8Array): Promise<number>;
   closeStdin(): Promise<void>;
-  /** Nobody reads any more: reads under way end, and what is still written is thrown away. */
+  /** Stops reading: pending reads end, and further output is discarded. */
   release(): Promise<void>;
 }
 
-/** Checks an answer to a read: the guest may not fill our memory with more than it was asked for. */
+/** Checks an answer to a read: the guest must not send more than was requested. */
 export function checkRead(data: Uint8Array, length: number): Uint8Array {
   if (data.length <= length) return data;
   throw new AgentError(
@@ -23,7 +23,7 @@ export function checkRead(data: Uint8Array, length: number): Uint8Array {
   );
 }
 
-/** Checks an answer to a write: neither more than was sent nor nothing at all, which would be asked for ever. */
+/** Checks an answer to a write: neither more than was sent, nor nothing, which would be retried forever. */
 export function checkWritten(count: number, length: number): number {
   if (count <= length && (count > 0 || length === 0)) return count;
   throw new AgentError(

@@ -1,4 +1,4 @@
-/** Resolves after a while; the process may end before that. */
+/** Resolves after `ms` milliseconds; the timer does not keep the process alive. */
 export function delay(ms: number): Promise<undefined> {
   return new Promise((resolve) => {
     setTimeout(resolve, ms, undefined).unref();

@@ -1,9 +1,9 @@
 /**
- * The errors of this project: each says what went wrong, where and what to do, and has the code that containerd is told. The
- * shim's edge turns that into a ttrpc status, once (src/shim/errors.ts).
+ * This project's errors: each says what went wrong, where and what to do, and carries the code that containerd gets.
+ * The edge of the shim turns it into a ttrpc status, once (src/shim/errors.ts).
  */
 
-/** Names of the google.rpc codes that containerd classifies, plus `internal` for our own bugs. */
+/** The google.rpc codes that containerd distinguishes, plus `internal` for our own bugs. */
 export type ErrorCode =
   | 'invalid-argument'
   | 'not-found'
@@ -26,7 +26,7 @@ export class ShimError extends Error {
   }
 }
 
-/** The text of anything thrown. */
+/** The message of whatever was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

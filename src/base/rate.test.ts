@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Rate } from './rate.ts';
 
-test('a burst at once, then so many a second, and never more than a burst', (t) => {
+test('a burst at once, then so many per second, and never more than a burst', (t) => {
   let now = 0;
   t.mock.method(performance, 'now', () => now);
   const rate = new Rate({ burst: 10, perSecond: 2 });

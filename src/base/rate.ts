@@ -1,4 +1,4 @@
-/** How often something may happen: `burst` times at once, and then `perSecond`. */
+/** A token bucket: something may happen `burst` times at once, then `perSecond` times a second. */
 export class Rate {
   readonly #perSecond: number;
   readonly #burst: number;
@@ -13,8 +13,8 @@ export class Rate {
 
   /**
    * Counts an event.
-   * @param weight how many it counts for.
-   * @returns false when it is beyond what may be.
+   * @param weight how many events it counts as.
+   * @returns false when it exceeds the limit; it is then not counted.
    */
   take(weight = 1): boolean {
     const now = performance.now();

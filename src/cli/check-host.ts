@@ -12,7 +12,7 @@ import { chooseAccelerator, kvmFacts } from '../host/kvm.ts';
 import { stateRoot } from '../sandbox/state.ts';
 import type { Finding } from './finding.ts';
 
-/** Programs that the shim starts, and the package that brings them. */
+/** Programs that the shim runs, and the Debian package of each. */
 const TOOLS: readonly [string, string][] = [
   ['nsenter', 'util-linux'],
   ['ip', 'iproute2'],
@@ -20,7 +20,7 @@ const TOOLS: readonly [string, string][] = [
   ['tc', 'iproute2'],
 ];
 const NODE_MIN = 24;
-/** `mount_setattr` and what else the mounts and the jail are made by. */
+/** For mount_setattr(2) and the other calls that mounts and the jail need. */
 const KERNEL_MIN = [5, 12] as const;
 
 export function checkKernel(release = os.release()): Finding {
@@ -52,8 +52,8 @@ export function checkKvm(config: Config): Finding {
   }
   const fix =
     facts.deviceError === undefined || !facts.cpuFlag
-      ? "VMs are emulated, which is slow: turn virtualization on in the firmware, or nested virtualization on this VM's host"
-      : 'VMs are emulated, which is slow: load kvm_intel or kvm_amd, and see that root may open /dev/kvm';
+      ? "VMs are emulated, which is slow: enable virtualization in the firmware, or nested virtualization on this VM's host"
+      : 'VMs are emulated, which is slow: load kvm_intel or kvm_amd, and make sure that root can open /dev/kvm';
   return { name, status: 'warn', text: `TCG (${reason})`, fix };
 }
 
@@ -101,17 +101,17 @@ export function checkTun(): Finding {
   };
 }
 
-/** The agent is reached over a serial port, so this is for information. */
+/** For information only, as the agent is reached over a serial port. */
 export function checkVsock(): Finding {
   const problem = canOpen('/dev/vhost-vsock');
   const text =
     problem === undefined
       ? '/dev/vhost-vsock (not needed)'
-      : 'no /dev/vhost-vsock, which is not needed: the agent has a serial port';
+      : 'no /dev/vhost-vsock, which is not needed: the agent is reached over a serial port';
   return { name: 'vsock', status: 'ok', text };
 }
 
-/** What limits a VM's processes, as controllers that the hierarchies have. */
+/** The controllers that limit a VM's processes. */
 const LIMITING = ['memory', 'cpu', 'pids', 'devices'];
 
 export function checkCgroups(hierarchies: readonly Hierarchy[] = readHierarchies()): Finding {
@@ -123,11 +123,11 @@ export function checkCgroups(hierarchies: readonly Hierarchy[] = readHierarchies
   const version = hierarchies.every((one) => one.version === 2) ? 2 : 1;
   if (missing.length === 0)
     return { name, status: 'ok', text: `version ${version}, with ${LIMITING.join(', ')}` };
-  const text = `version ${version} without ${missing.join(', ')}: not limited for what a VM takes of the host`;
-  return { name, status: 'warn', text, fix: `${fix}, or turn the controllers on in the kernel` };
+  const text = `version ${version} without ${missing.join(', ')}: VMs are not limited in those`;
+  return { name, status: 'warn', text, fix: `${fix}, or enable the controllers in the kernel` };
 }
 
-/** Version 2 has no controller for devices: it takes a program instead, anywhere. */
+/** Version 2 has no devices controller; BPF programs do that in any group. */
 function controllersOf({ mountPoint, version, controllers }: Hierarchy): string[] {
   if (version === 1) return controllers.split(',');
   try {
@@ -145,7 +145,7 @@ export function checkState(): Finding {
   while (!fs.existsSync(dir) && dir !== '/') dir = path.dirname(dir);
   try {
     fs.accessSync(dir, fs.constants.W_OK);
-    return { name, status: 'ok', text: dir === root ? root : `${root} (made when needed)` };
+    return { name, status: 'ok', text: dir === root ? root : `${root} (created when needed)` };
   } catch {
     const fix = process.getuid?.() === 0 ? `make ${dir} writable` : 'run this as root, as containerd does';
     return { name, status: 'fail', text: `${dir} cannot be written`, fix };
@@ -160,6 +160,6 @@ export function checkNode(): Finding {
     name,
     status: 'fail',
     text,
-    fix: `run the installed command, which brings Node ${NODE_MIN} along`,
+    fix: `run the installed command, which comes with Node ${NODE_MIN}`,
   };
 }

@@ -15,7 +15,7 @@ async function versionOf(program: string): Promise<string | undefined> {
   return parseVersion(stdout)?.text;
 }
 
-/** At least 1.6, the oldest containerd that is tested. */
+/** At least 1.6, the oldest containerd that we test. */
 export function isSupportedContainerd(version: string): boolean {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   return major > 1 || (major === 1 && minor >= 6);
@@ -29,7 +29,7 @@ async function checkContainerd(program: string): Promise<Finding> {
       return {
         name,
         status: 'warn',
-        text: `${program} does not tell its version`,
+        text: `${program} does not report its version`,
         fix: 'version 1.6 or newer is needed',
       };
     }
@@ -41,7 +41,7 @@ async function checkContainerd(program: string): Promise<Finding> {
   }
 }
 
-/** containerd looks in its own PATH, which is most likely this one or systemd's default. */
+/** containerd looks in its own PATH, most likely the same as this one or systemd's default. */
 function checkShim(): Finding {
   const name = 'shim';
   const found = findInPath(SHIM);

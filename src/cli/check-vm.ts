@@ -1,4 +1,4 @@
-// Checks of what a VM is made of: hypervisor, file system daemon, guest kernel and image.
+// Checks of a VM's parts: hypervisor, files daemon, guest kernel and image.
 
 import fs from 'node:fs';
 import { messageOf } from '../base/errors.ts';
@@ -10,7 +10,7 @@ import { checkImage, checkKernel, checkProgram } from '../vm/preflight.ts';
 import type { Finding } from './finding.ts';
 
 const VERSION_LIMIT_MS = 10_000;
-/** The oldest QEMU that is tested, Debian 12's. */
+/** The oldest QEMU that we test, Debian 12's. */
 const QEMU_MIN = 7;
 
 function failed(name: string, error: unknown, fallbackFix: string): Finding {
@@ -23,13 +23,13 @@ function sizeText(file: string): string {
   return `${file}, ${(bytes / 1024 / 1024).toFixed(1)} MiB`;
 }
 
-/** First number of a `--version` output such as "QEMU emulator version 7.2.22 (Debian ...)". */
+/** The version in the output of `--version`, such as "QEMU emulator version 7.2.22 (Debian ...)". */
 export function parseVersion(output: string): { text: string; major: number } | undefined {
   const match = /\b(\d+)\.\d+(\.\d+)?\b/.exec(output);
   return match ? { text: match[0], major: Number(match[1]) } : undefined;
 }
 
-/** Is the hypervisor there, does it run, is it new enough? */
+/** Whether the hypervisor exists, runs and is new enough. */
 export async function checkQemu(config: Config): Promise<Finding> {
   const name = 'hypervisor';
   const fix = 'apt-get install qemu-system-x86, or set vm.path in the configuration';
@@ -53,7 +53,7 @@ export async function checkQemu(config: Config): Promise<Finding> {
   }
 }
 
-/** Is the daemon there, and does it run? */
+/** Whether the daemon exists and runs. */
 export async function checkFiles(): Promise<Finding> {
   const name = 'file system daemon';
   const fix = "run 'make build', or install bulkhead again";
@@ -68,7 +68,7 @@ export async function checkFiles(): Promise<Finding> {
   }
 }
 
-/** Only disks that are made here need it. */
+/** Needed only for disks that the shim creates. */
 export function checkMkfs(config: Config): Finding {
   const name = 'mkfs.ext4';
   const found = findInPath(name);

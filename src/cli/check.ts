@@ -1,4 +1,4 @@
-// `bulkhead check`: is this host able to run bulkhead? One finding per question, each with a way to mend it.
+// `bulkhead check`: can this host run bulkhead? One finding per question, each with a fix.
 
 import { messageOf } from '../base/errors.ts';
 import { type Config, configFiles, loadConfig } from '../config/config.ts';
@@ -23,7 +23,7 @@ async function checkConfig(
   try {
     const config = await loadConfig(named);
     const files = configFiles(named);
-    const text = files.length === 0 ? 'no file, the defaults hold' : files.join(', ');
+    const text = files.length === 0 ? 'no file; defaults apply' : files.join(', ');
     return { finding: { name: 'configuration', status: 'ok', text }, config };
   } catch (error) {
     const fix =
@@ -36,8 +36,8 @@ async function checkConfig(
 }
 
 /**
- * Looks at everything. With a configuration that cannot be read the defaults are looked at, so that one mistake does not hide
- * the others. Never rejects for what it finds.
+ * Runs all checks. If the configuration cannot be read they use the defaults, so that one mistake does not hide the
+ * others. Does not reject for anything it finds.
  */
 export async function checkHost(named?: string): Promise<Finding[]> {
   const { finding, config: own } = await checkConfig(named);

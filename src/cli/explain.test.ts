@@ -27,7 +27,7 @@ test('a plain container boots a VM: size, network and mounts with their reasons'
   assert.match(text, /\/host +refused: .*does not exist/);
 });
 
-test('a pod of which a container has no limit: the default, with the reason', async () => {
+test('a pod with a container without a limit: the default, with the reason', async () => {
   const pod = spec({
     'io.kubernetes.cri.container-type': 'sandbox',
     'io.kubernetes.cri.sandbox-memory': String(50 << 20),
@@ -36,7 +36,7 @@ test('a pod of which a container has no limit: the default, with the reason', as
   assert.match(text, /1024 MiB: the default, a container of the pod has no limit: the pod's control group/);
 });
 
-test('a container of a pod joins, and nothing is said of a VM', async () => {
+test('a container of a pod joins, and nothing is said about a VM', async () => {
   const annotations = {
     'io.kubernetes.cri.container-type': 'container',
     'io.kubernetes.cri.sandbox-id': 'pod',
@@ -46,7 +46,7 @@ test('a container of a pod joins, and nothing is said of a VM', async () => {
   assert.doesNotMatch(text, /network:/);
 });
 
-test('what cannot be placed is rejected with the reason alone', async () => {
+test('what cannot be placed is rejected, with only the reason', async () => {
   const lines = await explain('x', spec({ 'io.kubernetes.cri.container-type': 'thing' }), config);
   assert.equal(lines[0], 'x is rejected');
   assert.match(lines.join('\n'), /unknown/);
@@ -61,7 +61,7 @@ test('a bundle is found by its folder or by its id', (t) => {
   }
   assert.equal(findBundle(join(dir, 'ns1/a')), join(dir, 'ns1/a'));
   assert.equal(findBundle('a', join(dir, '*')), join(dir, 'ns1/a'));
-  assert.throws(() => findBundle('b', join(dir, '*')), /not the only one/);
+  assert.throws(() => findBundle('b', join(dir, '*')), /exists more than once/);
   assert.throws(() => findBundle('c', join(dir, '*')), /no container c/);
   assert.throws(() => findBundle(join(dir, 'ns1')), /no config.json/);
 });

@@ -1,4 +1,4 @@
-// `bulkhead explain`: what the shim decides about a container, and why, without doing any of it.
+// `bulkhead explain`: what the shim would decide about a container, and why; changes nothing.
 import { existsSync, globSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
@@ -12,25 +12,25 @@ import { place } from '../sandbox/placement.ts';
 import { vmSizeOf } from '../sandbox/vm-size.ts';
 import { planHostLimits } from '../vm/host-limits.ts';
 
-/** Where containerd keeps bundles: below its state folder, by namespace and id. */
+/** Where containerd keeps bundles: in its state folder, by namespace and id. */
 const BUNDLES = '/run/containerd/io.containerd.runtime.v2.task/*';
 
 /**
- * @param given a bundle's folder, or the id of a container that containerd on this host runs.
- * @throws Error when there is no such bundle, or ids of two namespaces are the same; SpecError.
+ * @param given a bundle's folder, or the id of a container of this host's containerd.
+ * @throws Error when there is no such bundle, or the id exists in several namespaces.
  */
 export function findBundle(given: string, bundles: string = BUNDLES): string {
   if (existsSync(join(given, 'config.json'))) return realpathSync(given);
-  if (given.includes('/')) throw new Error(`${given} is no bundle: it has no config.json`);
+  if (given.includes('/')) throw new Error(`${given} is not a bundle: it has no config.json`);
   const found = globSync(join(bundles, given)).filter((dir) => statSync(dir).isDirectory());
-  if (found.length > 1) throw new Error(`${given} is not the only one: name one of ${found.join(', ')}`);
+  if (found.length > 1) throw new Error(`${given} exists more than once: name one of ${found.join(', ')}`);
   if (found[0] === undefined) {
     throw new Error(`no container ${given} below ${bundles}: give the folder of its bundle instead`);
   }
   return found[0];
 }
 
-/** The decision in lines for a person. @param id the container's id, the bundle's name where nobody says otherwise. */
+/** The decision as lines of text. @param id the container's id */
 export async function explain(id: string, spec: Spec, config: Config): Promise<string[]> {
   const placement = place(id, spec.annotations ?? {});
   const lines = [headline(id, placement), ...because(placement.reasons)];
@@ -55,7 +55,7 @@ export async function explain(id: string, spec: Spec, config: Config): Promise<s
   return lines;
 }
 
-/** The snapshotter's mounts, which decide too, are not in the bundle. */
+/** The snapshotter's mounts matter too, but are not in the bundle. */
 function rootLines({ root }: Spec, { mode, diskSizeMib }: Config['rootfs']): string[] {
   const disks = 'block devices and images of a snapshotter are disks of the VM';
   if (mode === 'shared' || root?.readonly === true) {

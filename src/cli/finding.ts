@@ -4,10 +4,10 @@ import { printable } from './table.ts';
 
 export interface Finding {
   readonly name: string;
-  /** `warn`: works, but slower or with less; `fail`: containers will not start. */
+  /** `warn`: works, but slowly or with less; `fail`: containers will not start. */
   readonly status: 'ok' | 'warn' | 'fail';
   readonly text: string;
-  /** What to do about it; there for every warn and fail. */
+  /** What to do about it; present for every warn and fail. */
   readonly fix?: string;
 }
 

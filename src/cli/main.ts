@@ -7,6 +7,7 @@ import { VERSION } from '../shim/version.ts';
 import { checkHost } from './check.ts';
 import { explainBundle } from './explain.ts';
 import { formatFindings } from './finding.ts';
+import { collectGarbage, formatCollected } from './gc.ts';
 import { formatSandboxes, listSandboxes } from './ps.ts';
 
 const USAGE = `bulkhead ${VERSION}: runs every container or pod of containerd in a virtual machine of its own
@@ -14,14 +15,15 @@ const USAGE = `bulkhead ${VERSION}: runs every container or pod of containerd in
   bulkhead ps [--json]                     sandboxes of this host: processes, memory, age
   bulkhead check [--json] [--config FILE]  can this host run bulkhead? exit status 1 if not
   bulkhead explain BUNDLE|ID               boot a VM or join one? each mount and its kind, with the reasons
+  bulkhead gc [--dry-run] [--json]         remove what dead shims have left; exit status 1 if something stands
   bulkhead version                         version of this installation
   bulkhead help                            this text
 
-BULKHEAD_CONFIG and BULKHEAD_STATE mean here what they mean for the shim: another configuration file, another folder of
-state than /run/bulkhead.
+BULKHEAD_CONFIG (another configuration file) and BULKHEAD_STATE (another state folder than /run/bulkhead) apply here as
+they do to the shim.
 `;
 
-/** A mistake in the command line: told with the usage, exit status 2. */
+/** A mistake on the command line: exit status 2, with a hint at the help. */
 class UsageError extends Error {}
 
 function print(lines: readonly string[]): void {
@@ -41,12 +43,19 @@ async function runCheck(json: boolean, config: string | undefined): Promise<numb
   return findings.some((one) => one.status === 'fail') ? 1 : 0;
 }
 
+async function runGc(json: boolean, isDry: boolean): Promise<number> {
+  const collected = await collectGarbage(isDry);
+  print(json ? [JSON.stringify(collected, null, 2)] : formatCollected(collected));
+  return collected.some((one) => one.result === 'stands') ? 1 : 0;
+}
+
 interface Words {
   readonly values: {
     readonly help?: boolean;
     readonly version?: boolean;
     readonly json?: boolean;
     readonly config?: string;
+    readonly 'dry-run'?: boolean;
   };
   readonly positionals: readonly string[];
 }
@@ -57,6 +66,7 @@ function parse(argv: readonly string[]): Words {
     version: { type: 'boolean', short: 'v' },
     json: { type: 'boolean' },
     config: { type: 'string' },
+    'dry-run': { type: 'boolean' },
   } as const;
   try {
     return parseArgs({ args: [...argv], options, allowPositionals: true });
@@ -65,7 +75,7 @@ function parse(argv: readonly string[]): Words {
   }
 }
 
-/** Runs the command and gives its exit status. @throws UsageError, and what the commands throw */
+/** Runs the command and returns its exit status. @throws UsageError, and what the commands throw */
 async function run(argv: readonly string[]): Promise<number> {
   const { values, positionals } = parse(argv);
   const [given, ...rest] = positionals;
@@ -75,11 +85,14 @@ async function run(argv: readonly string[]): Promise<number> {
   if (values.config !== undefined && command !== 'check' && command !== 'explain') {
     throw new UsageError('--config belongs to check and explain');
   }
+  if (values['dry-run'] !== undefined && command !== 'gc') throw new UsageError('--dry-run belongs to gc');
   switch (command) {
     case 'ps':
       return runPs(values.json === true);
     case 'check':
       return await runCheck(values.json === true, values.config);
+    case 'gc':
+      return await runGc(values.json === true, values['dry-run'] === true);
     case 'explain':
       if (target === undefined) throw new UsageError('explain needs a bundle or the id of a container');
       print(await explainBundle(target, await loadConfig(values.config)));
@@ -95,7 +108,7 @@ async function run(argv: readonly string[]): Promise<number> {
   }
 }
 
-// `bulkhead ps | head` closes our output early: that is no error.
+// `bulkhead ps | head` closes our output early; that is not an error.
 process.stdout.on('error', () => process.exit(0));
 run(process.argv.slice(2)).then(
   (status) => {

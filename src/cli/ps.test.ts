@@ -23,7 +23,7 @@ function write(namespace: string, id: string, content: unknown): void {
   );
 }
 
-test('sandboxes are told with what lives of them', () => {
+test('sandboxes are listed with those of their processes that are alive', () => {
   const child = spawn('sleep', ['60'], { stdio: 'ignore' });
   try {
     const shim = processRef(process.pid);
@@ -69,7 +69,7 @@ test('sandboxes are told with what lives of them', () => {
   }
 });
 
-test('no state folder is no sandbox', () => {
+test('no state folder means no sandboxes', () => {
   assert.deepEqual(listSandboxes(path.join(root, 'none')), []);
 });
 
@@ -87,7 +87,7 @@ test('tables are aligned and free of control characters; ages are short', () => 
   assert.deepEqual([0, 59, 61, 3600, 90_061].map(formatAge), ['0s', '59s', '1m1s', '1h', '1d1h']);
 });
 
-test('the command: usage errors are status 2, output that nobody reads is no error', () => {
+test('the command: usage errors are status 2, output that nobody reads is not an error', () => {
   const main = path.join(import.meta.dirname, 'main.ts');
   const run = (...args: string[]) =>
     spawnSync(process.execPath, [main, ...args], {

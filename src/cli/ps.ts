@@ -7,20 +7,20 @@ import { isAlive } from '../host/process.ts';
 import { readRecord, type SandboxRecord, stateRoot } from '../sandbox/state.ts';
 import { formatAge, formatTable } from './table.ts';
 
-/** A process of a sandbox, looked at now. */
+/** A process of a sandbox, as it is now. */
 export interface ProcessView {
   readonly name: string;
   readonly pid: number;
   readonly isAlive: boolean;
-  /** Proportional memory; undefined when dead or unreadable. */
+  /** Proportional set size in KiB; undefined when dead or unreadable. */
   readonly pssKib: number | undefined;
 }
 
-/** A sandbox, looked at now. */
+/** A sandbox, as it is now. */
 export interface SandboxView {
   readonly namespace: string;
   readonly id: string;
-  /** `broken`: something of it is gone or unreadable; its `delete` removes the rest. */
+  /** `broken`: a part of it is gone or unreadable; its `delete` removes the rest. */
   readonly status: 'running' | 'starting' | 'broken';
   readonly problem: string | undefined;
   readonly ageSeconds: number | undefined;
@@ -30,7 +30,7 @@ export interface SandboxView {
   readonly bundle: string | undefined;
 }
 
-/** The names of the folders below `dir`; none when it is not there. @throws when it cannot be read */
+/** The names of the folders in `dir`; none when that does not exist. @throws when it cannot be read */
 function foldersOf(dir: string): string[] {
   try {
     const entries = fs.readdirSync(dir, { withFileTypes: true });

@@ -1,4 +1,4 @@
-// Columns of text for people: aligned, two spaces between, and nothing that a terminal would interpret.
+// Tables of text: columns aligned, two spaces apart, and nothing that a terminal would interpret.
 
 /** Replaces control characters: names and error texts may come from a guest or a crafted folder name. */
 export function printable(text: string): string {

@@ -30,7 +30,7 @@ async function errorOf(text: string): Promise<ConfigError> {
   return assert.fail('no error');
 }
 
-test('an empty file gives the defaults, with paths found, frozen', async () => {
+test('an empty file gives the defaults, frozen, with paths looked up', async () => {
   const config = await loadConfig(write(''));
   assert.equal(config.vm.accelerator, 'auto');
   assert.match(config.vm.path, /^\/.*qemu/);
@@ -43,7 +43,7 @@ test('an empty file gives the defaults, with paths found, frozen', async () => {
   assert.ok(Object.isFrozen(config.annotations.allow));
 });
 
-test('values are taken as they are written', async () => {
+test('values are used as written', async () => {
   const config = await loadConfig(
     write(`vm.default_vcpus = 4
 [shared_fs]
@@ -63,9 +63,9 @@ boot_ms = 1_000
 test('errors name file, line, key, problem and a suggestion', async () => {
   const cases: [string, number | undefined, string | undefined, RegExp][] = [
     ['[vm]\n# x\ndefault_vcpu = 1', 3, 'vm.default_vcpu', /is not known; did you mean default_vcpus\?/],
-    ['[vm]\nboot_ms = 1', 2, 'vm.boot_ms', /it belongs into \[timeouts\]/],
+    ['[vm]\nboot_ms = 1', 2, 'vm.boot_ms', /it belongs in \[timeouts\]/],
     ['\n[vms]\nx = 1', 2, 'vms', /did you mean \[vm\]\?/],
-    ['level = "info"', 1, 'level', /it belongs into \[log\]/],
+    ['level = "info"', 1, 'level', /it belongs in \[log\]/],
     ['[runtime]', 1, 'runtime', /known are vm, shared_fs, rootfs, annotations, log, timeouts/],
     ['[vm]\nzzzzzzzzzzzz = 1', 2, 'vm.zzzzzzzzzzzz', /\[vm\] has hypervisor, path/],
     ['vm = 3', 1, 'vm', /must be a table/],

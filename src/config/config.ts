@@ -1,4 +1,4 @@
-// Loads the configuration: defaults, /etc/bulkhead/config.toml, its drop-ins; or one named file alone.
+// Loads the configuration: defaults, /etc/bulkhead/config.toml and its drop-ins; or a single named file.
 
 import fs from 'node:fs';
 import path from 'node:path';
@@ -14,7 +14,7 @@ const SYSTEM_DROP_INS = '/etc/bulkhead/config.d';
 /** Prefix of the annotations that override a key. */
 export const ANNOTATION_PREFIX = 'io.bulkhead.';
 
-/** Found on this machine when the files leave them empty. */
+/** Looked up on this machine when the files leave them empty. */
 const FOUND: Readonly<Record<string, () => string>> = {
   'vm.path': findQemu,
   'vm.kernel': () => path.join(shareDir(), 'vmlinux'),
@@ -31,9 +31,9 @@ function read(file: string): string {
 }
 
 /**
- * The files that count, in order; later ones win key by key. A named file stands alone: it is the whole configuration,
- * so that a test or a second runtime handler is not changed by what the machine has in /etc.
- * @param named the runtime option ConfigPath; wins over BULKHEAD_CONFIG.
+ * The files to read, in order; later ones win key by key. A named file stands alone: it is the whole configuration, so
+ * that what this machine has in /etc does not affect a test or a second runtime handler.
+ * @param named the runtime option ConfigPath; takes precedence over BULKHEAD_CONFIG.
  */
 export function configFiles(named?: string): string[] {
   const single = named || process.env.BULKHEAD_CONFIG;

@@ -1,4 +1,4 @@
-// What the configuration leaves empty: where the installation's own files and QEMU are on this machine.
+// Finds what the configuration leaves empty: the installation's own files, and QEMU on this machine.
 
 import fs from 'node:fs';
 import path from 'node:path';
@@ -19,7 +19,7 @@ function isExecutable(file: string): boolean {
   }
 }
 
-/** The first executable of that name in $PATH (a container manager's may be short, so the usual folders follow). */
+/** The first executable of that name in $PATH, which may be short in a container manager, then in the usual folders. */
 export function findInPath(name: string): string | undefined {
   return `${process.env.PATH ?? ''}:${SYSTEM_PATH}`
     .split(':')
@@ -29,8 +29,8 @@ export function findInPath(name: string): string | undefined {
 }
 
 /**
- * The root of this installation: the tree with bin, lib and share. Found from the running bundle, so that `build/`
- * runs in place and an installed tree may be moved. From source it is the clone's `build/`.
+ * The root of this installation: the tree with bin, lib and share. Derived from the running bundle, so that `build/`
+ * runs in place and an installed tree may be moved; `build/` of the working directory when run from source.
  */
 export function installationPrefix(): string {
   return typeof __dirname === 'string' ? path.resolve(__dirname, '../..') : path.resolve('build');
@@ -51,7 +51,7 @@ export function shareDir(): string {
   return path.join(installationPrefix(), 'share/bulkhead');
 }
 
-/** QEMU for this machine's architecture; when there is none, the name that a later error will tell. */
+/** QEMU for this machine's architecture; when there is none, a path for the error that follows. */
 export function findQemu(): string {
   const name = `qemu-system-${arch === 'arm64' ? 'aarch64' : 'x86_64'}`;
   return findInPath(name) ?? QEMU_ELSEWHERE.find(isExecutable) ?? `/usr/bin/${name}`;

@@ -1,12 +1,12 @@
-// One TOML file -> checked values, with the line of whatever is wrong.
+// Parses one TOML file into checked values; errors have the line.
 
 import { KEYS, type Key, keyName, problemOf, type Value } from './schema.ts';
 import { nearest } from './suggest.ts';
 
-/** A mistake in the configuration. The message has all: file, line, key, problem and, where there is one, a suggestion. */
+/** A mistake in the configuration. The message has file, line, key, problem and, if there is one, a suggestion. */
 export class ConfigError extends Error {
   readonly file: string;
-  /** 1-based; undefined when the mistake is not in a line (an unreadable file, an annotation). */
+  /** 1-based; undefined when there is no line (an unreadable file, an annotation). */
   readonly line: number | undefined;
   readonly key: string | undefined;
 
@@ -31,8 +31,8 @@ export type Values = ReadonlyMap<string, Value>;
 const unquote = (name: string): string => name.trim().replace(/^(["'])(.*)\1$/, '$2');
 
 /**
- * The line on which a key (or, without one, a table) is written. smol-toml gives lines of syntax errors only, so this
- * looks again: tables by their header, keys by what is left of the equals sign, dotted keys included.
+ * The line that sets a key (or, without `name`, a table). smol-toml gives lines only for syntax errors, so this
+ * searches the text: tables by their header, keys by what is left of the equals sign, dotted keys included.
  */
 export function lineOf(text: string, table: string, name?: string): number | undefined {
   let current = '';
@@ -61,7 +61,7 @@ function unknownTable(file: string, text: string, table: string): ConfigError {
   const guess = nearest(table, tables);
   const hint =
     place !== undefined
-      ? `; it belongs into [${place.table}]`
+      ? `; it belongs in [${place.table}]`
       : guess !== undefined
         ? `; did you mean [${guess}]?`
         : `; known are ${tables.join(', ')}`;
@@ -74,7 +74,7 @@ function unknownKey(file: string, text: string, table: string, name: string): Co
   const guess = nearest(name, here);
   const hint =
     elsewhere !== undefined
-      ? `; it belongs into [${elsewhere.table}]`
+      ? `; it belongs in [${elsewhere.table}]`
       : guess !== undefined
         ? `; did you mean ${guess}?`
         : `; [${table}] has ${here.join(', ')}`;

@@ -1,4 +1,4 @@
-// Every key of the configuration: its type, limits and default. The one place that a new key is added to.
+// Every key of the configuration: its type, limits and default. New keys are added here and nowhere else.
 
 /** The validated configuration; sizes and times carry their unit in the name. Frozen. */
 export interface Config {
@@ -12,24 +12,27 @@ export interface Config {
     readonly accelerator: 'auto' | 'kvm' | 'tcg';
     readonly defaultVcpus: number;
     readonly defaultMemoryMib: number;
+    /** How far a running VM may grow; 0: up to what the host has. */
+    readonly maxVcpus: number;
+    readonly maxMemoryMib: number;
     readonly overheadVcpus: number;
     readonly overheadMemoryMib: number;
-    /** What QEMU and the file system daemon may take of the host beside the VM's memory; 0: computed. */
+    /** Host memory for QEMU and the files daemon besides the VM's memory; 0: computed. */
     readonly vmmMemoryMib: number;
-    /** Whom the VMM runs as: a user and group that no other VM has, or root, without its capabilities. */
+    /** Whom the VMM runs as: a user and group that no other VM has, or root without capabilities. */
     readonly user: 'own' | 'root';
-    /** The first of the users for VMs, and how many there are. */
+    /** The first of the VMs' uids, and how many there are. */
     readonly firstUid: number;
     readonly uidCount: number;
   };
   readonly sharedFs: {
-    /** Where disk-backed emptyDirs are: the kubelet's folder, shared, or a folder that the guest makes, or a disk. */
+    /** Where disk-backed emptyDirs are: in the kubelet's folder, shared; in a folder of the guest; or on a disk. */
     readonly diskEmptyDir: 'share' | 'local' | 'disk';
   };
   readonly rootfs: {
-    /** Where what a container writes into its root is: in the snapshot's folder, shared, or on a disk in that folder. */
+    /** Where a container's writes to its root go: to the snapshot's folder, shared, or to a disk in that folder. */
     readonly mode: 'shared' | 'disk';
-    /** Of new disks, for roots and emptyDirs; they are sparse. */
+    /** Size of new disks, for roots and emptyDirs; they are sparse. */
     readonly diskSizeMib: number;
   };
   readonly annotations: {
@@ -45,13 +48,13 @@ export interface Config {
   };
 }
 
-/** What a value may be. */
+/** The type of a value, with its limits. */
 export type Kind =
   | { readonly t: 'choice'; readonly of: readonly string[] }
   | { readonly t: 'integer'; readonly min: number; readonly max: number }
   | { readonly t: 'number'; readonly min: number; readonly max: number }
   | { readonly t: 'text' }
-  /** An absolute path; empty: found when the configuration is loaded. */
+  /** An absolute path; an empty one is looked up when the configuration is loaded. */
   | { readonly t: 'path' }
   /** Names of keys whose `annotation` is true. */
   | { readonly t: 'keys' };
@@ -65,7 +68,7 @@ export interface Key {
   readonly name: string;
   readonly kind: Kind;
   readonly fallback: Value;
-  /** May be put on the allow-list. Never for what runs a program on the host. */
+  /** Whether the allow-list may contain it. Never for anything that runs a program on the host. */
   readonly annotation: boolean;
 }
 
@@ -85,6 +88,8 @@ export const KEYS: readonly Key[] = [
   { table: 'vm', name: 'accelerator', kind: choice('auto', 'kvm', 'tcg'), fallback: 'auto', ...perPod },
   { table: 'vm', name: 'default_vcpus', kind: integer(1, 128), fallback: 1, ...perPod },
   { table: 'vm', name: 'default_memory_mib', kind: integer(64, 1_048_576), fallback: 1024, ...perPod },
+  { table: 'vm', name: 'max_vcpus', kind: integer(0, 128), fallback: 0, ...perPod },
+  { table: 'vm', name: 'max_memory_mib', kind: integer(0, 1_048_576), fallback: 0, ...perPod },
   { table: 'vm', name: 'overhead_vcpus', kind: { t: 'number', min: 0, max: 16 }, fallback: 0, ...perPod },
   { table: 'vm', name: 'overhead_memory_mib', kind: integer(0, 65_536), fallback: 128, ...perPod },
   { table: 'vm', name: 'vmm_memory_mib', kind: integer(0, 1_048_576), fallback: 0, ...fixed },

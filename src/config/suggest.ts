@@ -1,4 +1,4 @@
-// "Did you mean": the known name that is nearest to a misspelt one.
+// "Did you mean": the known name closest to a misspelt one.
 
 /** Number of single-character edits (insert, delete, replace) between two words. */
 function editDistance(a: string, b: string): number {
@@ -14,7 +14,7 @@ function editDistance(a: string, b: string): number {
   return row[b.length] ?? 0;
 }
 
-/** The candidate that `word` most likely means; undefined when none is near. Case, `-` and `_` do not count. */
+/** The candidate that `word` most likely means; undefined when none is close. Case, `-` and `_` do not count. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const plain = (text: string): string => text.slice(0, 64).toLowerCase().replace(/[-_]/g, '');
   let best: string | undefined;

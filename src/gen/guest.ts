@@ -75,7 +75,7 @@ export const ReleaseOutputRequest: Message<ReleaseOutputRequest> = message<Relea
 );
 
 export interface DialRequest {
-  /** Chosen by the host, which never uses one twice. */
+  /** Chosen by the host, which never reuses one. */
   id: number;
   port: number;
   /** Which loopback address is tried first. */
@@ -161,7 +161,7 @@ export const ReadConnectionResponse: Message<ReadConnectionResponse> = message<R
 export interface WriteConnectionRequest {
   id: number;
   data: Uint8Array;
-  /** Nothing follows: the peer reads its end. */
+  /** Nothing follows: the peer gets EOF. */
   end: boolean;
 }
 export const WriteConnectionRequest: Message<WriteConnectionRequest> = message<WriteConnectionRequest>(
@@ -236,7 +236,7 @@ export const ServeNamesRequest: Message<ServeNamesRequest> = message<ServeNamesR
 
 export interface Query {
   id: number;
-  /** As it came, without the length that TCP puts before it. */
+  /** As received, without TCP's length prefix. */
   message: Uint8Array;
   tcp: boolean;
 }
@@ -319,7 +319,7 @@ export const RefreshVolumeRequest: Message<RefreshVolumeRequest> = message<Refre
 );
 
 export interface ForgetFilesRequest {
-  /** Those too of which it has read content. */
+  /** Also those whose content is cached. */
   withContent: boolean;
 }
 export const ForgetFilesRequest: Message<ForgetFilesRequest> = message<ForgetFilesRequest>(

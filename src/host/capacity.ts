@@ -1,10 +1,10 @@
-/** How much this host has: memory and CPUs, and which control group version it accounts with. */
+/** What this host has: memory, CPUs, and the cgroup version it uses. */
 import { readFileSync, statfsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 
 export interface HostCapacity {
   readonly memoryMib: number;
-  /** CPUs that this process may use. */
+  /** CPUs that this process may run on. */
   readonly cpus: number;
 }
 
@@ -21,7 +21,7 @@ export function hostCapacity(): HostCapacity {
 
 const CGROUP2_MAGIC = 0x63677270;
 
-/** 2 when `/sys/fs/cgroup` itself is the unified hierarchy, else 1 (hybrid counts as 1, as containerd does). */
+/** 2 when `/sys/fs/cgroup` itself is the unified hierarchy, else 1 (hybrid counts as 1, as in containerd). */
 export function cgroupVersion(): 1 | 2 {
   try {
     return statfsSync('/sys/fs/cgroup').type === CGROUP2_MAGIC ? 2 : 1;

@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { shellIn } from '../../scripts/stand/cgroups.ts';
-import { type Cgroup, createCgroup, groupBeside } from './cgroup.ts';
+import { type Cgroup, createCgroup } from './cgroup.ts';
 import { applyLimits } from './cgroup-limits.ts';
+import { groupBeside } from './sandbox-groups.ts';
 
 const limits = {
   memoryBytes: 512 << 20,

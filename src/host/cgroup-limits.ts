@@ -1,8 +1,8 @@
-/** What the processes of a control group may take of the host, written into the files of its version. */
+/** Limits on what the processes of a cgroup may use, written to the files of version 1 or 2. */
 import { closeSync, constants, existsSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** A device that may be opened; everything else may not. */
+/** A device that may be opened; no other may. */
 export interface AllowedDevice {
   readonly type: 'c' | 'b';
   readonly major: number;
@@ -15,29 +15,31 @@ export interface CgroupLimits {
   readonly cpus: number;
   /** Processes and threads. */
   readonly pids: number;
-  /** Reading and writing, not making. Version 1 only: version 2 takes a program, which the jail attaches. */
+  /** Read and write, not mknod. Version 1 only: version 2 takes a BPF program, which the jail attaches. */
   readonly devices: readonly AllowedDevice[];
 }
 
 const PERIOD_US = 100_000;
 
 /**
- * Sets the limits of a fresh group.
- * @param folders one for each hierarchy.
- * @returns what no hierarchy could limit, one sentence each.
+ * Sets the limits of a group, which may have processes.
+ * @param folders one per hierarchy.
+ * @returns what could not be limited, one sentence each.
  */
 export function applyLimits(folders: readonly string[], limits: CgroupLimits): string[] {
   const kinds = [limitMemory, limitCpu, limitPids, limitDevices];
   return kinds.flatMap((limit) => limit(folders, limits) ?? []);
 }
 
-/** Swap counts as memory (version 1) or is not to be had (version 2), or the limit would mean nothing. */
+/** Swap counts as memory (version 1) or is denied (version 2); otherwise the limit would mean nothing. */
 function limitMemory(folders: readonly string[], { memoryBytes }: CgroupLimits): string | undefined {
   const v1 = holderOf(folders, 'memory.limit_in_bytes');
   if (v1 !== undefined) {
+    // Missing in a kernel without swap accounting. May never be below the other: it is raised first and lowered last.
+    const withSwap = () => write(join(v1, 'memory.memsw.limit_in_bytes'), String(memoryBytes));
+    withSwap();
     const problem = write(join(v1, 'memory.limit_in_bytes'), String(memoryBytes));
-    // Not there in a kernel without accounting of swap.
-    write(join(v1, 'memory.memsw.limit_in_bytes'), String(memoryBytes));
+    withSwap();
     return problem && `memory is not limited: ${problem}`;
   }
   const v2 = holderOf(folders, 'memory.max');
@@ -47,7 +49,7 @@ function limitMemory(folders: readonly string[], { memoryBytes }: CgroupLimits):
   return problem && `memory is not limited: ${problem}`;
 }
 
-/** Version 1 refuses a quota above that of a group further up, which then is the limit. */
+/** Version 1 refuses a quota larger than an ancestor's; that ancestor's quota is then the limit. */
 function limitCpu(folders: readonly string[], { cpus }: CgroupLimits): string | undefined {
   const quota = String(Math.round(cpus * PERIOD_US));
   const v1 = holderOf(folders, 'cpu.cfs_quota_us');
@@ -63,7 +65,7 @@ function limitCpu(folders: readonly string[], { cpus }: CgroupLimits): string | 
   return problem && `CPU time is not limited: ${problem}`;
 }
 
-/** Also because the kernel would refuse to lower the quota above to less than ours, when a pod is resized. */
+/** Whether an ancestor has a quota. The kernel would also refuse to lower that one below ours when a pod is resized. */
 function hasQuotaAbove(folder: string): boolean {
   for (let dir = dirname(folder); ; dir = dirname(dir)) {
     const file = join(dir, 'cpu.cfs_quota_us');
@@ -80,14 +82,14 @@ function limitPids(folders: readonly string[], { pids }: CgroupLimits): string |
   return problem && `the number of processes is not limited: ${problem}`;
 }
 
-/** A device that the group above may not have cannot be allowed here: it is missed only where it is needed. */
+/** A device that the parent group denies cannot be allowed here; only what needs that device notices. */
 function limitDevices(folders: readonly string[], { devices }: CgroupLimits): string | undefined {
   const folder = holderOf(folders, 'devices.deny');
   if (folder === undefined) return undefined;
   const problem = write(join(folder, 'devices.deny'), 'a');
   if (problem !== undefined) return `devices are not limited: ${problem}`;
   const opened = devices.map(({ type, major, minor }) => `${type} ${major}:${minor} rw`);
-  // Nodes of any may be made: the file system daemon does for a guest, and none can be opened where it serves.
+  // mknod is allowed for all: the files daemon makes nodes for the guest, and its mounts are nodev.
   for (const rule of [...opened, 'c *:* m', 'b *:* m']) write(join(folder, 'devices.allow'), rule);
   return undefined;
 }

@@ -1,7 +1,7 @@
-/** Names of control groups: systemd slices, `linux.cgroupsPath`, and what may be a path below a mount (pure). */
+/** Cgroup names: systemd slices, `linux.cgroupsPath`, and checked paths below a hierarchy's mount. Pure. */
 import { dirname } from 'node:path';
 
-/** `a-b.slice` lies in `a.slice` (systemd.slice(5)): gives `/a.slice/a-b.slice`. `-.slice` is the root. */
+/** The path of a slice: `/a.slice/a-b.slice` for `a-b.slice`, empty for the root `-.slice` (systemd.slice(5)). */
 export function expandSlice(slice: string): string {
   if (slice === '' || slice === '-.slice') return '';
   if (!slice.endsWith('.slice') || slice.includes('/')) throw new Error(`not a slice: ${slice}`);
@@ -11,9 +11,9 @@ export function expandSlice(slice: string): string {
 }
 
 /**
- * The parent folder that a `linux.cgroupsPath` names, as a path below the hierarchies' mounts: `/a/b` gives
- * `/a`, `slice:prefix:name` the expanded slice, an empty path nothing.
- * @throws Error when it would leave the mount or is malformed.
+ * The parent that a `linux.cgroupsPath` names, as a path below each hierarchy's mount: `/a` for `/a/b`, the expanded
+ * slice for `slice:prefix:name`, undefined for an empty path.
+ * @throws Error when the path leaves the mount or is malformed.
  */
 export function parentOf(cgroupsPath: string): string | undefined {
   if (cgroupsPath === '') return undefined;
@@ -25,9 +25,9 @@ export function parentOf(cgroupsPath: string): string | undefined {
 }
 
 /**
- * The group itself that a `linux.cgroupsPath` names, as runc calls it: `/a/b`, or for `slice:prefix:name` the scope
- * `prefix-name.scope` in the slice. Undefined where it names none below a parent of its own.
- * @throws Error as `parentOf`.
+ * The group that a `linux.cgroupsPath` names, as runc derives it: `/a/b`, or for `slice:prefix:name` the scope
+ * `prefix-name.scope` in the slice. Undefined when it names a slice, or no group below a parent.
+ * @throws Error like `parentOf`.
  */
 export function groupOf(cgroupsPath: string): string | undefined {
   const parent = parentOf(cgroupsPath);
@@ -38,7 +38,7 @@ export function groupOf(cgroupsPath: string): string | undefined {
   return name!.endsWith('.slice') ? undefined : checkedPath(`${parent}/${prefix}-${name}.scope`);
 }
 
-/** A normalized path that begins with `/`, without `..` and without characters that no cgroup has. */
+/** Normalizes a path to one that begins with `/`. @throws Error when it has `..` or control characters. */
 export function checkedPath(path: string): string {
   const names = path.split('/').filter((n) => n !== '' && n !== '.');
   if (names.includes('..') || /\p{Cc}/u.test(path))

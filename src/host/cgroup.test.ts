@@ -5,10 +5,11 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { removeCgroups, shellIn } from '../../scripts/stand/cgroups.ts';
-import { createCgroup, groupBeside, hierarchiesFrom, openCgroup, sandboxGroups } from './cgroup.ts';
+import { createCgroup, hierarchiesFrom, openCgroup } from './cgroup.ts';
 import { expandSlice, groupOf, parentOf } from './cgroup-path.ts';
 import { parseMountinfo } from './mountinfo.ts';
 import { childEnv } from './process.ts';
+import { groupBeside, sandboxGroups } from './sandbox-groups.ts';
 
 test('a slice is expanded as systemd nests it', () => {
   assert.equal(expandSlice('system.slice'), '/system.slice');

@@ -1,31 +1,30 @@
-/** Control groups of the host, version 1, 2 and hybrid: one folder per hierarchy for the VM's processes. */
+/** Cgroups of the host, version 1, 2 and hybrid: a group has one folder in each hierarchy. */
 import { existsSync, mkdirSync, readFileSync, rmdirSync, watch, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { applyLimits, type CgroupLimits } from './cgroup-limits.ts';
-import { checkedPath, groupOf, parentOf } from './cgroup-path.ts';
+import { checkedPath } from './cgroup-path.ts';
 import { type MountInfo, readMountinfo } from './mountinfo.ts';
-import { sha256Hex } from './sha256.ts';
 
-/** A control group: the same path in every mounted hierarchy. */
+/** A cgroup: the same path in every mounted hierarchy. */
 export interface Cgroup {
-  /** Path below the mount of each hierarchy, begins with `/`. */
+  /** Path below the mount of each hierarchy; begins with `/`. */
   readonly path: string;
   /** Absolute folders, one per hierarchy. */
   readonly folders: readonly string[];
-  /** Files a process writes `0` into to join. */
+  /** The `cgroup.procs` files: writing a pid, or `0` for the writer itself, moves that process in. */
   readonly procsFiles: readonly string[];
-  /** Its folder in the hierarchy of version 2, which lets devices in by a program; undefined without one. */
+  /** Its folder in the version 2 hierarchy, where a BPF program filters devices; undefined without one. */
   readonly unified: string | undefined;
-  /** Limits what is in it, before anything is; gives what could not be limited, one sentence each. */
+  /** Sets its limits, even while it has processes; returns what could not be limited, one sentence each. */
   limit(limits: CgroupLimits): readonly string[];
-  /** Pids in it now, each once; without those that this process's pid namespace does not see, which the kernel calls 0. */
+  /** The pids in it, without duplicates. Leaves out those outside our pid namespace, which the kernel lists as 0. */
   procs(): number[];
-  /** How many of its processes the kernel killed for want of memory; 0 when it cannot be told. */
+  /** How many of its processes the OOM killer has killed; 0 when that is unknown. */
   oomKills(): number;
-  /** SIGKILL to all that is in it, until it is empty; throws at the limit. Nothing there is fine. */
+  /** Sends SIGKILL until the group is empty or missing. @throws Error after `timeoutMs` (default 3 s). */
   kill(limits?: { timeoutMs: number }): Promise<void>;
-  /** Removes the folders, waits for dying processes; throws at the limit. Nothing there is fine. */
+  /** Removes the folders, waiting for dying processes; missing ones are fine. @throws Error after `timeoutMs`. */
   remove(limits?: { timeoutMs: number }): Promise<void>;
 }
 
@@ -33,13 +32,13 @@ export interface Cgroup {
 export interface Hierarchy {
   readonly mountPoint: string;
   readonly version: 1 | 2;
-  /** Version 1: its controllers or its name, as `/proc/<pid>/cgroup` has them; empty for version 2. */
+  /** Version 1: its controllers or its name, as in `/proc/<pid>/cgroup`; empty for version 2. */
   readonly controllers: string;
 }
 
 const DEFAULT_LIMIT = { timeoutMs: 3000 };
 
-/** The hierarchies below `/sys/fs/cgroup`: all of version 1 (named ones too) and version 2, each once. */
+/** The hierarchies mounted below `/sys/fs/cgroup`, each once: version 1 (named ones too) and version 2. */
 export function hierarchiesFrom(mounts: readonly MountInfo[]): Hierarchy[] {
   const found = new Map<string, Hierarchy>();
   for (const mount of mounts) {
@@ -65,58 +64,11 @@ export function readHierarchies(): Hierarchy[] {
   return hierarchiesFrom(readMountinfo());
 }
 
-/** Our folder for sandboxes whose spec names no parent. */
-const OWN_PARENT = '/bulkhead';
-
-/** A group of ours beside the one that the spec names, so below the pod's limits. */
-export function groupBeside(cgroupsPath: string, name: string): string {
-  const parent = parentOf(cgroupsPath) ?? '/';
-  return checkedPath(`${parent === '/' ? OWN_PARENT : parent}/${OWN_PREFIX}${name}`);
-}
-
-/** What the names of our own groups begin with. */
-export const OWN_PREFIX = 'bulkhead-';
-
-/** The groups of a sandbox. */
-export interface SandboxGroups {
-  /** Of the VMM and the file system daemon. */
-  readonly vm: string;
-  /** Of the shim and its helpers, beside the VM's. */
-  readonly shim: string;
-}
+/** Parent of the groups of sandboxes whose spec names none; removed with the last of them. */
+export const OWN_PARENT = '/bulkhead';
 
 /**
- * Where a sandbox's processes go. The VM of a pod is in the very group that its spec names, where the kubelet and cAdvisor look for the
- * pod's network by the id in the last name; unless somebody has made that group, whose processes would not be ours to end.
- *
- * Elsewhere `bulkhead-<namespace>:<id>`: neither part can have the colon. The shim's has a name in which nobody finds an id:
- * cAdvisor takes any 64 hexadecimal digits for a container's.
- */
-export function sandboxGroups(
-  cgroupsPath: string,
-  { namespace, id, pod }: { readonly namespace: string; readonly id: string; readonly pod: boolean },
-): SandboxGroups {
-  const name = `${namespace}:${id}`;
-  const hash = sha256Hex(name).slice(0, 32);
-  const own = pod ? groupOf(cgroupsPath) : undefined;
-  return {
-    vm:
-      own !== undefined && !groupExists(own)
-        ? own
-        : groupBeside(cgroupsPath, name.length > MAX_NAME ? hash : name),
-    shim: groupBeside(cgroupsPath, `shim-${hash}`),
-  };
-}
-
-/** What a folder's name may have, less our prefix. */
-const MAX_NAME = 255 - OWN_PREFIX.length;
-
-function groupExists(path: string): boolean {
-  return openCgroup(path).folders.some((folder) => existsSync(folder));
-}
-
-/**
- * The control group at a path, whether it exists or not; for cleaning up.
+ * The cgroup at a path, whether or not it exists; for cleaning up.
  * @throws Error when the path leaves the mount.
  */
 export function openCgroup(path: string): Cgroup {
@@ -124,8 +76,8 @@ export function openCgroup(path: string): Cgroup {
 }
 
 /**
- * Makes the control group in every hierarchy; one that exists is taken as it is.
- * @throws Error when a folder cannot be made; what was made is then removed.
+ * Creates the cgroup in every hierarchy; one that exists is used as it is.
+ * @throws Error when a folder cannot be created; those already created are then removed.
  */
 export async function createCgroup(path: string): Promise<Cgroup> {
   const hierarchies = readHierarchies();
@@ -143,7 +95,7 @@ export async function createCgroup(path: string): Promise<Cgroup> {
   return cgroup;
 }
 
-/** Makes each level; a parallel removal of an empty parent of ours is why it may take more than one attempt. */
+/** Creates each level. Retries, because another shim may remove an empty parent of ours at the same time. */
 function makeFolder(hierarchy: Hierarchy, path: string): void {
   for (let attempt = 0; ; attempt++) {
     try {
@@ -169,7 +121,7 @@ function makeLevel(folder: string): void {
   }
 }
 
-/** So that the leaf has statistics; a folder that cannot (it has processes of its own) keeps what it has. */
+/** Enables the leaf's controllers; a folder where that fails (it has processes itself) stays as it is. */
 function enableControllers(folder: string): void {
   try {
     const wanted = readFileSync(join(folder, 'cgroup.controllers'), 'utf8').trim().split(' ');
@@ -179,11 +131,11 @@ function enableControllers(folder: string): void {
       writeFileSync(join(folder, 'cgroup.subtree_control'), missing.map((c) => `+${c}`).join(' '));
     }
   } catch {
-    // Limits are the pod's; without statistics of our own the VM still runs.
+    // The pod's limits still hold, and the VM runs without statistics of its own.
   }
 }
 
-/** A fresh cpuset of version 1 has neither CPUs nor memory nodes, and nobody can join it. */
+/** A new version 1 cpuset has neither CPUs nor memory nodes, and no process can join it until it has. */
 function inheritCpuset(folder: string): void {
   for (const file of ['cpuset.cpus', 'cpuset.mems']) {
     const path = join(folder, file);
@@ -232,7 +184,7 @@ class HostCgroup implements Cgroup {
       const left = end - performance.now();
       if (left <= 0)
         throw new Error(`processes ${pids.join(', ')} in the control group ${this.path} do not end`);
-      // Version 2 kills all at once, also what forks meanwhile; version 1 needs another look.
+      // Version 2 kills all at once, concurrent forks included; version 1 needs another pass.
       if (!this.#killAtOnce()) for (const pid of pids) killPid(pid);
       await this.#changed(Math.min(left, this.unified ? 100 : step));
     }
@@ -274,7 +226,7 @@ class HostCgroup implements Cgroup {
       }
       await timer;
     } catch {
-      await timer; // the folder is gone: nothing to watch
+      await timer; // the folder is gone, so there is nothing to watch
     } finally {
       watcher?.close();
       stop.abort();
@@ -286,7 +238,7 @@ function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch {
-    return ''; // not there (any more)
+    return ''; // missing or removed
   }
 }
 
@@ -294,11 +246,11 @@ function killPid(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // gone meanwhile
+    // it has exited
   }
 }
 
-/** rmdir(2); gone already is fine. A folder with processes or subfolders is an error for the caller to weigh. */
+/** rmdir(2); a missing folder is fine. Returns the error when it still has processes or subfolders. */
 function removeFolder(folder: string): Error | undefined {
   try {
     rmdirSync(folder);

@@ -1,4 +1,4 @@
-/** One-shot programs of the host (helpers, ip, hooks, --version): bounded in time and output, with a clean environment. */
+/** Runs one-shot programs (helpers, ip, hooks, --version), bounded in time and output, with a clean environment. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { childEnv } from './process.ts';
@@ -15,20 +15,20 @@ export interface CommandOptions {
   readonly signal?: AbortSignal | undefined;
   readonly cwd?: string | undefined;
   readonly env?: Readonly<Record<string, string>>;
-  /** The program's own name for itself, where it is not its path. */
+  /** The program's argv[0], when it is not its path. */
   readonly argv0?: string | undefined;
-  /** What the program reads from its standard input; absent: nothing. */
+  /** The program's standard input; /dev/null by default. */
   readonly input?: string;
 }
 
 const MAX_OUTPUT_BYTES = 64 * 1024;
 
-/** A child that SIGKILL cannot end (uninterruptible I/O) is given up this long after it. */
+/** A child that SIGKILL does not end (uninterruptible I/O) is abandoned after this long. */
 const ABANDON_MS = 500;
 
 /**
- * Runs a program to its end and gives its output (first 64 KiB each). Any exit code is a result.
- * @throws Error when it cannot start, exceeds its time or is aborted; it is then killed.
+ * Runs a program until it exits and returns its output (the first 64 KiB of each stream). Any exit code is a result.
+ * @throws Error when it cannot start, times out or is aborted; in the last two cases it is killed.
  */
 export function runCommand(
   argv: readonly [string, ...string[]],
@@ -59,7 +59,7 @@ export function runCommand(
 
     const stdout = collect(child.stdout);
     const stderr = collect(child.stderr);
-    child.stdin?.on('error', () => undefined); // it need not read all, and its exit says more
+    child.stdin?.on('error', () => undefined); // it need not read everything, and its exit code says more
     child.stdin?.end(options.input);
     const finish = (code: number | null = null) => {
       clearTimeout(timer);

@@ -3,29 +3,12 @@ import { execFileSync, spawn } from 'node:child_process';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
-import path from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createPrivatePipes, FifoClosedError, FifoReader, FifoWriter } from './fifo.ts';
+import { openFds, textOf, useFifos } from './testing/fifos.ts';
 
-let dir = '';
-before(() => {
-  dir = fs.mkdtempSync(path.join(os.tmpdir(), 'fifo-test-'));
-});
-after(() => fs.rmSync(dir, { recursive: true, force: true }));
-
-let count = 0;
-function makeFifo(): string {
-  const file = path.join(dir, `fifo-${count++}`);
-  execFileSync('mkfifo', [file]);
-  return file;
-}
-const openFds = (): number => fs.readdirSync('/proc/self/fd').length;
-async function textOf(stream: AsyncIterable<Buffer>): Promise<string> {
-  let text = '';
-  for await (const chunk of stream) text += chunk.toString();
-  return text;
-}
+const { makeFifo } = useFifos();
 const limit = { timeout: 30_000 };
 
 test('opening neither end waits, and a missing path is an error', limit, () => {

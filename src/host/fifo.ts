@@ -1,8 +1,8 @@
-// Named pipes without blocking: opening, writing with back-pressure, reading with a held writer, private pairs.
+// Non-blocking FIFOs: opening, writing with back-pressure, reading while holding a writer, private pairs.
 //
-// A blocking open or write of a FIFO would occupy a thread of libuv's small pool for as long as the other side
-// likes; four of them stop every file operation of the process. So every descriptor here is O_NONBLOCK and waits in
-// epoll (through net.Socket), never in a thread.
+// A blocking open or write of a FIFO would occupy a thread of libuv's pool for as long as the other side likes; four
+// of them would stop every file operation of this process. So every descriptor here is O_NONBLOCK and waits in epoll
+// (through net.Socket), never in a thread.
 
 import { execFile } from 'node:child_process';
 import fs from 'node:fs';
@@ -14,11 +14,11 @@ import { promisify } from 'node:util';
 
 const { O_RDONLY, O_WRONLY, O_RDWR, O_NONBLOCK } = fs.constants;
 
-/** Linux' PIPE_BUF: a write of this size is accepted whole or not at all, so it doubles as "wait for room". */
+/** PIPE_BUF on Linux: a write of up to this size is accepted whole or not at all, so it doubles as "wait for room". */
 const PIPE_BUF_BYTES = 4096;
 const LINGER_STEP_MS = 50;
 
-/** True when `file` is a named pipe; throws the stat error (ENOENT, EACCES, ...) when it cannot be looked at. */
+/** Whether `file` is a named pipe. @throws the errno error of stat(2). */
 export function isFifo(file: string): boolean {
   return fs.statSync(file).isFIFO();
 }
@@ -27,7 +27,7 @@ function errnoCode(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException | undefined)?.code;
 }
 
-/** Opens the write end of a FIFO without waiting; undefined when nobody has it open for reading. */
+/** Opens the write end of a FIFO without blocking; undefined when nobody has it open for reading. */
 function tryOpenWriteEnd(file: string): number | undefined {
   try {
     return fs.openSync(file, O_WRONLY | O_NONBLOCK);
@@ -46,10 +46,11 @@ export class FifoClosedError extends Error {
 }
 
 /**
- * The write end of a pipe. Bytes go straight to the kernel while there is room; a full pipe is waited for in epoll.
+ * The write end of a pipe. Bytes go straight to the kernel while there is room; while the pipe is full it waits in
+ * epoll.
  *
- * Opened by path it also holds a read end, so that a reader that goes away neither breaks the writer (EPIPE) nor ends
- * the stream: data waits in the pipe for the next reader.
+ * When opened by path it also holds a read end, so that a reader that leaves neither breaks the writer (EPIPE) nor
+ * ends the stream: data waits in the pipe for the next reader.
  */
 export class FifoWriter {
   readonly name: string;
@@ -68,7 +69,7 @@ export class FifoWriter {
     this.#hasPath = holder !== undefined;
   }
 
-  /** Opens a FIFO by path. Never blocks, whether or not there is a reader. Throws the errno error of open(2). */
+  /** Opens a FIFO by path. Never blocks, with or without a reader. @throws the errno error of open(2). */
   static open(file: string): FifoWriter {
     const holder = fs.openSync(file, O_RDONLY | O_NONBLOCK);
     try {
@@ -79,7 +80,7 @@ export class FifoWriter {
     }
   }
 
-  /** Takes over the write end of a pipe that another process reads; EPIPE is reported when that process goes. */
+  /** Takes over the write end of a pipe that another process reads; writes fail with EPIPE when it has gone. */
   static fromFd(fd: number, name: string): FifoWriter {
     return new FifoWriter(name, fd, undefined);
   }
@@ -90,8 +91,8 @@ export class FifoWriter {
   }
 
   /**
-   * Resolves when the kernel has accepted all of `data`; the buffer must not change before that. One write at a time.
-   * Rejects with FifoClosedError after `close()`, with the errno error when the pipe is broken.
+   * Resolves when the kernel has accepted all of `data`; do not change the buffer before that. One write at a time.
+   * @throws FifoClosedError after `close()`, or the errno error when the pipe is broken.
    */
   async write(data: Uint8Array): Promise<void> {
     let offset = 0;
@@ -109,9 +110,9 @@ export class FifoWriter {
   }
 
   /**
-   * Ends the stream: readers get EOF after what is in the pipe. Without any reader the write end stays open until one
-   * comes, for at most `lingerMs`: closing the last descriptor would throw the data away, and a client that opens the
-   * FIFO after that would wait for ever. Resolves when the descriptors are closed.
+   * Ends the stream: readers get EOF after what is in the pipe. Without a reader the write end stays open until one
+   * comes, for at most `lingerMs`: closing the last descriptor would discard the data, and a client that opens the
+   * FIFO later would wait forever. Resolves when the descriptors are closed.
    */
   async end(lingerMs: number): Promise<void> {
     this.#closeHolder();
@@ -154,7 +155,7 @@ export class FifoWriter {
     });
   }
 
-  /** Made on the first full pipe only: most streams never need one, and it costs memory per container. */
+  /** Created when the pipe is first full: most streams never need it, and it costs memory per container. */
   #createSocket(): net.Socket {
     const socket = new net.Socket({ fd: this.#fd, readable: false, writable: true });
     socket.on('error', (error) => this.#rejectWait?.(error));
@@ -168,7 +169,7 @@ export class FifoWriter {
       if (probe === undefined) return false;
       fs.closeSync(probe);
     } catch {
-      // The path is gone: nobody can come any more.
+      // The path is gone, so no reader can come.
     }
     return true;
   }
@@ -181,8 +182,8 @@ export class FifoWriter {
 }
 
 /**
- * The read end of a FIFO that holds a writer of its own, so that a client that detaches is not the end of the stream.
- * EOF comes only after `releaseWriter()`, once every other writer is gone too.
+ * The read end of a FIFO. It holds a writer of its own, so that the stream does not end when a client detaches: EOF
+ * comes only after `releaseWriter()`, once every other writer has gone too.
  */
 export class FifoReader {
   readonly #socket: net.Socket;
@@ -199,7 +200,7 @@ export class FifoReader {
     this.#holder = holder;
   }
 
-  /** Opens a FIFO by path. Never blocks. Throws the errno error of open(2). */
+  /** Opens a FIFO by path. Never blocks. @throws the errno error of open(2). */
   static open(file: string): FifoReader {
     const fd = fs.openSync(file, O_RDONLY | O_NONBLOCK);
     let holder: number | undefined;
@@ -213,21 +214,21 @@ export class FifoReader {
     }
   }
 
-  /** Takes over the read end of a pipe (already non-blocking or not). */
+  /** Takes over the read end of a pipe , whether or not it is non-blocking. */
   static fromFd(fd: number): FifoReader {
     return new FifoReader(fd, undefined);
   }
 
-  /** Chunks as they come, with back-pressure: at most one buffer is read ahead. Ends at EOF, error or `close()`. */
+  /** Chunks as they arrive, with back-pressure: at most one buffer is read ahead. Ends at EOF, error or `close()`. */
   async *chunks(): AsyncGenerator<Buffer, void, void> {
     try {
       for await (const chunk of this.#socket) yield chunk as Buffer;
     } catch {
-      // A read error or a close from our side both mean that nothing more comes.
+      // After a read error or our own close nothing more comes.
     }
   }
 
-  /** Lets go of our own writer; idempotent. */
+  /** Closes our own writer. Idempotent. */
   releaseWriter(): void {
     if (this.#holder === undefined) return;
     fs.closeSync(this.#holder);
@@ -241,16 +242,16 @@ export class FifoReader {
   }
 }
 
-/** One pipe between us and a child: our end non-blocking, the child's end blocking as programs expect. */
+/** A pipe between us and a child: our end is non-blocking, the child's is blocking, as programs expect. */
 export interface PrivatePipe {
   readonly ours: number;
   readonly child: number;
 }
 
 /**
- * Makes pipes to hand to a child process, one per direction asked for ('in' = we read, 'out' = we write). Node offers
- * only socket pairs, which are not the pipes that the contract names (no /dev/fd, no splice); so FIFOs are made in a fresh directory and unlinked
- * at once. Nothing stays on disk; on an error nothing stays open.
+ * Creates pipes to hand to a child process, one per direction ('in': we read; 'out': we write). Node offers only socket
+ * pairs, which lack /dev/fd and splice; so this makes FIFOs in a new directory and unlinks them at once. Nothing stays
+ * on disk, and on an error nothing stays open.
  */
 export async function createPrivatePipes(directions: readonly ('in' | 'out')[]): Promise<PrivatePipe[]> {
   const dir = await fs.promises.mkdtemp(path.join(os.tmpdir(), 'bulkhead-pipe-'));
@@ -264,7 +265,7 @@ export async function createPrivatePipes(directions: readonly ('in' | 'out')[]):
         open.push(fd);
         return fd;
       };
-      // With a read-write descriptor open, neither of the two following opens can wait.
+      // While a read-write descriptor is open, neither of the two opens below can block.
       const both = fs.openSync(file, O_RDWR | O_NONBLOCK);
       try {
         if (direction === 'in') {

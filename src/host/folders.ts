@@ -1,10 +1,10 @@
-/** Makes folders with their parents. Node's own recursive mkdir never ends where the kernel answers ENOENT for ever (/proc). */
+/** Creates folders with their parents. Node's recursive mkdir loops forever where mkdir(2) always fails with ENOENT. */
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /**
- * Makes a folder and what is missing above it; one that exists is fine.
- * @throws the errno error of the first that cannot be made.
+ * Creates a folder and its missing parents; one that exists is fine.
+ * @throws the errno error of the first that cannot be created.
  */
 export function makeFolders(path: string, mode: number): void {
   try {

@@ -1,23 +1,23 @@
-/** What the host lets a control group take: read where the kubelet has written it, at the group of a pod. */
+/** The limits of a pod's cgroup, read where the kubelet has written them. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readHierarchies } from './cgroup.ts';
 import { parentOf } from './cgroup-path.ts';
 
-/** A member that is not there: nothing limits it, or nobody asked. */
+/** A missing member means no limit, or one that was not read. */
 export interface GroupLimits {
   readonly memoryBytes?: number | undefined;
   /** CPUs' worth of time. */
   readonly cpus?: number | undefined;
-  /** What the kernel keeps for it: the sum of requests, where the kubelet writes that (MemoryQoS, version 2). */
+  /** What the kernel reserves for it: the sum of requests, where the kubelet writes that (MemoryQoS, version 2). */
   readonly reservedBytes?: number | undefined;
 }
 
-/** Above it a limit means "none": version 1 reads as 2^63 minus one page. */
+/** A higher limit means "none": version 1 shows that as 2^63 minus one page. */
 const NO_LIMIT_BYTES = 2 ** 50;
 
 /**
- * @param read text of a file of the group, in whichever hierarchy has it: `memory.limit_in_bytes` and
+ * @param read returns a file of the group, from whichever hierarchy has it: `memory.limit_in_bytes` and
  * `cpu.cfs_{quota,period}_us` (version 1), `memory.max`, `memory.min` and `cpu.max` (2); undefined: no such file.
  */
 export function groupLimitsFrom(read: (file: string) => string | undefined): GroupLimits {
@@ -34,14 +34,14 @@ export function groupLimitsFrom(read: (file: string) => string | undefined): Gro
   };
 }
 
-/** "max" is no number, so none. */
+/** "max" is not a number and counts as no limit. */
 function bytesOf(word: string | undefined): number | undefined {
   const bytes = Number(word);
   return bytes > 0 && bytes < NO_LIMIT_BYTES ? bytes : undefined;
 }
 
 /**
- * The limits of the group that a pod's `linux.cgroupsPath` lies in; one that nobody made, or the top, limits nothing.
+ * The limits of the parent of a pod's `linux.cgroupsPath`. A group that does not exist, or the root, has none.
  * @throws Error when the path is malformed.
  */
 export function podGroupLimits(cgroupsPath: string): GroupLimits {
@@ -53,7 +53,7 @@ export function podGroupLimits(cgroupsPath: string): GroupLimits {
       try {
         return readFileSync(join(folder, file), 'utf8');
       } catch {
-        // Another hierarchy has it, or none.
+        // Another hierarchy may have it.
       }
     }
     return undefined;

@@ -1,6 +1,6 @@
-/** Mapped owners of a mount: the options `uidmap=` and `gidmap=`, in containerd's form (`inside:outside:count`). Pure. */
+/** Id-mapped mounts: the options `uidmap=` and `gidmap=` in containerd's form (`inside:outside:count`). Pure. */
 
-/** Ranges of ids in the file system and as what they are seen, `inside:outside:count` with commas between. */
+/** Comma-separated ranges `inside:outside:count`: an id as stored in the file system, and what it appears as. */
 export interface IdMap {
   readonly uids: string;
   readonly gids: string;
@@ -14,10 +14,10 @@ export interface IdRange {
 }
 
 const OPTION = /^(uidmap|gidmap)=(.+)$/;
-/** Every id is itself. */
+/** The identity mapping. */
 const SAME = '0:0:4294967295';
 
-/** Parts the mapping from the other options. */
+/** Separates the mapping from the other options. */
 export function splitIdMap(options: readonly string[]): {
   readonly idMap: IdMap | undefined;
   readonly rest: readonly string[];
@@ -32,7 +32,7 @@ export function splitIdMap(options: readonly string[]): {
   return { idMap: { uids: given.get('uidmap') ?? SAME, gids: given.get('gidmap') ?? SAME }, rest };
 }
 
-/** The options for the mapping of an OCI mount; none without one. */
+/** The mount options for the mapping of an OCI mount; empty without one. */
 export function idMapOptions(uids: readonly IdRange[] = [], gids: readonly IdRange[] = []): string[] {
   const text = (name: string, ranges: readonly IdRange[]) =>
     ranges.length === 0
@@ -43,7 +43,7 @@ export function idMapOptions(uids: readonly IdRange[] = [], gids: readonly IdRan
   return [...text('uidmap', uids), ...text('gidmap', gids)];
 }
 
-/** What an id becomes; one that is in no range stays. */
+/** What an id maps to; one outside of all ranges stays the same. */
 export function mapId(id: number, ranges: readonly IdRange[] = []): number {
   const range = ranges.find(({ containerID, size }) => id >= containerID && id < containerID + size);
   return range === undefined ? id : range.hostID + id - range.containerID;

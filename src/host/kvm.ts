@@ -1,4 +1,4 @@
-/** Whether this host can accelerate VMs with KVM, and which accelerator a configuration means. */
+/** Whether this host can run VMs with KVM, and which accelerator a configuration results in. */
 import { closeSync, constants, openSync, readFileSync } from 'node:fs';
 
 export interface AcceleratorChoice {
@@ -8,20 +8,20 @@ export interface AcceleratorChoice {
 }
 
 export interface KvmFacts {
-  /** Undefined: `/dev/kvm` opens read-write; else why it does not. */
+  /** Why `/dev/kvm` cannot be opened read-write; undefined when it can. */
   readonly deviceError: string | undefined;
   /** Whether the CPU shows vmx or svm; true on architectures that need no flag. */
   readonly cpuFlag: boolean;
 }
 
-/** Whether the text of /proc/cpuinfo shows hardware virtualization, by the first CPU's flags. */
+/** Whether /proc/cpuinfo shows hardware virtualization, going by the first CPU's flags. */
 export function hasVirtualizationFlag(cpuinfo: string, arch: string): boolean {
   if (arch !== 'x64' && arch !== 'ia32') return true;
   const flags = /^flags\s*:(.*)$/m.exec(cpuinfo)?.[1]?.split(' ') ?? [];
   return flags.includes('vmx') || flags.includes('svm');
 }
 
-/** Looks at `/dev/kvm` and the CPU. */
+/** Examines `/dev/kvm` and the CPU. */
 export function kvmFacts(): KvmFacts {
   let deviceError: string | undefined;
   try {
@@ -33,12 +33,12 @@ export function kvmFacts(): KvmFacts {
   try {
     cpuinfo = readFileSync('/proc/cpuinfo', 'utf8');
   } catch {
-    // shows no flag then
+    // unreadable: counts as no flag
   }
   return { deviceError, cpuFlag: hasVirtualizationFlag(cpuinfo, process.arch) };
 }
 
-/** `auto` takes KVM only when both the device and the CPU can: a device node alone may be a dead one. */
+/** `auto` takes KVM only when both the device and the CPU support it: the device node alone may not work. */
 export function chooseAccelerator(wanted: 'auto' | 'kvm' | 'tcg', facts: KvmFacts): AcceleratorChoice {
   if (wanted !== 'auto') return { accelerator: wanted, reason: `configured: ${wanted}` };
   if (facts.deviceError !== undefined) return { accelerator: 'tcg', reason: `no KVM: ${facts.deviceError}` };

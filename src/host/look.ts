@@ -1,15 +1,15 @@
 /**
- * Looks at paths that may lie on file systems of others, of which one may never answer: a look that hangs occupies a thread of
- * libuv's pool of four, and a synchronous one would stop the whole process.
+ * stat(2) of paths whose file system may never answer (NFS, FUSE): a call that hangs occupies one of the four threads
+ * of libuv's pool, and a synchronous one would stop the whole process.
  */
 import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { ShimError } from '../base/errors.ts';
 import { SerialQueue } from '../base/serial-queue.ts';
 
-/** Far above what a server that is alive takes. */
+/** Far longer than a live server takes. */
 const LOOK_MS = 5_000;
-/** Threads that may be lost to file systems that do not answer; the others are for everything else. */
+/** Threads that may be lost to file systems that do not answer; the rest are for everything else. */
 const MAX_HANGING = 2;
 
 type Stat = (path: string) => Promise<Stats>;
@@ -26,9 +26,9 @@ export class Looks {
   }
 
   /**
-   * What lies at a path, after following links; one look at a time.
-   * @returns undefined when there is nothing, or nothing that may be looked at.
-   * @throws ShimError `unavailable` when its file system does not answer.
+   * What is at a path, following links; one call at a time.
+   * @returns undefined when stat(2) fails.
+   * @throws ShimError `unavailable` when the file system does not answer, or when too many already do not.
    */
   at(path: string): Promise<Stats | undefined> {
     return this.#queue.run(() => this.#look(path));
@@ -55,5 +55,5 @@ export class Looks {
   }
 }
 
-/** Of this process: its threads are what is counted. */
+/** One for the whole process, because it counts the process's threads. */
 export const looks = new Looks();

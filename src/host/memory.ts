@@ -1,4 +1,4 @@
-// How much memory a process really holds.
+// How much memory a process really uses.
 
 import { readFileSync } from 'node:fs';
 
@@ -8,7 +8,7 @@ export function parsePss(smapsRollup: string): number | undefined {
   return kib === undefined ? undefined : Number(kib);
 }
 
-/** Proportional memory of a process in KiB: shared pages count in parts. Undefined: gone, or not ours to read. */
+/** Proportional set size of a process in KiB; undefined when it has gone or may not be read. */
 export function pssKib(pid: number): number | undefined {
   try {
     return parsePss(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'));

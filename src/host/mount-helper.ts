@@ -1,21 +1,21 @@
 /**
- * The program that mounts, unmounts and removes by descriptor (native/mount; request.rs is its side of the words here):
- * one process for each batch, which dies with this one.
+ * Runs bulkhead-mount, which mounts, unmounts and removes by descriptor: one process per batch, which dies with this
+ * one. The other side of the types here is native/mount/src/request.rs.
  */
 import { runCommand } from './command.ts';
 import type { IdMap } from './id-map.ts';
 
 /** One thing to do; targets are relative to the root of the request. */
 export type MountStep =
-  /** Makes the root a shared mount of its own. */
+  /** Turns the root into a shared mount. */
   | 'share'
   | { readonly bind: BindStep }
   | { readonly mount: FileSystemStep }
-  /** Unmounts what is on the target and removes it, which must be empty then. */
+  /** Unmounts the target and removes it; it must be empty by then. */
   | { readonly remove: { readonly target: string } }
-  /** Unmounts the root itself, and with it all below. */
+  /** Unmounts the root and with it everything below. */
   | 'unmount-all'
-  /** Removes the root, which is the folder of a sandbox, with what sandboxes have in it. */
+  /** Removes the root, a sandbox's folder, with the files that a sandbox keeps there. */
   | 'clear';
 
 export interface BindStep {
@@ -27,9 +27,9 @@ export interface BindStep {
 
 export interface FileSystemStep extends BindStep {
   readonly type: string;
-  /** What relative paths in the options count from. */
+  /** What paths in the options are relative to. */
   readonly folder?: string;
-  /** Lower folders of an overlay whose owners are mapped. */
+  /** Lower folders of an id-mapped overlay. */
   readonly lower?: readonly string[];
 }
 
@@ -40,9 +40,9 @@ export interface HelperOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A step that failed; those before it are done. */
+/** A step failed; those before it are done. */
 export class StepError extends Error {
-  /** Undefined when it is none of them that failed. */
+  /** Index of the step; undefined when the helper itself failed. */
   readonly step: number | undefined;
 
   constructor(step: number | undefined, reason: string, cause?: unknown) {
@@ -55,7 +55,7 @@ export class StepError extends Error {
 const DEFAULT_TIMEOUT_MS = 20_000;
 
 /**
- * Does the steps in order, up to the first that fails.
+ * Performs the steps in order, up to the first that fails.
  * @param root an absolute path without symbolic links.
  * @throws StepError
  */
@@ -77,6 +77,6 @@ function parseFailure(stderr: string, code: number | null): StepError {
     return new StepError(step ?? undefined, reason);
   } catch {
     const end = code === null ? 'was killed' : `ended with code ${code}`;
-    return new StepError(undefined, stderr.trim() || `the helper for mounts ${end}`);
+    return new StepError(undefined, stderr.trim() || `bulkhead-mount ${end}`);
   }
 }

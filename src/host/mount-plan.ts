@@ -1,4 +1,4 @@
-/** Turns mounts as containerd and OCI describe them into the steps of the helper: targets, mapped owners, long overlays (pure). */
+/** Turns the mounts of containerd and OCI into steps for the helper: targets, id maps, long overlays. Pure. */
 import { dirname, normalize, relative } from 'node:path';
 import { splitIdMap } from './id-map.ts';
 import type { MountStep } from './mount-helper.ts';
@@ -9,21 +9,21 @@ export interface MountEntry {
   readonly type: string;
   readonly source: string;
   readonly target: string;
-  /** With `uidmap=` and `gidmap=` owners are mapped: those of the lower folders, if it is an overlay. */
+  /** `uidmap=` and `gidmap=` make the mount id-mapped; for an overlay, its lower folders. */
   readonly options: readonly string[];
 }
 
-/** By type or by option as in the OCI spec. */
+/** A bind mount is marked by its type or by an option, as in the OCI spec. */
 function isBind(entry: MountEntry): boolean {
   return entry.type === 'bind' || entry.options.includes('bind') || entry.options.includes('rbind');
 }
 
-/** mount(2) takes one page of options, with its end mark; the flags in the string only help to stay below. */
+/** mount(2) takes one page of options including the terminating zero; counting the flags too errs on the safe side. */
 const MAX_OPTION_BYTES = 4095;
 
 /**
  * The step for one mount below `root`.
- * @throws Error when its target lies elsewhere, or an overlay's options fit into no page.
+ * @throws Error when its target is outside of `root`, or an overlay's options do not fit into a page.
  */
 export function planMount(entry: MountEntry, root: string): MountStep {
   const { type, source } = entry;
@@ -58,7 +58,7 @@ export function planTarget(target: string, root: string): string {
 const LOWER = 'lowerdir=';
 const OVERLAY_PATHS = /^(lowerdir|upperdir|workdir)=/;
 
-/** Makes the folders of an overlay relative to the deepest folder that holds all lower ones. */
+/** Makes an overlay's folders relative to the deepest one that contains all lower folders; undefined: impossible. */
 export function compactOverlay(
   options: readonly string[],
 ): { folder: string; options: readonly string[] } | undefined {
@@ -69,7 +69,7 @@ export function compactOverlay(
   if (!first || folders.some((f) => !f.startsWith('/'))) return undefined;
   let folder = dirname(first);
   while (folder !== '/' && folders.some((f) => !f.startsWith(`${folder}/`))) folder = dirname(folder);
-  if (folder.includes('\\')) return undefined; // an escaped separator in the common part: not ours to cut
+  if (folder.includes('\\')) return undefined; // an escaped separator in the common part
   const shorten = (option: string) => {
     if (option.startsWith(LOWER)) return `${LOWER}${folders.map((f) => relative(folder, f)).join(':')}`;
     const [, key] = OVERLAY_PATHS.exec(option) ?? [];
@@ -87,7 +87,7 @@ function lowerFolders(options: readonly string[]): string[] {
     : splitLower(lower.slice(LOWER.length)).map((path) => path.replaceAll('\\:', ':'));
 }
 
-/** Lower folders are parted by colons; `\:` is a colon in a name. */
+/** Lower folders are separated by colons; `\:` is a colon in a name. */
 function splitLower(text: string): string[] {
   return text.split(/(?<!\\):/);
 }

@@ -1,4 +1,4 @@
-/** The mount table of this process: parsing `/proc/self/mountinfo` and asking what lies below a folder. */
+/** Parses the mount table of this process, `/proc/self/mountinfo`. */
 import { readFileSync } from 'node:fs';
 
 /** One line of mountinfo; see proc_pid_mountinfo(5). */
@@ -7,7 +7,7 @@ export interface MountInfo {
   readonly parentId: number;
   /** `major:minor` of the file system. */
   readonly device: string;
-  /** The folder or file inside the file system that is mounted; `net:[4026531840]` for a namespace. */
+  /** The folder or file of the file system that is mounted; `net:[4026531840]` for a namespace. */
   readonly root: string;
   readonly mountPoint: string;
   readonly options: readonly string[];
@@ -20,7 +20,7 @@ export interface MountInfo {
   readonly superOptions: readonly string[];
 }
 
-/** Undoes the kernel's octal escapes (space, tab, newline, backslash, `#`); bytes above 127 come as they are. */
+/** Decodes the kernel's octal escapes (space, tab, newline, backslash, `#`); bytes above 127 are not escaped. */
 export function unescapeOctal(text: string): string {
   return text.includes('\\')
     ? text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)))
@@ -57,7 +57,7 @@ function parseLine(line: string): MountInfo | undefined {
   };
 }
 
-/** Parses a whole table, in its order (a mount stands after what it lies on); broken lines are left out. */
+/** Parses a whole table, keeping its order (a mount comes after the one it is on); malformed lines are skipped. */
 export function parseMountinfo(text: string): MountInfo[] {
   const mounts: MountInfo[] = [];
   for (const line of text.split('\n')) {
@@ -67,12 +67,12 @@ export function parseMountinfo(text: string): MountInfo[] {
   return mounts;
 }
 
-/** The mount table of this process now. */
+/** Reads the mount table of this process. */
 export function readMountinfo(): MountInfo[] {
   return parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8'));
 }
 
-/** Whether `path` is `dir` or lies below it; both absolute and normalized. */
+/** Whether `path` is `dir` or below it; both absolute and normalized. */
 export function isWithin(dir: string, path: string): boolean {
   return path === dir || path.startsWith(dir.endsWith('/') ? dir : `${dir}/`);
 }

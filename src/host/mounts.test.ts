@@ -286,8 +286,8 @@ test('only what is empty is removed, and nothing is followed', async () => {
     removeTargets(root, [inRoot('full')], options),
     /cannot remove \S+\/full: .*not empty/,
   );
-  await assert.rejects(removeTargets(root, [inRoot('text')], options), /text: it is no mount target/);
-  await assert.rejects(removeTargets(root, [inRoot('link')], options), /link: it is no mount target/);
+  await assert.rejects(removeTargets(root, [inRoot('text')], options), /text: it is not a mount target/);
+  await assert.rejects(removeTargets(root, [inRoot('link')], options), /link: it is not a mount target/);
   await assert.rejects(
     removeTargets(root, [inRoot('up/precious')], options),
     /cannot remove \S+\/up\/precious/,

@@ -1,6 +1,6 @@
 /**
- * Mounts of the host, made and undone by descriptor in a folder that is a mount of its own: what is gone with that one
- * is gone for certain, and no mount that comes late can land anywhere else.
+ * Mounts on the host, made and undone by descriptor in a folder that is itself a mount: unmounting that one takes
+ * everything below with it, and a mount that comes late has nowhere else to land.
  */
 import { ShimError } from '../base/errors.ts';
 import { type HelperOptions, type MountStep, runSteps, StepError } from './mount-helper.ts';
@@ -9,7 +9,7 @@ import { type MountEntry, planMount, planTarget } from './mount-plan.ts';
 export type { HelperOptions } from './mount-helper.ts';
 export type { MountEntry } from './mount-plan.ts';
 
-/** A mount that failed: which one and why, in one line. What was mounted before it stays. */
+/** A mount failed: which one and why, in one line. Those before it stay mounted. */
 export class MountError extends ShimError {
   readonly entry: MountEntry | undefined;
 
@@ -23,7 +23,7 @@ export class MountError extends ShimError {
   }
 }
 
-/** Makes an existing folder a shared mount of its own, once: `mountAll` mounts in nothing else. @throws MountError */
+/** Turns an existing folder into a shared mount, once; `mountAll` requires that. @throws MountError */
 export async function shareFolder(root: string, options: HelperOptions): Promise<void> {
   await runSteps(root, ['share'], options).catch((error: Error) => {
     throw new MountError(undefined, error.message, error);
@@ -31,8 +31,8 @@ export async function shareFolder(root: string, options: HelperOptions): Promise
 }
 
 /**
- * Makes all mounts below `root`, in order, and their targets. Each is nosuid, nodev, noexec, and receives what the host
- * mounts at its source later.
+ * Creates the targets below `root` and mounts on them, in order. Each mount is nosuid, nodev, noexec, and receives what
+ * the host mounts at its source later.
  * @throws MountError for the first that failed; the caller removes the targets of the others.
  */
 export async function mountAll(
@@ -55,9 +55,9 @@ export async function mountAll(
 }
 
 /**
- * Unmounts what is on the targets, in order, and removes them; those that are not there are fine. Nothing is removed
- * that is not empty then. Idempotent, and fine in parallel.
- * @throws Error that names what stays.
+ * Unmounts the targets, in order, and removes them; missing ones are fine. A target that is not empty by then stays.
+ * Idempotent and safe in parallel.
+ * @throws StepError that names what stays.
  */
 export async function removeTargets(
   root: string,
@@ -69,15 +69,15 @@ export async function removeTargets(
   await runSteps(root, steps, options);
 }
 
-/** Unmounts the root, and all below with it. Idempotent, fine in parallel, and for a folder that is not there. */
+/** Unmounts the root and with it everything below. Idempotent, safe in parallel; a missing folder is fine. */
 export async function unmountAll(root: string, options: HelperOptions): Promise<void> {
   await runSteps(root, ['unmount-all'], options);
 }
 
 /**
- * Removes the folder of a sandbox: its files, and folders of mount targets, unmounted first. What else is in it stays,
- * with an error. Idempotent, and fine in parallel.
- * @throws Error that names what stays.
+ * Removes a sandbox's folder: its files and its mount targets, which are unmounted first. Anything else stays, with an
+ * error. Idempotent and safe in parallel.
+ * @throws StepError that names what stays.
  */
 export async function clearFolder(dir: string, options: HelperOptions): Promise<void> {
   await runSteps(dir, ['clear'], options);

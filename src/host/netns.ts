@@ -1,4 +1,4 @@
-/** Network namespaces of the host: is a path one, and is it the host's own. */
+/** Network namespaces: whether a path is one, and whether it is the host's own. */
 import { readlinkSync, realpathSync, statSync } from 'node:fs';
 import { readMountinfo } from './mountinfo.ts';
 
@@ -25,11 +25,11 @@ function identity(path: string): string | undefined {
     const stat = statSync(path);
     return `${stat.dev}:${stat.ino}`;
   } catch {
-    return undefined; // gone, or not ours to look at (process 1 in some containers)
+    return undefined; // gone, or not permitted (process 1 in some containers)
   }
 }
 
-/** Tells one network namespace from another as long as it exists; undefined when nothing is at the path. */
+/** Device and inode at a path, which identify a namespace for as long as it exists; undefined when nothing is there. */
 export function netnsIdentity(path: string): string | undefined {
   return identity(path);
 }
@@ -37,7 +37,7 @@ export function netnsIdentity(path: string): string | undefined {
 /** Whether the path leads to a network namespace: `/proc/<pid>/ns/net`, or a bind mount of one. */
 export function isNetns(path: string): boolean {
   if (linkTarget(path)?.startsWith('net:[')) return true;
-  // The mount table has paths without links; containerd says /var/run, which is one.
+  // The mount table has resolved paths; containerd passes /var/run, which is a link.
   const real = realPath(path);
   return readMountinfo().some(
     (m) => m.mountPoint === real && m.type === 'nsfs' && m.root.startsWith('net:['),
@@ -45,8 +45,8 @@ export function isNetns(path: string): boolean {
 }
 
 /**
- * What a `linux.namespaces` path of type network is: a namespace of its own, the host's (a VM cannot have
- * that one), not there, or something else.
+ * What a `linux.namespaces` path of type network is: a separate namespace, the host's (which a VM cannot have),
+ * missing, or something else.
  */
 export function netnsKind(path: string): NetnsKind {
   const id = identity(path);

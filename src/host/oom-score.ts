@@ -1,9 +1,9 @@
-/** How ready the kernel is to kill a process when the host's memory ends: `/proc/<pid>/oom_score_adj`, -1000 to 1000. */
+/** How likely the OOM killer is to pick a process: `/proc/<pid>/oom_score_adj`, -1000 (never) to 1000. */
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const MAX = 1000;
 
-/** Why the kernel did not take the value; undefined when it did. Less than a process had takes CAP_SYS_RESOURCE. */
+/** Sets the value; returns why the kernel refused it, undefined when it did not. Lowering it takes CAP_SYS_RESOURCE. */
 export function setOomScore(pid: number, score: number): string | undefined {
   const value = Math.max(-MAX, Math.min(MAX, Math.trunc(score)));
   try {
@@ -15,7 +15,7 @@ export function setOomScore(pid: number, score: number): string | undefined {
 }
 
 /**
- * As runc's shim: a shim is killed just before the container manager that started it.
+ * Like runc's shim: the OOM killer takes a shim just before the container manager that started it.
  * @param parent the container manager's pid.
  */
 export function setShimOomScore(shim: number, parent: number): void {
@@ -27,6 +27,6 @@ function readScore(pid: number): number | undefined {
   try {
     return Number(readFileSync(`/proc/${pid}/oom_score_adj`, 'utf8'));
   } catch {
-    return undefined; // it ends, or /proc hides it
+    return undefined; // it has exited, or /proc hides it
   }
 }

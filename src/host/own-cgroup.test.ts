@@ -3,8 +3,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { groupBeside, openCgroup } from './cgroup.ts';
+import { openCgroup } from './cgroup.ts';
 import { OwnCgroup, placesFrom } from './own-cgroup.ts';
+import { groupBeside } from './sandbox-groups.ts';
 
 const groupsOf = (pid: number | string): string => readFileSync(`/proc/${pid}/cgroup`, 'utf8');
 const pathsOf = (pid: number): string[] =>

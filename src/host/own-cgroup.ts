@@ -1,6 +1,6 @@
 /**
- * The control group of this process itself: joined for the life of a sandbox, so that what the shim and its helpers take
- * is the pod's, and so that whoever finds the shim dead can end the helpers it left.
+ * The cgroup of this process: joined for the life of a sandbox, so that what the shim and its helpers use is accounted
+ * to the pod, and so that whoever finds the shim dead can kill the helpers it left.
  */
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
@@ -8,28 +8,28 @@ import { join } from 'node:path';
 import { type Cgroup, createCgroup, type Hierarchy, readHierarchies } from './cgroup.ts';
 import { parentPid } from './process.ts';
 
-/** How long the group may take to empty itself when it is left. */
+/** How long moving everything out of the group may take. */
 const LEAVE_MS = 1_000;
 
-/** A group of one hierarchy, by its `cgroup.procs` and that of the hierarchy's top. */
+/** A group in one hierarchy: its `cgroup.procs` and that of the hierarchy's root. */
 export interface Place {
   readonly file: string;
   readonly top: string;
 }
 
 export class OwnCgroup {
-  /** Where the process was, in each hierarchy. */
+  /** Where this process was before, in each hierarchy. */
   #home: readonly Place[] = [];
   #joined: Cgroup | undefined;
 
-  /** Moves this process; children from now on start there. Other processes of ours stay where they are. */
+  /** Moves this process; children started from now on are in the group too, existing ones stay where they are. */
   async join(path: string): Promise<void> {
     this.#home = placesFrom(readFileSync('/proc/self/cgroup', 'utf8'), readHierarchies());
     this.#joined = await createCgroup(path);
     await enter(process.pid, this.#joined.procsFiles);
   }
 
-  /** Moves a process and its children to where this one came from: they have a life of their own. Nothing is fine. */
+  /** Moves a process that may outlive us, and its descendants, to where this one came from. No-op when not joined. */
   async letGo(pid: number): Promise<void> {
     if (this.#joined === undefined) return;
     await goHome(pid, this.#home);
@@ -37,21 +37,21 @@ export class OwnCgroup {
     await Promise.all(children.map((child) => goHome(child, this.#home)));
   }
 
-  /** Lets go of what no living process of ours has started: a daemon that a hook has left on purpose. */
+  /** Lets go of processes that no longer descend from us: a daemon that a hook has left on purpose. */
   async letGoOfOrphans(): Promise<void> {
     const orphans = this.#joined?.procs().filter((pid) => !descendsFrom(process.pid, pid)) ?? [];
     await Promise.all(orphans.map((pid) => this.letGo(pid)));
   }
 
   /**
-   * Moves everything back to where it came from and removes the group; idempotent.
+   * Moves everything back to where this process came from and removes the group. Idempotent.
    * @throws Error when the group cannot be removed.
    */
   async leave(): Promise<void> {
     const cgroup = this.#joined;
     if (cgroup === undefined) return;
     const end = performance.now() + LEAVE_MS;
-    // What a child forks meanwhile needs another look.
+    // A child may fork meanwhile, which takes another pass.
     for (let pids = cgroup.procs(); pids.length > 0 && performance.now() < end; pids = cgroup.procs())
       await Promise.all(pids.map((pid) => goHome(pid, this.#home)));
     this.#joined = undefined;
@@ -59,7 +59,7 @@ export class OwnCgroup {
   }
 }
 
-/** The files by which a process returns to what its `/proc/self/cgroup` says; to the top where that is not visible. */
+/** The files that take a process back to the groups in its `/proc/self/cgroup`; the root's for a group not visible. */
 export function placesFrom(text: string, hierarchies: readonly Hierarchy[]): Place[] {
   const paths = new Map<string, string>();
   for (const line of text.split('\n')) {
@@ -73,12 +73,12 @@ export function placesFrom(text: string, hierarchies: readonly Hierarchy[]): Pla
   });
 }
 
-/** One after the other: the first move of a while waits some ms for the kernel, and would block a thread of libuv each. */
+/** Sequential: a move can take the kernel some ms, and parallel ones would each block a thread of libuv. */
 async function enter(pid: number, files: readonly string[]): Promise<void> {
   for (const file of files) await writeFile(file, String(pid), { flag: 'r+' });
 }
 
-/** A group that was removed meanwhile, or may hold no processes any more, is replaced by the top of its hierarchy. */
+/** Falls back to the root of the hierarchy when the group is gone or may no longer hold processes. */
 async function goHome(pid: number, home: readonly Place[]): Promise<void> {
   for (const { file, top } of home)
     await enter(pid, [file]).catch(() => enter(pid, [top]).catch(() => undefined));

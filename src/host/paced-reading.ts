@@ -1,25 +1,25 @@
 /**
- * Reads a stream of a process that nobody trusts at a bounded cost: bytes that come in many small chunks cost far more
- * than the same bytes in few. When too many come, reading pauses: meanwhile they gather in the kernel, and a writer that
- * has filled its buffer there waits.
+ * Reads a stream of an untrusted process at a bounded cost: bytes in many small chunks cost far more than the same
+ * bytes in a few large ones. When too many chunks come, reading pauses; the kernel then buffers, and the writer blocks
+ * once that buffer is full.
  */
 import type { Readable } from 'node:stream';
 import { Rate } from '../base/rate.ts';
 
-/** Node's handle of a socket: stopping it is what stops the reading, `pause()` alone still takes 64 KiB, chunk by chunk. */
+/** Node's socket handle: only stopping it stops the reads; after `pause()` Node still reads 64 KiB, chunk by chunk. */
 interface Handle {
-  /** False when Node has stopped it, because nobody takes what was read. */
+  /** False when Node has stopped it because nobody consumes what was read. */
   readonly reading?: boolean;
   readStop(): void;
   readStart(): void;
 }
 
 export interface Pace {
-  /** Chunks that are read without a pause: so many at once, and then so many per second. */
+  /** Chunks read without a pause: so many at once, then so many per second. */
   readonly burst: number;
   readonly perSecond: number;
   readonly pauseMs: number;
-  /** Only smaller chunks count; all of them unless told. */
+  /** Only chunks smaller than this count; default: all. */
   readonly smallBytes?: number;
 }
 
@@ -28,7 +28,7 @@ export class PacedReading {
   #timer: NodeJS.Timeout | undefined;
   #isFree = false;
 
-  /** Begins at once; the stream must be read by somebody already. */
+  /** Starts at once; somebody must already be reading the stream. */
   constructor(stream: Readable, pace: Pace) {
     this.#stream = stream;
     const rate = new Rate(pace);
@@ -39,7 +39,7 @@ export class PacedReading {
     stream.once('close', () => this.free());
   }
 
-  /** Reads on without limit, to the end of what the writer has left. */
+  /** Lifts the limit, to read what a writer that has gone left behind. */
   free(): void {
     this.#isFree = true;
     if (this.#timer !== undefined) this.#goOn();

@@ -1,8 +1,8 @@
-/** Processes of the host: identity that survives pid reuse, signals, and the environment of children. */
+/** Processes: an identity that survives pid reuse, signals, and the environment of children. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** A process by pid and start time (clock ticks since boot), which together are never reused. */
+/** A process, identified by pid and start time (clock ticks since boot), which together are never reused. */
 export interface ProcessRef {
   readonly pid: number;
   readonly startTime: string;
@@ -15,7 +15,7 @@ export interface ProcessStat {
   readonly startTime: string;
 }
 
-/** Parses `/proc/<pid>/stat`; the command name may hold spaces and brackets. */
+/** Parses `/proc/<pid>/stat`; the command name may contain spaces and parentheses. */
 export function parseProcessStat(text: string): ProcessStat | undefined {
   const end = text.lastIndexOf(')');
   if (end < 0) return undefined;
@@ -31,11 +31,11 @@ function readStat(pid: number): ProcessStat | undefined {
   try {
     return parseProcessStat(readFileSync(`/proc/${pid}/stat`, 'utf8'));
   } catch {
-    return undefined; // ENOENT before, ESRCH while it is read: gone either way
+    return undefined; // ENOENT, or ESRCH when it exits during the read
   }
 }
 
-/** The identity of a process, or undefined when there is none with this pid (a zombie still has one). */
+/** The identity of the process with this pid, zombies included; undefined when there is none. */
 export function processRef(pid: number): ProcessRef | undefined {
   const stat = readStat(pid);
   return stat && { pid, startTime: stat.startTime };
@@ -46,13 +46,13 @@ export function parentPid(pid: number): number | undefined {
   return readStat(pid)?.ppid;
 }
 
-/** True while the very process runs; a zombie does not run any more. */
+/** Whether that very process is running; a zombie is not. */
 export function isAlive(ref: ProcessRef): boolean {
   const stat = readStat(ref.pid);
   return stat !== undefined && stat.startTime === ref.startTime && stat.state !== 'Z' && stat.state !== 'X';
 }
 
-/** Sends a signal if the very process still runs. Returns whether it was sent; EPERM is thrown. */
+/** Sends a signal if that very process is still running. Returns whether it was sent. @throws the error EPERM. */
 export function killRef(ref: ProcessRef, signal: NodeJS.Signals = 'SIGKILL'): boolean {
   if (!isAlive(ref)) return false;
   try {
@@ -65,9 +65,10 @@ export function killRef(ref: ProcessRef, signal: NodeJS.Signals = 'SIGKILL'): bo
 }
 
 /**
- * The number that the host knows a thread by.
- * @param pid its process, as the host knows it.
- * @param number what the thread itself has for its number, in its pid namespace.
+ * The thread id, in our pid namespace, of a thread that is in another.
+ * @param pid its process, in our pid namespace.
+ * @param number the thread's id in its own pid namespace.
+ * @throws the errno error when the process or one of its threads exits meanwhile.
  */
 export function hostThread(pid: number, number: number): number | undefined {
   const folder = `/proc/${pid}/task`;
@@ -80,8 +81,8 @@ export function hostThread(pid: number, number: number): number | undefined {
 }
 
 /**
- * Waits until a process that need not be our child is gone. There is no event for that without a pidfd,
- * so this looks again in growing steps of 1 to 20 ms. Returns false at the limit.
+ * Waits until a process, which need not be our child, is gone. Node has no pidfd to get an event from, so this polls in
+ * growing steps of 1 to 20 ms. Returns false on timeout.
  */
 export async function waitGone(ref: ProcessRef, limits: { timeoutMs: number }): Promise<boolean> {
   const end = performance.now() + limits.timeoutMs;
@@ -92,7 +93,7 @@ export async function waitGone(ref: ProcessRef, limits: { timeoutMs: number }): 
   return true;
 }
 
-/** The environment of every child: nothing of ours (NODE_*, containerd's, credentials) goes through. */
+/** The environment of every child: nothing of ours (NODE_*, containerd's, credentials) is passed on. */
 export function childEnv(): Record<string, string> {
   const path = process.env.PATH || '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
   return { PATH: path, LC_ALL: 'C' };

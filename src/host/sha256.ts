@@ -1,6 +1,6 @@
 /**
- * SHA-256 (FIPS 180-4) of a short text. Node's own is OpenSSL's, whose loading costs each `start` and `delete` more than all
- * of our code does; what is hashed there is one path.
+ * SHA-256 (FIPS 180-4) of a short text. Node's own comes with OpenSSL, and loading that costs each `start` and `delete`
+ * more than all of our code; all they hash is one path.
  */
 
 const ROUNDS = 64;

@@ -1,13 +1,13 @@
-/** Reads files that a container may have written, or put something else in the place of. */
+/** Reads files that a container may have written, or replaced with something else. */
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 
-/** Of Linux; Node does not name it. The descriptor is only a name for the file: nothing is opened, no FIFO or device. */
+/** Linux's O_PATH, which Node does not export. The descriptor only refers to the file: no FIFO or device is opened. */
 const O_PATH = 0x20_0000;
 
 /**
- * The beginning of a regular file; empty when there is none, or something else.
- * @param maxBytes of a larger file, the lines that fit are given.
+ * The beginning of a regular file; empty when there is none, or it cannot be read.
+ * @param maxBytes of a larger file, only the whole lines that fit are returned.
  */
 export async function readSmallFile(path: string, maxBytes: number): Promise<string> {
   let found: FileHandle | undefined;
@@ -15,7 +15,7 @@ export async function readSmallFile(path: string, maxBytes: number): Promise<str
   try {
     found = await open(path, O_PATH);
     if (!(await found.stat()).isFile()) return '';
-    // The file that was looked at, whatever has its path by now.
+    // The file that was checked, whatever is at its path by now.
     file = await open(`/proc/self/fd/${found.fd}`, constants.O_RDONLY | constants.O_NONBLOCK);
     return await readBeginning(file, maxBytes);
   } catch {

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { peersOf } from './socket-peers.ts';
+import { peersOf, removeDeadSocket } from './socket-peers.ts';
 
 const NONE = { connected: 0, waiting: 0 };
 
@@ -37,7 +37,13 @@ test('who lives at the other end counts, also when the server hangs; who has gon
       'the server still has its end, and nobody is at the other',
     );
   } finally {
+    await removeDeadSocket(path);
+    assert.ok(existsSync(path), 'it is listened on');
+    const exited = once(server, 'exit');
     server.kill('SIGKILL');
+    await exited;
+    await removeDeadSocket(path);
+    assert.ok(!existsSync(path));
     rmSync(dir, { recursive: true });
   }
   assert.deepEqual(await peersOf(path), NONE);

@@ -9,13 +9,13 @@ const link = (name: string, index: number, address = '10.0.0.1'): Link => ({
 });
 const topology = (...links: Link[]): Topology => ({ links, routes: [], neighbors: [], taps: [], notes: [] });
 
-test('the same is no change, whatever the neighbours and taps do', () => {
+test('the same links and routes are no change, whatever the neighbours and taps do', () => {
   const before = topology(link('eth0', 2));
   const now = { ...topology(link('eth0', 2)), taps: [{ name: 'bhtap2', inUse: true }] };
   assert.deepEqual(compareTopology(before, now), { added: [], removed: [], updated: false });
 });
 
-test('interfaces come and go, and one may be another by now', () => {
+test('interfaces come and go, and one may be replaced by another', () => {
   const before = topology(link('eth0', 2), link('eth1', 3));
   const renewed = { ...link('eth1', 4), mac: '02:00:00:00:00:03' };
   const changes = compareTopology(before, topology(link('eth0', 2), renewed));
@@ -24,7 +24,7 @@ test('interfaces come and go, and one may be another by now', () => {
   assert.deepEqual(gone, { added: [], removed: [link('eth1', 3)], updated: false });
 });
 
-test('an address or a route is news for the guest, not for the VMM', () => {
+test('an address or a route concerns the guest, not the VMM', () => {
   const before = topology(link('eth0', 2));
   const changes = compareTopology(before, topology(link('eth0', 2, '10.0.0.2')));
   assert.deepEqual(changes, { added: [], removed: [], updated: true });

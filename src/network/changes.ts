@@ -1,12 +1,12 @@
-/** What has changed between two looks at a namespace (pure). */
+/** What has changed between two readings of a namespace. Pure. */
 import type { Link, Topology } from './topology.ts';
 
 export interface NetworkChanges {
-  /** Interfaces that the guest has not got yet. */
+  /** Interfaces that the guest does not have yet. */
   readonly added: readonly Link[];
-  /** Interfaces that are gone; one that was made anew under its old name is gone and added. */
+  /** Interfaces that are gone; one that was recreated under its old name is both removed and added. */
   readonly removed: readonly Link[];
-  /** Something that the guest can be told without a device: addresses, names, routes, neighbours. */
+  /** Whether the guest must be updated: interfaces were added, or addresses, names or routes changed. */
   readonly updated: boolean;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Names of other containers, and all others that Docker's resolver knows how to find: from when the container's
- * resolv.conf names that resolver, which may be when it is connected to another network later.
+ * Lets a container resolve the names that Docker's resolver knows, other containers' among them, from the moment that
+ * its resolv.conf names that resolver; that may be when it is connected to another network later.
  */
 import type { GuestAgent } from '../agent/agent.ts';
 import { messageOf } from '../base/errors.ts';
@@ -14,9 +14,9 @@ import type { Link } from './topology.ts';
 
 export interface ContainerNamesContext {
   readonly agent: Pick<GuestAgent, 'client'>;
-  /** Limit of a call to the agent. */
+  /** Limit of a call to the agent, in ms. */
   readonly requestMs: number;
-  /** The container's, of which one is its resolv.conf. */
+  /** The container's mounts, one of which is its resolv.conf. */
   readonly mounts: readonly SpecMount[];
   log(level: 'warn', message: string, fields: Record<string, unknown>): void;
 }
@@ -31,7 +31,7 @@ export class ContainerNames {
     this.#context = context;
   }
 
-  /** To be called, one call at a time, when the network has changed. Never rejects: what is in the way is logged. */
+  /** Call it, one call at a time, whenever the network has changed. Never rejects: failures are logged. */
   async check(namespace: Namespace, links: readonly Link[]): Promise<void> {
     if (this.#stop.signal.aborted) return;
     try {
@@ -43,7 +43,7 @@ export class ContainerNames {
       await admitNameAnswers(namespace, tapRecords(fresh), this.#stop.signal);
     } catch (error) {
       if (this.#stop.signal.aborted) return;
-      this.#context.log('warn', 'not all names can be found in the container', { error: messageOf(error) });
+      this.#context.log('warn', 'the container cannot resolve all names', { error: messageOf(error) });
     }
   }
 

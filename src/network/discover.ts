@@ -1,4 +1,4 @@
-/** Reads what a network namespace holds, with one process. */
+/** Reads a network namespace with a single process. */
 import { DUMP_COMMANDS, type IpDump, parseDump } from './iproute.ts';
 import { type Namespace, runIn } from './namespace.ts';
 import { NetworkError } from './network-error.ts';
@@ -6,7 +6,7 @@ import { readTopology } from './read-topology.ts';
 import type { Topology } from './topology.ts';
 
 /**
- * Reads interfaces, addresses, routes and neighbours of a namespace.
+ * Reads a namespace's interfaces, addresses, routes and neighbours.
  * @throws NetworkError
  */
 export async function discover(namespace: Namespace, signal?: AbortSignal): Promise<Topology> {

@@ -1,22 +1,22 @@
-// TCP connections into the guest: to ports of its loopback, carried over the agent's channel.
+// TCP connections to ports of the guest's loopback, carried over the agent's channel.
 import { type Client, Code } from 'ttrpc-ts';
 import type { GuestAgent } from '../agent/agent.ts';
 import { AgentError, agentError } from '../agent/agent-error.ts';
 import { GuestService } from '../gen/guest.ts';
 
-/** One connection; each direction is used by one caller at a time. */
+/** One connection. Each direction allows one caller at a time. */
 export interface GuestConnection {
-  /** Waits for data without limit; undefined is the end. @throws AgentError */
+  /** Waits for data without limit; undefined is EOF. @throws AgentError */
   read(): Promise<Uint8Array | undefined>;
-  /** Resolves when the guest has taken all of it, which may take as long as the peer likes. @throws AgentError */
+  /** Resolves when the guest has taken all data, which its peer may delay forever. @throws AgentError */
   write(data: Uint8Array): Promise<void>;
-  /** Nothing more will be written. @throws AgentError */
+  /** Shuts down our side: nothing more will be written. @throws AgentError */
   end(): Promise<void>;
-  /** Gives the connection up, in both directions; never rejects. */
+  /** Closes the connection in both directions; never rejects. */
   close(): Promise<void>;
 }
 
-/** Bytes per message: large enough to be cheap, small enough to let other calls of the channel in between. */
+/** Bytes per message: large enough to be cheap, small enough to let the channel's other calls through in between. */
 const CHUNK_BYTES = 64 * 1024;
 
 export class GuestConnections {
@@ -24,7 +24,7 @@ export class GuestConnections {
   readonly #requestMs: number;
   #lastId = 0;
 
-  /** @param requestMs limit of calls that do not wait for the peer. */
+  /** @param requestMs limit of calls that do not wait for the peer, in ms. */
   constructor(agent: Pick<GuestAgent, 'client'>, requestMs: number) {
     this.#client = agent.client(GuestService);
     this.#requestMs = requestMs;
@@ -33,7 +33,7 @@ export class GuestConnections {
   /**
    * Connects to a port of the guest's loopback.
    * @param ipv6 try ::1 before 127.0.0.1.
-   * @throws AgentError when nobody listens there, or the agent has no such call.
+   * @throws AgentError when nobody listens there, or the agent does not have that call.
    */
   async dial(port: number, ipv6: boolean): Promise<GuestConnection> {
     const id = ++this.#lastId;
@@ -42,7 +42,7 @@ export class GuestConnections {
     try {
       await this.#client.dial({ id, port, ipv6 }, limit);
     } catch (thrown) {
-      // The guest may have connected all the same.
+      // The guest may have connected nevertheless.
       if (agentError(what, thrown, limit.timeoutMs).code === Code.DeadlineExceeded) void this.#close(id);
       throw agentError(what, thrown, limit.timeoutMs);
     }
@@ -82,7 +82,7 @@ export class GuestConnections {
   }
 
   async #close(id: number): Promise<void> {
-    // It fails when the agent is gone, and the connection with it.
+    // It fails when the agent is gone, and so is the connection then.
     await this.#client.closeConnection({ id }, { timeoutMs: this.#requestMs }).catch(() => undefined);
   }
 }

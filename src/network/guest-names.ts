@@ -1,18 +1,18 @@
-// Name queries of programs in the guest, which the host answers.
+// DNS queries of programs in the guest, which the host answers.
 import { type Client, Code } from 'ttrpc-ts';
 import type { GuestAgent } from '../agent/agent.ts';
 import { AgentError, agentError } from '../agent/agent-error.ts';
 import { GuestService } from '../gen/guest.ts';
 
-/** A DNS message, as it came from the guest: nothing about it is certain but its length. */
+/** A DNS message as it came from the guest; only its length has been checked. */
 export interface NameQuery {
   readonly id: number;
   readonly message: Uint8Array;
-  /** It came by TCP; otherwise by UDP. */
+  /** Whether it came over TCP, not UDP. */
   readonly tcp: boolean;
 }
 
-/** The limit of a message, by either way. */
+/** Limit of a message, over TCP or UDP. */
 const MAX_MESSAGE_BYTES = 65_535;
 
 export class GuestNames {
@@ -24,14 +24,14 @@ export class GuestNames {
     this.#requestMs = requestMs;
   }
 
-  /** Has the guest listen on port 53 of one of its loopback addresses. @throws AgentError */
+  /** Makes the guest listen on port 53 of one of its loopback addresses. @throws AgentError */
   async serve(address: string): Promise<void> {
     await this.#client.serveNames({ address }, { timeoutMs: this.#requestMs }).catch((thrown: unknown) => {
       throw agentError(`serving names on ${address} in the guest`, thrown, this.#requestMs);
     });
   }
 
-  /** Waits without limit. @throws AgentError when the agent is gone or breaks the protocol. */
+  /** Waits for the next query, without limit. @throws AgentError when the agent is gone or breaks the protocol. */
   async next(): Promise<NameQuery> {
     const query = await this.#client.nextQuery({}).catch((thrown: unknown) => {
       throw agentError('waiting for a name query', thrown, undefined);
@@ -41,7 +41,7 @@ export class GuestNames {
     return query;
   }
 
-  /** @param message empty: there is no answer. @throws AgentError */
+  /** Answers a query. @param message empty: there is no answer. @throws AgentError */
   async answer(id: number, message: Uint8Array): Promise<void> {
     await this.#client
       .answerQuery({ id, message }, { timeoutMs: this.#requestMs })

@@ -51,7 +51,7 @@ test('the messages', () => {
   });
 });
 
-/** An agent that notes its calls, and fails one of them. */
+/** An agent that records its calls, and fails one of them. */
 function agent(failing?: string, code: number = Code.Unimplemented) {
   const calls: string[] = [];
   const call = (method: string) => {
@@ -61,7 +61,7 @@ function agent(failing?: string, code: number = Code.Unimplemented) {
   return { calls, call: call as never };
 }
 
-test('interfaces, then all routes, then neighbours; nothing to say, nothing said', async () => {
+test('interfaces, then all routes, then neighbours; no calls when there is nothing to set', async () => {
   const one = agent();
   await configureGuestNetwork(one, { ...topology, links: [eth0, { ...eth0, name: 'net1' }] });
   assert.deepEqual(one.calls, ['updateInterface', 'updateInterface', 'updateRoutes', 'addARPNeighbors']);
@@ -70,7 +70,7 @@ test('interfaces, then all routes, then neighbours; nothing to say, nothing said
   assert.deepEqual(two.calls, []);
 });
 
-test('a change: only the interfaces that it is about; routes also when there are none left', async () => {
+test('a change: only the affected interfaces; routes even when none are left', async () => {
   const net1 = { ...eth0, name: 'net1', index: 4 };
   const before = { ...topology, links: [eth0, net1] };
   const fewer = { ...net1, addresses: net1.addresses.slice(0, 1) };

@@ -1,4 +1,4 @@
-/** Tells the guest of its network: from what the host has found to calls of the agent, in the order that they need. */
+/** Configures the guest's network: turns what the host found into calls of the agent, in the order that they need. */
 import { isDeepStrictEqual } from 'node:util';
 import type { GuestAgent } from '../agent/agent.ts';
 import { isUnimplemented } from '../agent/agent-error.ts';
@@ -23,7 +23,7 @@ function addressMessage(family: Family, address: string, mask: string): IPAddres
   return { family: familyOf(family), address, mask };
 }
 
-/** An interface; the guest finds its device by the hardware address. */
+/** An interface; the guest finds its device by MAC address. */
 export function interfaceMessage(link: Link): Interface {
   return {
     device: link.name,
@@ -48,10 +48,10 @@ export function neighborMessage({ family, address, device, mac, state }: Neighbo
 }
 
 /**
- * Gives the guest its interfaces (waiting there for devices that are being plugged in), then all routes, then the
+ * Sets the guest's interfaces (the agent waits for devices that are being plugged in), then all routes, then the
  * neighbours.
- * @param before what the guest has: only interfaces that are new or have changed are told again, because that takes them
- * down for a moment, and what is not there any more is removed.
+ * @param before what the guest has: only new or changed interfaces are set, because setting one takes it down for a
+ * moment.
  * @throws AgentError
  */
 export async function configureGuestNetwork(
@@ -60,13 +60,13 @@ export async function configureGuestNetwork(
   before: Network = { links: [], routes: [], neighbors: [] },
 ): Promise<void> {
   const links = all.filter((link) => !before.links.some((old) => isDeepStrictEqual(old, link)));
-  // One after the other: names may have to be swapped.
+  // Sequentially, because names may have to be swapped.
   for (const link of links) {
     await agent.call('updateInterface', `setting up ${link.name} in the guest`, {
       interface: interfaceMessage(link),
     });
   }
-  // An interface that was down has lost its routes; our agent removes those that are not among them.
+  // An interface that was down has lost its routes; our agent removes routes that are not in the list.
   if (routes.length > 0 || before.routes.length > 0) {
     const messages = routes.map(routeMessage);
     await agent.call('updateRoutes', 'setting routes in the guest', { routes: { routes: messages } });
@@ -76,7 +76,7 @@ export async function configureGuestNetwork(
     const arpNeighbors = neighbors.map(neighborMessage);
     await agent.call('addARPNeighbors', 'setting neighbours in the guest', { neighbors: { arpNeighbors } });
   } catch (error) {
-    // Old agents cannot; the guest then asks the network.
+    // Old agents cannot; the guest then resolves them itself.
     if (!isUnimplemented(error)) throw error;
   }
 }

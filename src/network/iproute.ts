@@ -1,4 +1,4 @@
-/** The JSON of iproute2 (`ip -j -d`), as far as it is read here; every field may be missing in some version. */
+/** The JSON of iproute2 (`ip -j -d`), as far as it is used here; any field may be missing in some version. */
 
 export interface IpAddress {
   readonly family?: string;
@@ -35,7 +35,7 @@ export interface IpRoute extends IpNexthop {
   readonly scope?: string;
   readonly prefsrc?: string;
   readonly metric?: number;
-  /** Only routes of IPv6 have it. */
+  /** Only IPv6 routes have it. */
   readonly pref?: string;
   readonly metrics?: readonly { readonly mtu?: number }[];
   readonly nexthops?: readonly IpNexthop[];
@@ -48,18 +48,18 @@ export interface IpNeighbor {
   readonly state?: readonly string[];
 }
 
-/** What one run of `ip` tells of a namespace. */
+/** What one run of `ip` prints about a namespace. */
 export interface IpDump {
   readonly links: readonly IpLink[];
   readonly routes: readonly IpRoute[];
   readonly neighbors: readonly IpNeighbor[];
 }
 
-/** The commands of that run, for `ip -j -d -batch -`; routes of all tables, because only so both families come. */
+/** The commands of that run, for `ip -j -d -batch -`. Only `table all` lists the routes of both families. */
 export const DUMP_COMMANDS = 'addr show\nroute show table all\nneigh show\n';
 
 /**
- * Parts the output of {@link DUMP_COMMANDS}: one JSON array per line and command.
+ * Splits the output of {@link DUMP_COMMANDS}: one line of JSON, an array, per command.
  * @throws Error when it is something else.
  */
 export function parseDump(output: string): IpDump {
@@ -71,7 +71,7 @@ export function parseDump(output: string): IpDump {
   if (parts.length !== 3 || !Array.isArray(links) || !Array.isArray(routes) || !Array.isArray(neighbors)) {
     throw new Error(`expected 3 lists of JSON, got ${parts.length}`);
   }
-  // iproute2 prints an empty object for what its filters left out.
+  // iproute2 prints an empty object for an entry that its filters leave out.
   const filled = <T>(list: unknown[]) => list.filter((entry) => Object.keys(Object(entry)).length > 0) as T[];
   return { links: filled(links), routes: filled(routes), neighbors: filled(neighbors) };
 }

@@ -1,8 +1,8 @@
 /**
- * Takes the TCP connections to the loopback addresses of a namespace, whatever their port. No process stays for it, and
- * nothing is between the namespace's packets and their ways. All of it ends when the result is closed, or with this
- * process.
+ * Accepts all TCP connections to the loopback addresses of a namespace, on any port. No process stays behind for that,
+ * and the namespace's packets take their usual path. It ends when the result is closed, or with this process.
  */
+
 import { Server, type Socket } from 'node:net';
 import type { Namespace } from './namespace.ts';
 import { NetworkError } from './network-error.ts';
@@ -12,7 +12,7 @@ export interface LoopbackListener {
   close(): void;
 }
 
-/** What the helper hands over besides the servers: closing it ends the redirection. */
+/** What the helper passes besides the servers: closing it ends the redirection. */
 interface Keeper {
   close(): void;
   unref(): void;
@@ -20,8 +20,8 @@ interface Keeper {
 
 /**
  * @param helper path of `bulkhead-loopback`.
- * @param accept gets each connection, paused and half-open when its peer ends; `localPort` and `localAddress` are what
- * the peer asked for.
+ * @param accept gets each connection, paused and with `allowHalfOpen`; `localPort` and `localAddress` are what the
+ * peer connected to.
  * @throws NetworkError when the helper is missing or the kernel cannot (before Linux 5.9, or without IPv4 loopback).
  */
 export async function takeLoopback(
@@ -43,12 +43,12 @@ export async function takeLoopback(
   }
   close();
   throw new NetworkError(`cannot listen on the loopback of ${namespace.path}`, {
-    stderr: failure ?? 'the helper gave nothing',
+    stderr: failure ?? 'the helper passed no socket',
   });
 }
 
 function listening(server: Server, accept: (socket: Socket) => void): Server {
-  // Read at each connection, and not settable on a server that was handed over in another way.
+  // Node reads these on each connection; for an inherited server there is no other way to set them.
   Object.assign(server, { allowHalfOpen: true, pauseOnConnect: true });
   server.on('connection', accept);
   server.on('error', () => undefined);

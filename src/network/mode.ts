@@ -1,13 +1,13 @@
-/** Decides, from what the spec says of network namespaces, where the VMM runs and what the guest sees (pure). */
+/** Decides from the spec's network namespace where the VMM runs and what the guest sees. Pure. */
 import type { NetnsKind } from '../host/netns.ts';
 
-/** What to do, with the reasons in words for an operator. */
+/** What to do, with reasons for the operator. */
 export type NetworkMode =
-  /** The VMM enters this namespace; its interfaces are the guest's. */
+  /** The VMM enters this namespace, whose interfaces the guest gets. */
   | { readonly t: 'join'; readonly path: string; readonly reasons: readonly string[] }
-  /** The VMM gets a namespace of its own, into which the container manager may put interfaces later. */
+  /** The VMM gets a new namespace, into which the container manager may put interfaces later. */
   | { readonly t: 'new'; readonly reasons: readonly string[] }
-  /** The VMM gets an empty namespace of its own, the guest only its loopback: the container asked for the host's. */
+  /** The VMM gets an empty namespace, the guest only its loopback: the container asked for the host's. */
   | { readonly t: 'isolated'; readonly reasons: readonly string[] }
   | { readonly t: 'reject'; readonly reasons: readonly string[] };
 
@@ -15,8 +15,8 @@ export type NetworkMode =
 export type SpecNamespaces = readonly { readonly type: string; readonly path?: string }[];
 
 /**
- * Decides for the first container of a sandbox; those that join it have the sandbox's network.
- * @param pod the sandbox is a pod of Kubernetes, whose users would not see a warning in a log.
+ * Decides for the first container of a sandbox; later ones share the sandbox's network.
+ * @param pod whether the sandbox is a Kubernetes pod, whose users would not see a warning in a log.
  * @param kindOf what a path leads to on this host.
  */
 export function networkMode(
@@ -36,7 +36,7 @@ export function networkMode(
     case 'missing':
       return { t: 'reject', reasons: [`the spec names the network namespace ${path}, which does not exist`] };
     case 'other-file':
-      return { t: 'reject', reasons: [`the spec names ${path} as network namespace, which is none`] };
+      return { t: 'reject', reasons: [`the spec names ${path} as its network namespace, which it is not`] };
   }
 }
 

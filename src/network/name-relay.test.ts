@@ -1,4 +1,4 @@
-// The relay between a played guest and a real name server on this machine's loopback.
+// The relay between a fake guest and a real name server on this machine's loopback.
 import assert from 'node:assert/strict';
 import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
 import { once } from 'node:events';
@@ -15,7 +15,7 @@ async function bound(t: TestContext): Promise<DatagramSocket> {
   return socket;
 }
 
-/** A guest whose queries are pushed by the test, and the answers that it got. */
+/** A guest whose queries the test pushes, and the answers that it got. */
 function guest() {
   const queries: NameQuery[] = [];
   const answers = new Map<number, string>();
@@ -67,7 +67,7 @@ test('answers find their queries, though two have the same id', { timeout: 10_00
     waiting.push({ data, port });
     if (waiting.length < 2) return;
     for (const one of waiting.reverse()) {
-      // Nobody else may answer.
+      // An answer from anyone else is ignored.
       stranger.send(Buffer.concat([one.data, Buffer.from(' forged')]), one.port, '127.0.0.1', () => {
         server.send(Buffer.concat([one.data, Buffer.from(' answered')]), one.port, '127.0.0.1');
       });
@@ -92,7 +92,7 @@ test('answers find their queries, though two have the same id', { timeout: 10_00
   assert.deepEqual(all, { 1: 'aa..........one answered', 2: 'aa..........two answered', 3: '', 4: '' });
 });
 
-test('by TCP: in pieces, and a server that ends without an answer', { timeout: 10_000 }, async (t) => {
+test('over TCP: in pieces, and a server that closes without an answer', { timeout: 10_000 }, async (t) => {
   const server = createServer((socket) => {
     socket.once('data', (data) => {
       if (data.includes('silent')) socket.end();
@@ -118,13 +118,13 @@ test('by TCP: in pieces, and a server that ends without an answer', { timeout: 1
   assert.equal(played.answers.get(2), '');
   relay.close();
   relay.close();
-  // What comes later is not answered, and breaks nothing.
+  // Later queries are not answered, and break nothing.
   played.ask(3, message('ab', 'late'));
   await played.has(3);
   assert.equal(played.answers.get(3), '');
 });
 
-test('without an answer the query is put again, by another socket', { timeout: 20_000 }, async (t) => {
+test('without an answer the query is sent again, from another socket', { timeout: 20_000 }, async (t) => {
   const server = await bound(t);
   const ports: number[] = [];
   server.on('message', (data, { port }) => {
@@ -149,7 +149,7 @@ test('without an answer the query is put again, by another socket', { timeout: 2
   assert.notEqual(ports[0], ports[2]);
 });
 
-test('a guest that asks without end, and is answered at once, has to wait', { timeout: 10_000 }, async () => {
+test('a guest that asks endlessly, and is answered at once, has to wait', { timeout: 10_000 }, async () => {
   let asked = 0;
   const flood = {
     next: async (): Promise<NameQuery> => ({ id: ++asked, message: new Uint8Array(1), tcp: false }),

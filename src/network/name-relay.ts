@@ -1,7 +1,7 @@
 /**
  * Docker's resolver of container names listens on the loopback of the container's network namespace, on the host. The
- * guest has a loopback of its own: there its agent takes the queries, and they are put to the resolver from here, by
- * sockets of the namespace. See docs/network.md.
+ * guest has its own loopback, where its agent takes the queries; this sends them on to the resolver, from sockets in
+ * the namespace. See docs/network.md.
  */
 import type { Socket as DatagramSocket } from 'node:dgram';
 import type { Socket } from 'node:net';
@@ -15,26 +15,27 @@ import { connectInside, datagramSocket } from './socket-helper.ts';
 /** Where Docker's resolver listens. */
 export const DOCKER_RESOLVER = '127.0.0.11';
 const PORT = 53;
-/** A message without this has no id to find its answer by. */
+/** A shorter message has no id by which to match its answer. */
 const HEADER_BYTES = 12;
 /**
- * Docker itself gives up on other servers earlier. After a part of it the query is put again, by a new socket: when dockerd
- * has come back, its resolver is at another port, and the kernel remembers the old one for a socket that goes on asking.
+ * Docker gives up on its own upstream servers sooner. After part of that time the query is sent again from a new
+ * socket: a restarted dockerd has its resolver on another port, and the kernel keeps mapping an old socket to the old
+ * port.
  */
 const ANSWER_MS = 10_000;
 const FIRST_ANSWER_MS = 3_000;
-/** The guest waits while so many are under way. */
+/** Queries in flight; beyond that the guest waits. */
 const MAX_UNDER_WAY = 128;
 const PAUSE_MS = 20;
-/** More than these wait, too: one that asks and is answered at once could else keep this process busy. */
+/** A faster guest waits too: one that is always answered at once could otherwise keep this process busy. */
 const QUERIES = { perSecond: 1_000, burst: 1_000 };
-/** More than these at once are not answered. Each takes a run of the helper, so they begin at a distance. */
+/** Limit of concurrent TCP queries; others get no answer. Each runs the helper once, so their starts are spaced out. */
 const MAX_CONNECTIONS = 8;
 const CONNECTION_DISTANCE_MS = 100;
 
 const NO_ANSWER = new Uint8Array();
 
-/** The sockets of the namespace. */
+/** Creates sockets in the namespace. */
 export interface ResolverSockets {
   open(): Promise<DatagramSocket>;
   connect(): Promise<Socket>;
@@ -45,7 +46,7 @@ export class NameRelay {
   readonly #sockets: ResolverSockets;
   readonly #server: { readonly address: string; readonly port: number };
   readonly #stop = new AbortController();
-  /** By the id that the query has on the way to the server: two programs may have chosen the same. */
+  /** By the query's id on the way to the server, which is ours, because two programs may choose the same. */
   readonly #pending = new Map<number, (answer: Buffer) => void>();
   #datagram: DatagramSocket;
   #renewal: Promise<void> | undefined;
@@ -56,8 +57,8 @@ export class NameRelay {
   readonly #rate = new Rate(QUERIES);
 
   /**
-   * @param datagram what `open` gave first.
-   * @param server for tests.
+   * @param datagram the first socket from `open`.
+   * @param server only set by tests.
    */
   constructor(
     guest: Pick<GuestNames, 'next' | 'answer'>,
@@ -71,10 +72,10 @@ export class NameRelay {
     this.#datagram = this.#listenTo(datagram);
   }
 
-  /** Answers until `close`, or until the agent is gone. @throws AgentError in the second case */
+  /** Answers queries until `close`. @throws AgentError when the agent is gone */
   async run(): Promise<void> {
     while (!this.#stop.signal.aborted) {
-      // A guest that asks without end has to wait.
+      // A guest that asks endlessly has to wait.
       while (this.#underWay >= MAX_UNDER_WAY || !this.#rate.take()) {
         await sleep(PAUSE_MS, undefined, { ref: false });
       }
@@ -105,7 +106,7 @@ export class NameRelay {
     return datagram;
   }
 
-  /** Replaces a socket by which no answer came, once for all who have found that. */
+  /** Replaces a socket that got no answer, once for all queries that notice. */
   async #renew(used: DatagramSocket): Promise<void> {
     if (used !== this.#datagram) return;
     const replace = async (): Promise<void> => {
@@ -115,7 +116,7 @@ export class NameRelay {
       this.#datagram = this.#listenTo(fresh);
     };
     this.#renewal ??= replace()
-      .catch(() => undefined) // the old one may do
+      .catch(() => undefined) // the old one may still work
       .finally(() => {
         this.#renewal = undefined;
       });
@@ -181,8 +182,8 @@ export class NameRelay {
 }
 
 /**
- * Has the guest's queries to Docker's resolver answered, until the result is closed.
- * @param requestMs limit of a call to the agent.
+ * Answers the guest's queries to Docker's resolver, until the result is closed.
+ * @param requestMs limit of a call to the agent, in ms.
  * @param helper path of `bulkhead-loopback`.
  * @throws NetworkError, AgentError
  */

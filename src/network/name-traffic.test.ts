@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { nameTrafficBatch } from './name-traffic.ts';
 
-test('filters of each protocol before those of the redirect, for every interface', () => {
+test('filters for each protocol, before those of the redirect, on every interface', () => {
   const records = [
     { interface: 'eth0', tap: 'bhtap4' },
     { interface: 'eth1', tap: 'bhtap6' },

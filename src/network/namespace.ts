@@ -1,19 +1,19 @@
-/** The network namespace of a sandbox, and the programs that run in it. Never the host's own. */
+/** The network namespace of a sandbox, and running programs in it. Never the host's own. */
 import { type CommandResult, runCommand } from '../host/command.ts';
 import { netnsIdentity, netnsKind } from '../host/netns.ts';
 import { NetworkError } from './network-error.ts';
 
 export interface Namespace {
   readonly path: string;
-  /** Tells it from another one at the same path. */
+  /** Distinguishes it from another namespace at the same path. */
   readonly identity: string;
 }
 
-/** Far above what these programs take (5 to 30 ms), far below what a container manager waits. */
+/** Far longer than these programs take (5 to 30 ms), far shorter than a container manager waits. */
 const COMMAND_MS = 10_000;
 
 /**
- * Looks at a path before anything enters it.
+ * Checks a path before anything enters it.
  * @throws NetworkError when there is no network namespace, or it is the host's.
  */
 export function openNamespace(path: string): Namespace {
@@ -27,7 +27,7 @@ export function openNamespace(path: string): Namespace {
         `${path} is the host's own network namespace, which a VM cannot have and must not change`,
       );
     case 'other-file':
-      throw new NetworkError(`${path} is no network namespace`);
+      throw new NetworkError(`${path} is not a network namespace`);
     case 'missing':
   }
   throw new NetworkError(`the network namespace ${path} does not exist`);
@@ -35,7 +35,7 @@ export function openNamespace(path: string): Namespace {
 
 /**
  * Runs a program in a namespace.
- * @param what for the error: what could not be done.
+ * @param what for the error: what failed.
  * @throws NetworkError when it does not run or exits with an error.
  */
 export async function runIn(

@@ -1,7 +1,7 @@
-/** What can go wrong with a sandbox's network. */
+/** The error of a sandbox's network. */
 import { ShimError } from '../base/errors.ts';
 
-/** `message` says what, where and what to do, and ends with what the program that failed said. */
+/** `message` says what, where and what to do, and ends with the failed program's own message. */
 export class NetworkError extends ShimError {
   constructor(what: string, detail: { readonly stderr?: string; readonly cause?: unknown } = {}) {
     const stderr = detail.stderr?.trim().replaceAll('\n', ' ');

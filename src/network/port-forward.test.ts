@@ -1,4 +1,4 @@
-// The relay between real sockets; the guest's side is played by connections to servers of this process.
+// The relay between real sockets; connections to servers of this process stand in for the guest.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
@@ -16,7 +16,7 @@ async function listen(t: TestContext, server: Server): Promise<number> {
   return address.port;
 }
 
-/** A guest whose every port leads to one server here. */
+/** A guest whose ports all lead to one server here. */
 function guestWith(port: number) {
   const open = new Set<GuestConnection>();
   const dial = async (): Promise<GuestConnection> => {
@@ -45,7 +45,7 @@ function guestWith(port: number) {
   return { dial, open };
 }
 
-/** A port that is relayed, and what has gone wrong there. */
+/** A relayed port, and the errors there. */
 async function relay(t: TestContext, guest: { dial: () => Promise<GuestConnection> }) {
   const errors: unknown[] = [];
   const forward = new PortForward(guest, (_level, _message, fields) => errors.push(fields.error));
@@ -61,7 +61,7 @@ async function text(socket: Socket): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
-test('data goes both ways, and each end is passed on', async (t) => {
+test('data goes both ways, and so does EOF', async (t) => {
   const echo = createServer({ allowHalfOpen: true }, (socket) => socket.pipe(socket));
   const guest = guestWith(await listen(t, echo));
   const { port, forward, errors } = await relay(t, guest);
@@ -75,7 +75,7 @@ test('data goes both ways, and each end is passed on', async (t) => {
   assert.deepEqual([forward.connections, guest.open.size, errors], [0, 0, []]);
 });
 
-test('a slow reader holds up the writer, not the memory', async (t) => {
+test('a slow reader holds up the writer, and memory stays bounded', async (t) => {
   const size = 32 << 20;
   let sent = 0;
   const source = createServer((socket) => {
@@ -98,7 +98,7 @@ test('a slow reader holds up the writer, not the memory', async (t) => {
   assert.equal(forward.connections, 0);
 });
 
-test('a refusal and a break reach the client as a reset, and nothing stays', async (t) => {
+test('a refusal and a break reach the client as a reset, and nothing is left', async (t) => {
   const refused = await relay(t, { dial: () => Promise.reject(new Error('nobody listens')) });
   const client = connect(refused.port, '127.0.0.1');
   const [error] = (await once(client, 'error')) as [NodeJS.ErrnoException];

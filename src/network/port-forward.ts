@@ -1,11 +1,11 @@
 /**
- * Port forwarding: container managers connect to localhost inside the pod's network namespace on the host, where a VM has
- * no listener. Each such connection is carried to the same port of the loopback in the guest. See docs/network.md.
+ * Port forwarding: container managers connect to localhost inside the pod's network namespace on the host, where a VM
+ * has no listener. Each such connection is carried to the same port of the guest's loopback. See docs/network.md.
  */
 import type { Socket } from 'node:net';
 import type { GuestConnection, GuestConnections } from './guest-connections.ts';
 
-/** A pod that forwards more at once is not served but misused. */
+/** More at once are abuse and are reset. */
 const MAX_CONNECTIONS = 256;
 
 export type PortForwardLog = (level: 'debug', message: string, fields: Record<string, unknown>) => void;
@@ -24,9 +24,9 @@ export class PortForward {
     return this.#sockets.size;
   }
 
-  /** Takes a paused socket; its local port is the port in the guest. */
+  /** Takes over a paused socket, whose local port is the port in the guest. */
   accept(socket: Socket): void {
-    socket.on('error', () => undefined); // seen by whoever reads or writes it
+    socket.on('error', () => undefined); // seen by whoever reads or writes the socket
     if (this.#sockets.size >= MAX_CONNECTIONS) {
       socket.resetAndDestroy();
       return;
@@ -35,13 +35,13 @@ export class PortForward {
     socket.once('close', () => this.#sockets.delete(socket));
     const { localPort: port, localFamily } = socket;
     this.#carry(socket, port ?? 0, localFamily === 'IPv6').catch((error: unknown) => {
-      // The peer sees it as what it is: a connection that the other side broke.
+      // So the peer sees a connection that the other side broke.
       if (!socket.destroyed) socket.resetAndDestroy();
       this.#log('debug', 'a forwarded connection broke', { port, error: String(error) });
     });
   }
 
-  /** Breaks all connections. */
+  /** Resets all connections. */
   close(): void {
     for (const socket of this.#sockets) socket.resetAndDestroy();
   }

@@ -1,4 +1,4 @@
-// The fixtures are the output of iproute2 6.1.0 in namespaces that were set up as their names say.
+// The fixtures are the output of iproute2 6.1.0 in namespaces set up as their names say.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ function topology(fixture: string) {
   );
 }
 
-test('several interfaces: what is up, is Ethernet and has an address', () => {
+test('several interfaces: those that are up, Ethernet and have an address', () => {
   const { links, notes } = topology('several');
   assert.deepEqual(
     links.map(({ name, kind, addresses }) => [
@@ -27,10 +27,10 @@ test('several interfaces: what is up, is Ethernet and has an address', () => {
     ],
   );
   for (const link of links) assert.match(link.mac, /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/);
-  assert.ok(notes.some((note) => note.startsWith('wg0 is no Ethernet interface')));
+  assert.ok(notes.some((note) => note.startsWith('wg0 is not an Ethernet interface')));
 });
 
-test('routes: links before gateways, better metrics first; those of the kernel stay out, but not a peer', () => {
+test('routes: link routes before gateways, better metrics first; no kernel routes but those to a peer', () => {
   const { routes, notes } = topology('several');
   assert.deepEqual(
     routes.map(
@@ -63,18 +63,18 @@ test('routes: links before gateways, better metrics first; those of the kernel s
   assert.match(notes.join('\n'), /blackhole[\s\S]*another family[\s\S]*2 gateways/);
 });
 
-test('neighbours: permanent ones, and gateways that are known', () => {
+test('neighbours: permanent ones, and known gateways', () => {
   assert.deepEqual(topology('several').neighbors, [
     { family: 'inet', address: '169.254.1.1', device: 'net1', mac: 'ee:ee:ee:ee:ee:ee', state: 128 },
     { family: 'inet', address: '10.88.0.1', device: 'eth0', mac: 'ee:ee:ee:ee:ee:01', state: 2 },
   ]);
 });
 
-test('our own taps are no interfaces of the guest', () => {
+test('our own taps are not interfaces of the guest', () => {
   assert.deepEqual(topology('several').taps, [{ name: 'bhtap3', inUse: false }]);
 });
 
-test('an address without a network and a gateway behind the link, as Calico has it', () => {
+test('a /32 address and a gateway on the link, as with Calico', () => {
   const { links, routes, neighbors } = topology('calico');
   const eth0 = links.find((link) => link.name === 'eth0');
   assert.equal(eth0?.mtu, 1450);
@@ -86,7 +86,7 @@ test('an address without a network and a gateway behind the link, as Calico has 
       ['', '169.254.1.1', 0],
     ],
   );
-  // The other reachable neighbour is nobody's gateway.
+  // The other reachable neighbour is not a gateway.
   assert.deepEqual(
     neighbors.map((neighbor) => [neighbor.address, neighbor.state]),
     [['169.254.1.1', 2]],

@@ -1,4 +1,4 @@
-/** From iproute2's view of a namespace to what the guest gets of it (pure). */
+/** Turns iproute2's view of a namespace into what the guest gets of it. Pure. */
 import type { IpAddress, IpDump, IpLink, IpNeighbor, IpNexthop, IpRoute } from './iproute.ts';
 import {
   type Address,
@@ -15,7 +15,7 @@ const RTNH_F_ONLINK = 4;
 const NUD_REACHABLE = 2;
 const NUD_PERMANENT = 128;
 
-/** Reads what `ip` told. Never throws: what cannot be had in a guest is left out, with a note. */
+/** Reads the output of `ip`. Never throws: what a guest cannot have is left out, with a note. */
 export function readTopology(dump: IpDump): Topology {
   const notes: string[] = [];
   const links = dump.links.flatMap((link) => readLink(link, notes));
@@ -41,7 +41,7 @@ function readLink(link: IpLink, notes: string[]): Link[] {
   const addresses = (link.addr_info ?? []).flatMap(readAddress);
   if (addresses.length === 0) return [];
   if (type !== 'ether' || mac === undefined) {
-    notes.push(`${name} is no Ethernet interface (${type}): the guest does not get it`);
+    notes.push(`${name} is not an Ethernet interface (${type}): the guest does not get it`);
     return [];
   }
   if (link.linkinfo?.info_slave_kind !== undefined) {
@@ -64,8 +64,8 @@ function readAddress({ family, local, prefixlen, dadfailed }: IpAddress): Addres
 }
 
 /**
- * The kernel makes the route to the peer of a point-to-point address by itself, but the agent's protocol has no
- * peers, so in the guest nobody would.
+ * On the host the kernel adds the route to the peer of a point-to-point address. The agent's protocol has no peers, so
+ * in the guest it must be set.
  */
 function peerRoutes({ ifname, addr_info = [] }: IpLink): Route[] {
   return addr_info.flatMap<Route>(({ family, local, address, prefixlen }) => {
@@ -89,7 +89,7 @@ function peerRoutes({ ifname, addr_info = [] }: IpLink): Route[] {
 
 function readRoute(route: IpRoute, links: ReadonlySet<string>, notes: string[]): Route[] {
   const { type = 'unicast', table = 'main', protocol } = route;
-  // Those of the kernel appear in the guest with the addresses.
+  // The guest's kernel adds its own with the addresses.
   if ((table !== 'main' && table !== '254') || protocol === 'kernel') return [];
   const dest = route.dst ?? 'default';
   const what = `route to ${dest}`;
@@ -136,12 +136,12 @@ function scopeOf(scope: string | undefined): number {
   return SCOPES[scope] ?? (Number.parseInt(scope, 10) || 0);
 }
 
-/** A route to a gateway must be there before the routes through it; of two to the same place the first one stays. */
+/** Routes on the link come before those through gateways; of two to one destination the better metric comes first. */
 function byOrder(a: Route, b: Route): number {
   return Number(a.gateway !== '') - Number(b.gateway !== '') || a.metric - b.metric;
 }
 
-/** Permanent entries, and the gateways that are known, so that the guest's first packet need not ask. */
+/** Permanent entries, and known gateways, so that the guest's first packet needs no resolution. */
 function readNeighbor(
   entry: IpNeighbor,
   links: ReadonlySet<string>,

@@ -1,4 +1,4 @@
-/** The guest's own resolver configuration, from the file that the container manager made for the container. */
+/** The guest's resolver configuration, from the file that the container manager wrote for the container. */
 import { readSmallFile } from '../host/small-file.ts';
 
 /** A mount of an OCI spec. */
@@ -7,19 +7,19 @@ export interface SpecMount {
   readonly source?: string;
 }
 
-/** More than any resolver reads; a Docker container may write into the file. */
+/** More than any resolver reads; a Docker container may write to the file. */
 const MAX_BYTES = 64 * 1024;
 const MAX_LINES = 64;
 const MAX_LINE_LENGTH = 1024;
 
-/** The lines of the file that the spec binds on /etc/resolv.conf; none when there is no such mount or file. */
+/** The lines of the file that the spec binds on /etc/resolv.conf; none without such a mount or file. */
 export async function dnsOf(mounts: readonly SpecMount[]): Promise<string[]> {
   const source = mounts.find(({ destination }) => destination === '/etc/resolv.conf')?.source;
   if (source === undefined) return [];
   return dnsLines(await readSmallFile(source, MAX_BYTES));
 }
 
-/** Whether the lines name this server. */
+/** Whether the lines have this server. */
 export function asksServer(lines: readonly string[], address: string): boolean {
   return lines.some((line) => {
     const [keyword, server] = line.split(/\s+/);
@@ -27,7 +27,7 @@ export function asksServer(lines: readonly string[], address: string): boolean {
   });
 }
 
-/** What a resolver reads of the file: neither comments nor empty lines. */
+/** The lines that a resolver uses, without comments and blank lines; bounded. */
 export function dnsLines(text: string): string[] {
   return text
     .split('\n')

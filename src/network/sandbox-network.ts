@@ -1,6 +1,6 @@
 /**
- * The network of a sandbox: which namespace its VMM runs in, which interfaces of it the guest has, and how those that
- * appear later get there. See docs/network.md.
+ * The network of a sandbox: the namespace that its VMM runs in, the interfaces there that the guest gets, and how those
+ * that appear later get there. See docs/network.md.
  */
 import { accessSync, constants } from 'node:fs';
 import type { GuestAgent } from '../agent/agent.ts';
@@ -25,13 +25,13 @@ import { type WatchPace, watchNetwork } from './watch.ts';
 
 export interface SandboxNetworkContext {
   log(level: 'debug' | 'info' | 'warn', message: string, fields?: Record<string, unknown>): void;
-  /** Records what is about to be made, so that another process can undo it (`removeTaps`). */
+  /** Records what is about to be created, so that another process can undo it (`removeTaps`). */
   record(network: NetworkRecord): void;
-  /** User and group of the VMM, which opens the taps. */
+  /** Uid and gid of the VMM, which opens the taps. */
   readonly uid: number;
 }
 
-/** What a running sandbox gives for changes of its network. */
+/** The parts of a running sandbox that network changes need. */
 export interface NetworkGuest {
   readonly vm: Pick<Vm, 'pid'> & { readonly devices: Pick<HotPlug, 'addNic' | 'removeNic'> };
   readonly agent: Pick<GuestAgent, 'call'>;
@@ -39,9 +39,9 @@ export interface NetworkGuest {
 
 const NOTHING: Topology = { links: [], routes: [], neighbors: [], taps: [], notes: [] };
 
-/** Managers that connect a container after its start do so within moments; Docker may again at any time. */
+/** Managers that connect a container after its start do so at once; Docker may do it again at any time. */
 const PACE: WatchPace = { busyMs: 3_000, busyPauseMs: 50, idlePauseMs: 5_000 };
-/** A namespace that the manager has made and filled before is not looked at for ever. */
+/** A namespace that the manager created is not watched forever. */
 const JOINED_PACE: WatchPace = { busyMs: 30_000, busyPauseMs: 250 };
 
 export class SandboxNetwork {
@@ -51,9 +51,9 @@ export class SandboxNetwork {
   readonly #queue = new SerialQueue();
   #namespace: Namespace | undefined;
   #topology: Topology = NOTHING;
-  /** What the guest has of it. */
+  /** What the guest has been given of it. */
   #told: Topology = NOTHING;
-  /** Goes on while the VM boots. */
+  /** Continues while the VM boots. */
   #redirecting: Promise<void> = Promise.resolve();
   #names: ContainerNames | undefined;
   #forward: { readonly ports: PortForward; readonly listener: LoopbackListener } | undefined;
@@ -64,8 +64,8 @@ export class SandboxNetwork {
   }
 
   /**
-   * Decides where the VMM runs and connects the interfaces that are there. Nothing of the guest is needed for it, and the
-   * last part of it goes on when this resolves.
+   * Decides where the VMM runs and connects the interfaces that exist. Needs nothing from the guest; its last part, the
+   * redirects, continues after this resolves.
    * @throws ShimError `invalid-argument` when the spec asks for a network that a VM cannot have; NetworkError.
    */
   static async prepare(
@@ -89,26 +89,26 @@ export class SandboxNetwork {
     }
     network.#topology = topology;
     network.#redirecting = redirectFrames(namespace, topology.links, signal);
-    network.#redirecting.catch(() => undefined); // for `configureGuest` to tell
+    network.#redirecting.catch(() => undefined); // `configureGuest` reports it
     return network;
   }
 
-  /** The VM's part: its namespace and the network cards that it boots with. */
+  /** The VM's part: its namespace and the NICs that it boots with. */
   get vmSpec(): Pick<VmSpec, 'netnsPath' | 'nics'> {
     if (this.mode.t !== 'join') return {};
     return { netnsPath: this.mode.path, nics: this.#topology.links.map(nicOf) };
   }
 
-  /** Gives the guest the network that it booted with. @throws NetworkError, AgentError */
+  /** Configures the network that the guest booted with. @throws NetworkError, AgentError */
   async configureGuest(agent: NetworkGuest['agent']): Promise<void> {
     await this.#redirecting;
     await this.#tell(agent);
   }
 
   /**
-   * To be called before the first container starts: managers that connect a container between Create and Start have
-   * done so by now. Later ones are noticed until `end`.
-   * @throws NetworkError, VmError, AgentError
+   * Call this before the first container starts: managers that connect a container between Create and Start have done
+   * so by now. Later interfaces are noticed until `end` in a new namespace, for 30 s in a joined one, and not at
+   * all in a joined one that had interfaces at boot.
    */
   async settle(guest: NetworkGuest): Promise<void> {
     if (this.mode.t === 'isolated') return;
@@ -133,10 +133,10 @@ export class SandboxNetwork {
   }
 
   /**
-   * Has connections to the loopback of the pod's namespace carried into the guest, until `end`. Costs one short run of a
-   * helper and two idle sockets. Never rejects: what is in the way is logged, and the pod works without.
-   * @param requestMs limit for connecting inside the guest.
-   * @param helper for tests.
+   * Carries connections to the loopback of the pod's namespace into the guest, until `end`. Costs one short run of a
+   * helper and two idle sockets. Never rejects: a failure is logged, and the pod does without.
+   * @param requestMs limit of connecting inside the guest, in ms.
+   * @param helper only set by tests.
    */
   async forwardPorts(
     agent: Pick<GuestAgent, 'client' | 'isOurs'>,
@@ -155,8 +155,8 @@ export class SandboxNetwork {
   }
 
   /**
-   * Has queries to Docker's resolver answered as soon as the container's resolv.conf names it; until `end`.
-   * @param requestMs limit of a call to the agent.
+   * Answers queries to Docker's resolver, from when the container's resolv.conf names it until `end`.
+   * @param requestMs limit of a call to the agent, in ms.
    * @param mounts the first container's.
    */
   relayNames(
@@ -168,7 +168,7 @@ export class SandboxNetwork {
     this.#names = new ContainerNames({ agent, requestMs, mounts, log: this.#context.log });
   }
 
-  /** Takes the host's part apart; the VM is gone or about to. Idempotent. @throws NetworkError */
+  /** Removes the host's part; the VM is gone or about to go. Idempotent. @throws NetworkError */
   async end(): Promise<void> {
     this.#stop.abort();
     this.#names?.close();
@@ -176,7 +176,7 @@ export class SandboxNetwork {
     this.#forward?.ports.close();
     await this.#redirecting.catch(() => undefined);
     await this.#queue.run(() => Promise.resolve());
-    // A namespace of the VMM's own ends with it.
+    // The VMM's own namespace goes away with it.
     if (this.mode.t !== 'join' || this.#namespace === undefined) return;
     const links = this.#topology.links;
     await removeTaps({ ...this.#namespace, taps: tapRecords(links) });
@@ -214,7 +214,7 @@ export class SandboxNetwork {
     added: readonly Link[],
   ): Promise<void> {
     this.#context.record({ ...namespace, taps: tapRecords([...this.#topology.links, ...added]) });
-    // Also those of which the device fails below are undone at the end.
+    // Recorded first, so that `end` also undoes those whose device fails below.
     this.#topology = { ...this.#topology, links: [...this.#topology.links, ...added] };
     const options = { owner: this.#context.uid, signal: this.#stop.signal };
     try {
@@ -222,7 +222,7 @@ export class SandboxNetwork {
       await redirectFrames(namespace, added, this.#stop.signal);
       for (const link of added) await guest.vm.devices.addNic(nicOf(link));
     } catch (error) {
-      // So that the next look finds them new. What cannot be undone now is at the end.
+      // So that the next scan finds them new. `end` undoes what cannot be undone now.
       await this.#unplug(namespace, guest, added).catch(() => undefined);
       throw error;
     }
@@ -238,7 +238,7 @@ export class SandboxNetwork {
   #note(topology: Topology): void {
     const old = new Set(this.#topology.notes);
     const notes = topology.notes.filter((note) => !old.has(note));
-    if (notes.length > 0) this.#context.log('info', 'left out of the network', { notes: notes.join('; ') });
+    if (notes.length > 0) this.#context.log('info', 'not passed to the guest', { notes: notes.join('; ') });
   }
 }
 

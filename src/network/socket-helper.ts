@@ -1,6 +1,6 @@
 /**
- * Sockets of another network namespace: a helper that ends at once makes them there and hands them over, so no process
- * stays in the namespace. A socket belongs to the namespace that it was made in for as long as it lives.
+ * Sockets in another network namespace: a short-lived helper creates them there and passes them to us, so no process
+ * stays in the namespace. A socket belongs to the namespace that it was created in for as long as it lives.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket as DatagramSocket } from 'node:dgram';
@@ -24,7 +24,7 @@ export async function datagramSocket(namespace: Namespace, helper: string): Prom
   return (await oneSocket(namespace, helper, ['datagram'])) as DatagramSocket;
 }
 
-/** A TCP connection inside the namespace. @throws NetworkError also when nobody accepts it. */
+/** A TCP connection inside the namespace. @throws NetworkError, also when it is refused. */
 export async function connectInside(
   namespace: Namespace,
   helper: string,
@@ -42,13 +42,13 @@ async function oneSocket(namespace: Namespace, helper: string, args: readonly st
   if (failure === undefined && got !== undefined) return got;
   (got?.destroy ?? got?.close)?.call(got);
   throw new NetworkError(`no socket in ${namespace.path}`, {
-    stderr: failure ?? 'the helper gave nothing',
+    stderr: failure ?? 'the helper passed no socket',
   });
 }
 
 /**
- * Runs the helper. `take` gets each thing that it hands over, as Node has made it.
- * @returns what went wrong, if anything did.
+ * Runs the helper. `take` gets each handle that it passes, as Node's object for it.
+ * @returns what went wrong; undefined on success.
  * @throws NetworkError when the namespace is gone or the host's.
  */
 export async function runSocketHelper(
@@ -66,7 +66,7 @@ export async function runSocketHelper(
   return await handover(child);
 }
 
-/** Waits for the end of the helper and of its channel; gives what went wrong. */
+/** Waits for the helper to exit and its channel to close; resolves with what went wrong. */
 function handover(child: ChildProcess): Promise<string | undefined> {
   return new Promise((resolve) => {
     let stderr = '';

@@ -28,7 +28,7 @@ test('the batches', () => {
   assert.ok(tapOf({ index: 2 ** 31 - 1 }).length <= 15);
 });
 
-/** A process in a network namespace of its own, with a pair of interfaces whose one end is `eth0`. */
+/** A process in its own network namespace, with a veth pair of which one end is `eth0`. */
 async function namespace(t: TestContext): Promise<Namespace> {
   const script = [
     'set -e',
@@ -52,7 +52,7 @@ function inside(ns: Namespace, ...argv: string[]): string {
   return execFileSync('nsenter', [`--net=${ns.path}`, '--', ...argv], { encoding: 'utf8' });
 }
 
-test('taps are made, found, made again over leftovers, and leave nothing', async (t) => {
+test('taps are created, found, recreated over leftovers, and leave nothing', async (t) => {
   const ns = await namespace(t);
   const before = inside(ns, 'sh', '-c', 'ip -br link; tc qdisc show; tc filter show dev eth0 ingress');
   const { links: all, taps } = await discover(ns);
@@ -78,7 +78,7 @@ test('taps are made, found, made again over leftovers, and leave nothing', async
   assert.equal(after, before);
 });
 
-test('the filters of others keep their place, and stay', async (t) => {
+test("other programs' filters keep their place, and stay", async (t) => {
   const ns = await namespace(t);
   inside(ns, 'tc', 'qdisc', 'add', 'dev', 'eth0', 'ingress');
   const mirror = 'u32 match ip src 10.0.0.1/32 action mirred egress mirror dev other'.split(' ');
@@ -108,7 +108,7 @@ test('the filters of others keep their place, and stay', async (t) => {
   assert.doesNotMatch(left, /Redirect/);
 });
 
-test('what fails leaves nothing, and a tap that is in use is not taken', async (t) => {
+test('a failure leaves nothing, and a tap in use is not taken', async (t) => {
   const ns = await namespace(t);
   const { links } = await discover(ns);
   const [first] = links;
@@ -119,18 +119,18 @@ test('what fails leaves nothing, and a tap that is in use is not taken', async (
   assert.deepEqual((await discover(ns)).taps, []);
   const held = [{ name: tapOf(first), inUse: true }];
   await assert.rejects(makeTaps(ns, [first], held, { owner: 0 }), /belongs to another VM/);
-  // Nor one that has come since the look.
+  // Nor one that appeared after the scan.
   await makeTaps(ns, [first], [], { owner: 0 });
   await assert.rejects(makeTaps(ns, [first], [], { owner: 0 }), /busy/);
   assert.deepEqual((await discover(ns)).taps, [{ name: tapOf(first), inUse: false }]);
 });
 
-test("the host's own namespace is never entered, nor one that is another by now", async () => {
+test("the host's own namespace is never entered, nor one that has been replaced", async () => {
   for (const path of ['/proc/self/ns/net', '/proc/1/ns/net']) {
     assert.throws(() => openNamespace(path), /host's own network namespace|does not exist/);
   }
   assert.throws(() => openNamespace('/no/such/netns'), /does not exist/);
-  assert.throws(() => openNamespace('/etc/passwd'), /is no network namespace/);
+  assert.throws(() => openNamespace('/etc/passwd'), /is not a network namespace/);
   await assert.rejects(discover({ path: '/proc/self/ns/net', identity: '' }), /host's own/);
   const record = { path: '/proc/self/ns/net', identity: '1:2', taps: [{ interface: 'eth0', tap: 'bhtap3' }] };
   await removeTaps(record);

@@ -1,26 +1,26 @@
 /**
- * Connects interfaces of a namespace with a VM: a tap beside each, and the kernel's traffic control moves every frame
- * that arrives at one out of the other. The interface itself is not changed: it keeps its name, its addresses and its
- * counters, and whoever made it can remove it as ever.
+ * Connects a namespace's interfaces to a VM: each gets a tap, and the kernel's traffic control redirects every frame
+ * that arrives at one of the two out of the other. The interface itself is not changed: it keeps its name, addresses
+ * and counters, and whoever created it can remove it as usual.
  */
 import { netnsIdentity } from '../host/netns.ts';
 import { type Namespace, runIn } from './namespace.ts';
 import { NetworkError } from './network-error.ts';
 import { type Link, type OwnTap, TAP_PREFIX, tapOf } from './topology.ts';
 
-/** What undoing needs to know; plain data, to be recorded before anything is made. */
+/** What it takes to undo one; plain data, recorded before anything is created. */
 export interface TapRecord {
   readonly interface: string;
   readonly tap: string;
 }
 
-/** What undoing in another process needs to know. */
+/** What another process needs to undo all of them. */
 export interface NetworkRecord extends Namespace {
   readonly taps: readonly TapRecord[];
 }
 
 export interface TapOptions {
-  /** Who may open the taps: user and group that the VMM runs as. */
+  /** Uid and gid that may open the taps: the VMM's. */
   readonly owner: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -33,9 +33,10 @@ export function tapRecords(links: readonly Link[]): TapRecord[] {
 }
 
 /**
- * Makes the taps of interfaces, which the VMM needs when it starts; frames move after `redirectFrames`. Leftovers of a sandbox that is gone are replaced.
- * @param present taps that were found in the namespace.
- * @throws NetworkError with nothing made, also when another VM has one of the taps.
+ * Creates the taps, which the VMM needs when it starts; frames flow after `redirectFrames`. Replaces leftovers of a
+ * sandbox that is gone.
+ * @param present our taps in the namespace.
+ * @throws NetworkError with nothing created, also when another VM has one of the taps.
  */
 export async function makeTaps(
   namespace: Namespace,
@@ -58,7 +59,7 @@ export async function makeTaps(
 }
 
 /**
- * Has every frame that arrives at an interface leave by its tap, and the other way round.
+ * Redirects every frame that arrives at an interface out of its tap, and vice versa.
  * @throws NetworkError with the taps removed.
  */
 export async function redirectFrames(
@@ -81,19 +82,19 @@ async function runOrUndo(
   try {
     await runIn(namespace, what, argv, { input, signal });
   } catch (error) {
-    // A tap that is busy has become another VM's since we looked.
+    // A tap that is busy now has become another VM's after our scan.
     const isOurs = !/resource busy/i.test((error as Error).message);
     if (isOurs) await removeTaps({ ...namespace, taps: tapRecords(links) }).catch(() => undefined);
     throw error;
   }
 }
 
-/** Commands of `ip` that make the taps (pure). */
+/** The commands for `ip` that create the taps. Pure. */
 export function tapBatch(links: readonly Link[], owner: number): string {
   return links
     .map((link) => {
       const tap = tapOf(link);
-      // The host's stack has no business on the tap: without an address it does not speak there.
+      // Without a link-local address the host's stack stays silent on the tap.
       const silent = link.ipv6 ? ' addrgenmode none' : '';
       const mtu = Math.min(link.mtu, MAX_TAP_MTU);
       return `tuntap add dev ${tap} mode tap vnet_hdr user ${owner} group ${owner}\nlink set dev ${tap} mtu ${mtu}${silent} up\n`;
@@ -101,12 +102,12 @@ export function tapBatch(links: readonly Link[], owner: number): string {
     .join('');
 }
 
-/** Priority of our filters, by which they are told from others'. */
+/** Priority of our filters, which distinguishes them from others'. */
 const PREF = 2845;
 
 /**
- * Commands of `tc` that move every frame between the two (pure). An interface may have an ingress qdisc already, with
- * filters of others: they keep their place before ours.
+ * The commands for `tc` that redirect every frame between the two. Pure. An interface may already have an ingress qdisc
+ * with other programs' filters: they keep their place before ours.
  */
 export function redirectBatch(records: readonly TapRecord[]): string {
   const redirect = (from: string, to: string) =>
@@ -116,7 +117,7 @@ export function redirectBatch(records: readonly TapRecord[]): string {
   return records.map(({ interface: name, tap }) => redirect(name, tap) + redirect(tap, name)).join('');
 }
 
-// Arguments: interface, tap, interface, tap, ... Anything may be gone already; what counts is that no tap stays.
+// Arguments: interface, tap, interface, tap, ... Anything may be gone already; only a tap that remains is an error.
 const REMOVE_SCRIPT = [
   'failed=0',
   'while [ $# -gt 1 ]; do',
@@ -130,8 +131,8 @@ const REMOVE_SCRIPT = [
 ].join('\n');
 
 /**
- * Removes taps and redirects; what is gone already is fine, and so is a namespace that is gone or another by now.
- * @throws NetworkError when a tap still stands.
+ * Removes taps and redirects; missing ones are fine, and so is a namespace that is gone or has been replaced.
+ * @throws NetworkError when a tap remains.
  */
 export async function removeTaps(record: NetworkRecord, signal?: AbortSignal): Promise<void> {
   const taps = record.taps.filter(({ tap }) => tap.startsWith(TAP_PREFIX));
@@ -142,7 +143,7 @@ export async function removeTaps(record: NetworkRecord, signal?: AbortSignal): P
       signal,
     });
   } catch (error) {
-    // Its owner may have removed the namespace meanwhile, and all with it.
+    // Its owner may meanwhile have removed the namespace, and everything in it.
     if (netnsIdentity(record.path) === record.identity) throw error;
   }
 }

@@ -1,4 +1,4 @@
-/** What a network namespace of the host holds, as far as the guest's network is made of it. */
+/** The contents of a network namespace on the host, as far as the guest's network is built from them. */
 
 export type Family = 'inet' | 'inet6';
 
@@ -12,14 +12,14 @@ export interface Address {
 /** An interface that the guest gets. */
 export interface Link {
   readonly name: string;
-  /** The kernel's number for it, unique in its namespace. */
+  /** The kernel's ifindex, unique in its namespace. */
   readonly index: number;
   readonly mac: string;
   readonly mtu: number;
-  /** `veth`, `macvlan`, ...; `physical` when the kernel names no kind. */
+  /** `veth`, `macvlan`, ...; `physical` when the kernel reports no kind. */
   readonly kind: string;
   readonly noArp: boolean;
-  /** IPv6 is there for it. */
+  /** Whether it has an IPv6 address. */
   readonly ipv6: boolean;
   readonly addresses: readonly Address[];
 }
@@ -27,16 +27,16 @@ export interface Link {
 /** A unicast route of the main table. */
 export interface Route {
   readonly family: Family;
-  /** With its prefix length; empty: everything. */
+  /** With prefix length; empty: the default route. */
   readonly dest: string;
-  /** Empty: the destination is on the link. */
+  /** Empty: the destination is directly on the link. */
   readonly gateway: string;
   readonly device: string;
   /** Preferred source address, or empty. */
   readonly source: string;
   /** As in rtnetlink: 0 universe, 253 link, 254 host. */
   readonly scope: number;
-  /** As in rtnetlink: 4 is "the gateway is on the link, whatever the addresses say". */
+  /** As in rtnetlink: 4 is RTNH_F_ONLINK, "the gateway is on the link, whatever the addresses say". */
   readonly flags: number;
   /** 0: the interface's. */
   readonly mtu: number;
@@ -52,16 +52,16 @@ export interface Neighbor {
   readonly state: number;
 }
 
-/** A tap of ours that is in the namespace. */
+/** One of our taps in the namespace. */
 export interface OwnTap {
   readonly name: string;
-  /** A process holds it: the VMM of a sandbox. */
+  /** Whether a process, the VMM of a sandbox, has it open. */
   readonly inUse: boolean;
 }
 
 export interface Topology {
   readonly links: readonly Link[];
-  /** In the order in which they can be added: those without a gateway first, better metrics first. */
+  /** In an order in which they can be added: those without a gateway first, better metrics first. */
   readonly routes: readonly Route[];
   readonly neighbors: readonly Neighbor[];
   readonly taps: readonly OwnTap[];
@@ -69,7 +69,7 @@ export interface Topology {
   readonly notes: readonly string[];
 }
 
-/** Names of our taps start with this; the rest is the index of the interface that they stand for. */
+/** Names of our taps start with this; the rest is the index of their interface. */
 export const TAP_PREFIX = 'bhtap';
 
 /** The tap of an interface. An index has at most ten digits, a name at most 15 characters. */

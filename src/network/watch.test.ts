@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { watchNetwork } from './watch.ts';
 
-test('changes are told once they have settled; the watch ends with the process, with its time and when told to', async () => {
+test('changes are reported once settled; the watch ends with the process, its time, or when aborted', async () => {
   const child = spawn('unshare', ['--net', '--', 'sh', '-c', 'echo ready; exec sleep 60'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });

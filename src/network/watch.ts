@@ -1,37 +1,37 @@
 /**
  * Notices interfaces that appear in the namespace of a running VMM. A netlink socket would need a process in that
- * namespace for as long as the sandbox lives; the VMM's own /proc shows the same for a few reads now and then.
+ * namespace for as long as the sandbox lives; polling the VMM's own /proc shows the same for a few reads.
  */
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
- * What a process's /proc tells of its network: it changes when interfaces, addresses or IPv4 routes do.
+ * A process's network according to its /proc: differs when interfaces, addresses or IPv4 routes do.
  * @throws Error when the process is gone.
  */
 export async function networkFingerprint(pid: number): Promise<string> {
   const read = (file: string) => readFile(`/proc/${pid}/net/${file}`, 'latin1');
   const [devices, addresses, routes] = await Promise.all([read('dev'), read('fib_trie'), read('route')]);
-  // Absent where IPv6 is switched off.
+  // Absent when IPv6 is disabled.
   const six = await read('if_inet6').catch(() => '');
-  // What follows a device's name are its counters.
+  // Without the counters that follow a device's name.
   const names = devices.split('\n').map((line) => line.split(':', 1)[0]?.trim());
   return [names.join(' '), addresses, routes, six].join('\n');
 }
 
-/** How often to look: often while an interface is expected, then seldom. */
+/** How often to poll: often while an interface is expected, then rarely. */
 export interface WatchPace {
   /** For this long after the start ... */
   readonly busyMs: number;
-  /** ... this is the pause between two looks, ... */
+  /** ... this is the pause between two polls, ... */
   readonly busyPauseMs: number;
   /** ... and this afterwards; absent: the watch ends. */
   readonly idlePauseMs?: number;
 }
 
 /**
- * Calls `changed` whenever the network of a process looks different and has then been the same for one pause, one
- * call at a time. Resolves when it is stopped, over, or the process is gone; never rejects.
+ * Calls `changed`, one call at a time, whenever the network of a process has changed and then stayed the same for one
+ * pause. Resolves when it is aborted, its time is over, or the process is gone; never rejects.
  */
 export async function watchNetwork(
   pid: number,
@@ -58,6 +58,6 @@ export async function watchNetwork(
       last = now;
     }
   } catch {
-    // Stopped, or the process is gone.
+    // Aborted, or the process is gone.
   }
 }

@@ -42,12 +42,12 @@ const cases: readonly [name: string, annotations: Record<string, string>, expect
     'sandbox s1',
   ],
   [
-    'two managers, other types',
+    'two managers, different types',
     { [type]: 'sandbox', [id]: 's1', [crioType]: 'container', [crioId]: 's1' },
     'reject',
   ],
   [
-    'two managers, other sandboxes',
+    'two managers, different sandboxes',
     { [type]: 'container', [id]: 's1', [crioType]: 'container', [crioId]: 's2' },
     'reject',
   ],
@@ -86,6 +86,6 @@ test('classify: the reasons name the key and the value', () => {
   );
 });
 
-test('classify: no annotations at all', () => {
+test('classify: no annotations', () => {
   assert.equal(classify(undefined).kind, 'single');
 });

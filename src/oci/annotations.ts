@@ -1,6 +1,6 @@
-// Reads from a container's annotations how its manager placed it: alone, as a pod's sandbox, or in a pod. Pure.
+// Determines from its annotations how a manager placed a container: alone, as a pod's sandbox, or in a pod. Pure.
 
-/** What a container is to its manager, with the reasons for an operator. */
+/** What a container is to its manager, with reasons for the operator. */
 export type Classification =
   | { readonly kind: 'single'; readonly reasons: readonly string[] }
   | { readonly kind: 'sandbox'; readonly sandboxId: string | undefined; readonly reasons: readonly string[] }
@@ -9,12 +9,12 @@ export type Classification =
 
 type Annotations = Readonly<Record<string, string>>;
 
-/** The keys by which one container manager tells of its pods. */
+/** The annotation keys that one container manager uses for its pods. */
 interface Manager {
   readonly name: string;
   readonly typeKey: string;
   readonly sandboxType: string;
-  /** Keys that may hold the sandbox's id on a container. */
+  /** The key that holds the sandbox's id. */
   readonly idKey: string;
   /** On a sandbox: the key that holds its own id, when it is not `idKey`. */
   readonly ownIdKey?: string;
@@ -48,7 +48,7 @@ const managers: readonly Manager[] = [
   },
 ];
 
-/** Ids become names of folders, so they may hold nothing that leads elsewhere. */
+/** Ids become folder names, so they must not contain anything that leads elsewhere. */
 const idPattern = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
 
 type Finding =
@@ -56,8 +56,8 @@ type Finding =
   | { readonly kind: 'reject'; readonly reason: string };
 
 /**
- * Tells what a container is. No key at all: a container on its own. Several managers' keys must agree. An unknown
- * type, a missing id and a contradiction are rejected: a guess could put a container into the wrong VM.
+ * Classifies a container. Without any key it is a container on its own. The keys of several managers must agree. An
+ * unknown type, a missing id or a contradiction is rejected: a guess could put a container into the wrong VM.
  */
 export function classify(annotations: Annotations | undefined): Classification {
   const given = annotations ?? {};
@@ -78,8 +78,7 @@ export function classify(annotations: Annotations | undefined): Classification {
     .map((finding) => ('id' in finding ? finding.id : undefined))
     .find((found) => found !== undefined);
   if (first.kind === 'sandbox') return { kind: 'sandbox', sandboxId: id, reasons };
-  if (id === undefined)
-    return { kind: 'reject', reasons: [...reasons, 'the sandbox that it belongs to is not named'] };
+  if (id === undefined) return { kind: 'reject', reasons: [...reasons, 'no annotation names its sandbox'] };
   return { kind: 'container', sandboxId: id, reasons };
 }
 

@@ -1,7 +1,7 @@
-// What each part of an OCI spec must look like so that the rest of the shim can rely on its types.
+// Checks each part of an OCI spec, so that the rest of the shim can rely on its types.
 import type { Checker } from './check.ts';
 
-/** Checks a whole spec; only what is there, for a spec may lack almost everything. */
+/** Checks the fields that are present; almost everything in a spec is optional. */
 export function checkSpec(root: Checker): void {
   root.optionalString('ociVersion', 'hostname', 'domainname');
   const process = root.optionalObject('process');

@@ -22,7 +22,7 @@ export class Checker {
     this.value = value as Fields;
   }
 
-  /** Starts at the top of a document. @throws errorClass when it is no object. */
+  /** Starts at the top of a document. @throws errorClass when that is not an object. */
   static root(document: string, value: unknown, errorClass: ErrorClass): Checker {
     return new Checker(document, '', value, errorClass);
   }
@@ -123,7 +123,7 @@ function isInteger(value: unknown): boolean {
   return typeof value === 'bigint' || Number.isInteger(value);
 }
 
-/** A value in an error message: short, and never the content of a list or an object. */
+/** A value for an error message: short, and never the content of a list or an object. */
 function describe(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'a list';

@@ -1,8 +1,8 @@
-// Finds where a text stops being JSON: the engine's own error tells the position only sometimes.
+// Finds where a text stops being JSON: the engine's own error gives the position only sometimes.
 
 export interface SyntaxProblem {
   readonly offset: number;
-  /** What would have to stand there. */
+  /** What should be there. */
   readonly expected: string;
 }
 
@@ -55,7 +55,7 @@ function afterValue(open: readonly ('}' | ']')[]): Expected {
   return close === undefined ? 'the end' : `, or ${close}`;
 }
 
-/** The offset behind what the expression matches at `offset`; `offset` when it does not. */
+/** The offset after what the expression matches at `offset`; `offset` itself when it does not match. */
 function skip(expression: RegExp, text: string, offset: number): number {
   expression.lastIndex = offset;
   return expression.test(text) ? expression.lastIndex : offset;

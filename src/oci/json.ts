@@ -1,4 +1,4 @@
-// JSON as OCI specs need it: 64-bit integers survive the way in and out, and a syntax error tells its position.
+// JSON for OCI specs: 64-bit integers survive parsing and writing, and a syntax error has its position.
 
 import { findSyntaxProblem } from './json-error.ts';
 
@@ -11,11 +11,11 @@ type Reviver = (this: unknown, key: string, value: unknown, context: { source: s
 const parseWithSource = JSON.parse as (text: string, reviver: Reviver) => unknown;
 const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };
 
-/** Only integers of 16 digits and more can lose precision, and only a few specs have one. */
+/** Only integers of 16 or more digits can lose precision, and few specs have one. */
 const longInteger = /\d{16}/;
 
 /**
- * Parses JSON; an integer that a number cannot hold becomes a bigint (RLIM_INFINITY is 2^64-1).
+ * Parses JSON; an integer that a number cannot represent exactly becomes a bigint (RLIM_INFINITY is 2^64-1).
  * @throws JsonSyntaxError
  */
 export function parseJson(text: string): unknown {

@@ -90,7 +90,7 @@ for (const [
 
 test('the documented table has rows', () => assert.ok(documented().length >= 40));
 
-test('what is mounted below a read-only folder', () => {
+test('the mounts below a read-only folder', () => {
   const table = [
     entry('/data/b/c', 'tmpfs', { options: ['ro'] }),
     entry('/data/b', 'tmpfs'),
@@ -132,10 +132,10 @@ test("a subPath of a memory-backed emptyDir is found by the device of the kubele
   const direct = classify(bind(`${emptyDir}/v/in`), { table });
   assert.deepEqual([direct.kind, direct.volume?.subPath], ['ephemeral', 'in']);
   const stranger = [entry(path, 'tmpfs size=4k', { device, root: '/in/ner' })];
-  assert.equal(classify(bind(path), { table: stranger }).kind, 'dir-bind', 'a tmpfs of somebody else');
+  assert.equal(classify(bind(path), { table: stranger }).kind, 'dir-bind', 'a tmpfs of someone else');
 });
 
-test('flags of a memory file system are kept', () => {
+test('the flags of a tmpfs are kept', () => {
   const options = ['rw', 'nosuid', 'nodev', 'noexec', 'relatime'];
   const table = [entry('/run/s/shm', 'tmpfs size=4k', { options })];
   const { kind, flags } = classify(bind('/run/s/shm', '/dev/shm'), { table });

@@ -1,22 +1,22 @@
-// Sorts the mounts of a spec by what has to happen to them so that they exist in a VM. Pure: the caller brings the
-// mount table and what lies at each source.
+// Classifies the mounts of a spec by what it takes for them to exist in a VM. Pure: the caller provides the mount
+// table and what is at each source.
 import { posix } from 'node:path';
 import type { Mount } from './spec.ts';
 
 /**
- * What becomes of a mount:
- * - `guest`: the guest makes it itself (proc, sysfs, tmpfs, ...)
+ * How a mount is realized:
+ * - `guest`: the guest mounts it itself (proc, sysfs, tmpfs, ...)
  * - `shm`: the sandbox's shared memory, one tmpfs in the guest for all containers of the pod
  * - `file-bind`, `dir-bind`: shared from the host
- * - `watched`: a config map or the like, shared from the host and copied in the guest, where its changes raise events
+ * - `watched`: a config map or the like, shared from the host and copied in the guest, so that inotify sees changes
  * - `ephemeral`: memory-backed emptyDir, one tmpfs in the guest for the pod
  * - `empty-dir`: disk-backed emptyDir, shared from the host
- * - `local`: disk-backed emptyDir, a folder that the guest makes on the sandbox's own root file system
+ * - `local`: disk-backed emptyDir, a folder that the guest creates on the sandbox's own root file system
  * - `volume-disk`: disk-backed emptyDir, on a disk of its own whose file is in the kubelet's folder
  * - `hugetlb`: emptyDir of huge pages, made in the guest
  * - `block-device`: given to the VM as a disk
- * - `device`: a character device that the guest has of its own
- * - `refused`: there is no way; the container cannot be created
+ * - `device`: a character device that the guest itself has
+ * - `refused`: not possible; the container cannot be created
  */
 export type MountKind =
   | 'guest'
@@ -39,11 +39,11 @@ export interface ClassifiedMount {
   readonly mount: Mount;
   readonly kind: MountKind;
   readonly readOnly: boolean;
-  /** What a read-only folder has mounted below it, outer ones first. Only `rro` makes these read-only too. */
+  /** The mounts below a read-only folder, outer ones first. Only `rro` makes these read-only too. */
   readonly submounts?: readonly Submount[] | undefined;
-  /** An emptyDir's own folder on the host, and the folder in it that is mounted ('' for all of it: subPath). */
+  /** An emptyDir's folder on the host, and the folder in it that is mounted (Kubernetes' subPath; '' for all of it). */
   readonly volume?: { readonly path: string; readonly subPath: string } | undefined;
-  /** nosuid, nodev and noexec of a file system that is made anew in the guest. */
+  /** nosuid, nodev and noexec of a file system that is recreated in the guest. */
   readonly flags?: readonly string[] | undefined;
   /** Size limit of the tmpfs or hugetlbfs on the host; undefined: none found. */
   readonly sizeBytes?: number | undefined;
@@ -53,14 +53,14 @@ export interface ClassifiedMount {
   readonly reason: string;
 }
 
-/** A mount of the host below a folder that is bound. */
+/** A mount on the host below a folder that is bind-mounted. */
 export interface Submount {
   /** Relative to the folder. */
   readonly path: string;
   readonly readOnly: boolean;
 }
 
-/** A line of the mount table; what src/host's parseMountinfo yields fits. */
+/** A line of the mount table, as src/host's parseMountinfo returns it. */
 export interface MountTableEntry {
   readonly mountPoint: string;
   readonly type: string;
@@ -73,14 +73,14 @@ export interface MountTableEntry {
 
 export type FileKind = 'file' | 'dir' | 'block' | 'char' | 'fifo' | 'socket';
 
-/** What the classification must know of the host. */
+/** What the classification must know about the host. */
 export interface HostView {
   readonly mountTable: readonly MountTableEntry[];
-  /** What lies at a path, after following links; undefined: nothing. */
+  /** What is at a path, following links; undefined: nothing. */
   fileKind(path: string): FileKind | undefined;
-  /** Whether disk-backed emptyDirs are shared from the host, live on the guest's disk or have one of their own. */
+  /** Whether disk-backed emptyDirs are shared from the host, in the guest's root, or on a disk of their own. */
   readonly diskEmptyDir: 'share' | 'local' | 'disk';
-  /** What is in an emptyDir's own folder: the disk that was made for it, other files, or nothing. */
+  /** What is in an emptyDir's folder: the disk that was created for it, other files, or nothing. */
   volumeContent(path: string): FolderContent;
 }
 
@@ -88,7 +88,7 @@ export type FolderContent = 'empty' | 'disk' | 'files';
 
 type Verdict = Omit<ClassifiedMount, 'index' | 'mount' | 'readOnly'>;
 
-/** File systems without a source on the host: the guest's kernel makes them. */
+/** File systems without a source on the host: the guest's kernel provides them. */
 const guestTypes = new Set([
   'proc',
   'sysfs',
@@ -106,7 +106,7 @@ const guestTypes = new Set([
   'binfmt_misc',
 ]);
 
-/** Character devices that every Linux guest has, with the same meaning as on the host. */
+/** Character devices that every Linux guest has, and that mean the same there as on the host. */
 const guestDevices = new Set([
   '/dev/null',
   '/dev/zero',
@@ -119,21 +119,21 @@ const guestDevices = new Set([
   '/dev/net/tun',
 ]);
 
-/** The kubelet's folder of an emptyDir, and what may follow it. */
+/** The kubelet's folder of an emptyDir, and a path in it. */
 const emptyDirPath = /^(.*\/kubernetes\.io~empty-dir\/[^/]+)(?:\/(.+))?$/;
 
-/** Parents of volumes whose files the kubelet replaces all at once, by a link. */
+/** Parents of volumes whose files the kubelet replaces atomically, by switching a link. */
 const watchedParents = new Set(
   ['configmap', 'secret', 'projected', 'downward-api'].map((name) => `kubernetes.io~${name}`),
 );
 
-/** More mounts than this below a read-only folder (such as the host's root) are read-only with it. */
+/** With more mounts than this below a read-only folder (such as the host's root), all of them are read-only too. */
 const MAX_SUBMOUNTS = 64;
 
 /** Propagation that would need mounts of the guest to appear on the host. */
 const outward = new Set(['shared', 'rshared']);
 
-/** Classifies every mount of a spec, in its order. */
+/** Classifies every mount of a spec, in order. */
 export function classifyMounts(mounts: readonly Mount[], host: HostView): ClassifiedMount[] {
   return mounts.map((mount, index) => ({
     index,
@@ -149,7 +149,7 @@ export function isReadOnly(options: readonly string[]): boolean {
   return last === 'ro' || last === 'rro';
 }
 
-/** Whether `rro` asks for all below to be read-only as well. */
+/** Whether `rro` asks for everything below to be read-only as well. */
 export function isRecursivelyReadOnly(options: readonly string[]): boolean {
   return isReadOnly(options) && options.includes('rro');
 }
@@ -168,12 +168,12 @@ export function bindSources(mounts: readonly Mount[]): string[] {
   });
 }
 
-/** A source in the form in which it is looked up. */
+/** A source, normalized for look-ups. */
 export function hostPath(source: string): string {
   return trimSlash(posix.normalize(source));
 }
 
-/** The folder that the guest has of its own and the path leads into. */
+/** /proc or /sys when the path leads into it: the guest uses its own. */
 function ownTop(path: string): string | undefined {
   return ['/proc', '/sys'].find((top) => path === top || path.startsWith(`${top}/`));
 }
@@ -223,7 +223,7 @@ function classifyBind(mount: Mount, source: string, host: HostView): Verdict {
 }
 
 function classifyDir(mount: Mount, source: string, host: HostView): Verdict {
-  // A mount point can be covered by another mount: the last line counts.
+  // Another mount can cover a mount point: the last line counts.
   const mounted = host.mountTable.findLast((entry) => entry.mountPoint === source);
   const emptyDir = emptyDirOf(source, mounted, host.mountTable);
   if (
@@ -270,7 +270,7 @@ function submountsOf(source: string, table: readonly MountTableEntry[]): Submoun
 type EmptyDir = NonNullable<ClassifiedMount['volume']>;
 
 /**
- * The emptyDir that a path leads into: by its own words, or, for the bind mount that the kubelet makes of a subPath,
+ * The emptyDir that a path leads into: by the path itself or, for the bind mount that the kubelet makes of a subPath,
  * by what is mounted there.
  */
 function emptyDirOf(
@@ -308,11 +308,11 @@ function classifyEmptyDir(source: string, volume: EmptyDir, host: HostView): Ver
   const reason = `${source} ${part} a disk-backed emptyDir`;
   if (host.diskEmptyDir === 'local') return { kind: 'local', reason, volume };
   const content = host.volumeContent(volume.path);
-  // Once it is somewhere it stays there, whatever the configuration says by now.
+  // An existing volume stays where it is, whatever the configuration says now.
   if (content === 'disk' || (content === 'empty' && host.diskEmptyDir === 'disk')) {
     return { kind: 'volume-disk', reason: `${reason}, on a disk of its own`, volume };
   }
-  // A folder of it stays the kubelet's own mount: links in the volume must not lead out of it.
+  // A subPath stays the kubelet's own mount: links in the volume must not lead out of it.
   if (volume.subPath !== '') return { kind: 'dir-bind', reason: `${reason}, shared from the host` };
   return { kind: 'empty-dir', reason: `${reason}, shared from the host`, volume };
 }
@@ -325,13 +325,18 @@ function trimSlash(path: string): string {
   return path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
 }
 
-/** What of a memory file system of the host is to be the same in the guest. */
+/** The properties of a tmpfs or hugetlbfs on the host that the guest's gets too. */
 function fileSystemOf(entry: MountTableEntry): Pick<Verdict, 'sizeBytes' | 'flags'> {
   const flags = entry.options.filter((option) => ['nosuid', 'nodev', 'noexec'].includes(option));
-  return { sizeBytes: optionBytes(entry, 'size'), flags };
+  return { sizeBytes: sizeOf(entry), flags };
 }
 
-/** A size among the options of a file system: digits with k, m or g; a percentage counts as none. */
+/** The size limit of a tmpfs or hugetlbfs in bytes; undefined: none found. */
+export function sizeOf(entry: MountTableEntry): number | undefined {
+  return optionBytes(entry, 'size');
+}
+
+/** A size in a file system's options, in bytes: digits with k, m or g; undefined for anything else (a percentage). */
 function optionBytes(entry: MountTableEntry, name: string): number | undefined {
   const value = entry.superOptions.find((option) => option.startsWith(`${name}=`))?.slice(name.length + 1);
   const match = /^(\d+)([kmg]?)$/i.exec(value ?? '');

@@ -1,6 +1,6 @@
 // How large a sandbox's VM must be, from its spec, the pod's annotations and the configuration. Pure.
 import { JsonSyntaxError, parseJson } from './json.ts';
-import type { Integer, Spec } from './spec.ts';
+import type { Integer, Resources, Spec } from './spec.ts';
 
 /** The part of the configuration that sizing needs. */
 export interface SizingConfig {
@@ -17,47 +17,47 @@ export interface VmSize {
   readonly reasons: readonly string[];
 }
 
-/** What the workload may use. Undefined: no limit. */
+/** What the workload may use; undefined means no limit. */
 interface Limits {
   readonly from: string;
   /** Quota over period. */
   readonly cpus: number | undefined;
-  /** The CPU weight in the terms of cgroup v1 (1024 = one CPU). */
+  /** The CPU weight as cgroup v1 shares (1024 = one CPU). */
   readonly shares: number;
   readonly memoryBytes: number | undefined;
 }
 
 const mib = 1024 * 1024;
 const defaultPeriodUs = 100_000;
-/** Above it a memory limit means "none": cgroup v1 writes 2^63 minus one page. */
+/** A higher memory limit means "none": cgroup v1 shows 2^63 minus one page. */
 const noLimitBytes = 2 ** 50;
 
 const criPrefix = 'io.kubernetes.cri.sandbox-';
 const crioKeys = ['pod-linux-resources.crio.io', 'io.kubernetes.cri-o.PodLinuxResources'] as const;
 
-/** What sizing takes of the host beside the spec. */
+/** What sizing needs to know about the host. */
 export interface SizingHost {
   /** Caps the vCPUs that follow from limits, not the configured default. */
   readonly cpus?: number;
-  /** Of a pod: what its control group may take. Without it the limits in the spec are all there is. */
+  /** For a pod: the limits of its cgroup. Without it only the limits in the spec count. */
   readonly pod?: PodLimits | undefined;
 }
 
-/** Limits of a pod's control group; one that is not there means that a container of it has none. */
+/** Limits of a pod's cgroup; a missing one means that some container of the pod has no limit. */
 export interface PodLimits {
   readonly memoryBytes?: number | undefined;
   readonly cpus?: number | undefined;
-  /** Memory that its containers request, where the node tells. */
+  /** The sum of its containers' memory requests, where the node has it. */
   readonly reservedBytes?: number | undefined;
 }
 
-/** A size that is called for, and why. */
+/** A required size, and why. */
 type Need = readonly [amount: number, reason: string];
 
 /**
- * Sizes the VM. Without a limit it gets the configured default; with one, the limit plus the configured overhead. The
- * limits that a manager tells of a pod are the sum of those that there are: where the pod's own group is not limited, a
- * container has none, and the VM is the largest of the default, that sum and what is requested.
+ * Sizes the VM. Without a limit it gets the configured default; with one, the limit plus the configured overhead. For a
+ * pod, a manager passes the sum of those limits that exist: where the pod's cgroup has no limit, some container has
+ * none, and the VM gets the largest of the default, that sum and what is requested.
  */
 export function sizeVm(spec: Spec, config: SizingConfig, host: SizingHost = {}): VmSize {
   const annotations = spec.annotations ?? {};
@@ -74,7 +74,7 @@ export function sizeVm(spec: Spec, config: SizingConfig, host: SizingHost = {}):
   };
 }
 
-/** The first of the largest. */
+/** The largest need; the first of several. */
 function largest(needs: readonly Need[]): Need {
   return needs.reduce((most, need) => (need[0] > most[0] ? need : most));
 }
@@ -121,7 +121,7 @@ function memoryNeeds(
     if (pod?.reservedBytes !== undefined) needs.push(withOverhead(pod.reservedBytes, 'requests of', GROUP));
   }
   if (memoryBytes !== undefined) needs.push(withOverhead(memoryBytes, 'limit', from));
-  // The group's limit holds for QEMU too: the VM must not be larger.
+  // The group's limit includes QEMU: the VM must not be larger.
   else if (pod?.memoryBytes !== undefined)
     needs.push([Math.ceil(pod.memoryBytes / mib), `limit of ${GROUP}`]);
   return needs;
@@ -135,6 +135,39 @@ function noLimit(told: number | undefined, from: string): string {
     : `a container of the pod has no limit: ${GROUP} has none`;
 }
 
+/** What one container may use; undefined means no limit. */
+export interface ContainerLimits {
+  readonly cpus: number | undefined;
+  readonly memoryBytes: number | undefined;
+}
+
+/** The limits in a spec or an update. @param before the limits that stay when `resources` does not name them. */
+export function limitsOf(resources: Resources | undefined, before?: ContainerLimits): ContainerLimits {
+  const { cpu, memory } = resources ?? {};
+  const quota = cpu?.quota ?? undefined;
+  const limit = memory?.limit ?? undefined;
+  return {
+    cpus: quota === undefined ? before?.cpus : cpuLimit(toNumber(quota), toNumber(cpu?.period)),
+    memoryBytes: limit === undefined ? before?.memoryBytes : memoryLimit(toNumber(limit)),
+  };
+}
+
+/** The smallest size with which all of these containers can use their limits. */
+export function sizeFor(
+  containers: readonly ContainerLimits[],
+  {
+    overheadVcpus,
+    overheadMemoryMib,
+    cpus,
+  }: Omit<SizingConfig, 'defaultVcpus' | 'defaultMemoryMib'> & { readonly cpus: number },
+): Pick<VmSize, 'vcpus' | 'memoryMib'> {
+  const sum = (values: readonly (number | undefined)[]) =>
+    values.reduce<number>((all, one) => all + (one ?? 0), 0);
+  const vcpus = Math.ceil(overheadVcpus + sum(containers.map((one) => one.cpus)));
+  const bytes = sum(containers.map(({ memoryBytes }) => memoryBytes));
+  return { vcpus: Math.min(vcpus, cpus), memoryMib: overheadMemoryMib + Math.ceil(bytes / mib) };
+}
+
 function specLimits(spec: Spec): Limits {
   const { cpu, memory } = spec.linux?.resources ?? {};
   return {
@@ -145,7 +178,7 @@ function specLimits(spec: Spec): Limits {
   };
 }
 
-/** containerd tells a sandbox what all of its pod may use. */
+/** containerd annotates a sandbox with the limits of its whole pod. */
 function criLimits(annotations: Readonly<Record<string, string>>): Limits | undefined {
   const keys = ['cpu-period', 'cpu-quota', 'cpu-shares', 'memory'];
   if (!keys.some((key) => annotations[criPrefix + key] !== undefined)) return undefined;
@@ -158,7 +191,7 @@ function criLimits(annotations: Readonly<Record<string, string>>): Limits | unde
   };
 }
 
-/** CRI-O does so with one JSON object in the field names of CRI. */
+/** CRI-O does so with one JSON object that has CRI's field names. */
 function crioLimits(annotations: Readonly<Record<string, string>>): Limits | undefined {
   const key = crioKeys.find((candidate) => annotations[candidate] !== undefined);
   const fields = key === undefined ? undefined : parseObject(annotations[key] ?? '');
@@ -196,7 +229,7 @@ function hugepageMib(spec: Spec): number {
   return Math.ceil(bytes / mib);
 }
 
-/** A number from a field or an annotation; what is not one counts as 0, "not set". */
+/** A number from a field or an annotation; anything else counts as 0, "not set". */
 function toNumber(value: unknown): number {
   if (typeof value === 'string' && !/^-?\d+$/.test(value)) return 0;
   const number =

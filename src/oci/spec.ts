@@ -1,5 +1,5 @@
 // The OCI runtime spec as far as we use it: its types, and reading config.json with errors that say what is wrong
-// and where. Fields that are not named here stay in the parsed object and travel to the guest unchanged.
+// and where. Fields not named here stay in the parsed object and reach the guest unchanged.
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ShimError } from '../base/errors.ts';
@@ -7,7 +7,7 @@ import { Checker } from './check.ts';
 import { checkProcess, checkResources, checkSpec } from './check-spec.ts';
 import { JsonSyntaxError, parseJson } from './json.ts';
 
-/** A 64-bit integer of the spec: a bigint when a number cannot hold it. */
+/** A 64-bit integer of the spec: a bigint when a number cannot represent it exactly. */
 export type Integer = number | bigint;
 
 export interface Spec {
@@ -22,7 +22,7 @@ export interface Spec {
   readonly linux?: Linux;
 }
 
-/** The spec of a container that can be run: all that is needed is there. */
+/** The spec of a container that can be run: nothing required is missing. */
 export interface RunnableSpec extends Spec {
   readonly process: Process;
   readonly root: Root;
@@ -75,7 +75,7 @@ export interface Mount {
   readonly type?: string;
   readonly source?: string;
   readonly options?: readonly string[];
-  /** How the owners in it are seen; the same as the container's, if there are any. */
+  /** Id-mapped mount: how its owners appear. If present, the same as the container's. */
   readonly uidMappings?: readonly IdMapping[];
   readonly gidMappings?: readonly IdMapping[];
 }
@@ -94,10 +94,10 @@ export interface Linux {
   readonly readonlyPaths?: readonly string[];
 }
 
-/** A program of the host that the runtime runs at a point of the container's life. */
+/** A program on the host that the runtime runs at a certain point of the container's life cycle. */
 export interface Hook {
   readonly path: string;
-  /** With the program's name as the first. */
+  /** Including argv[0]. */
   readonly args?: readonly string[];
   /** `NAME=value`. */
   readonly env?: readonly string[];
@@ -182,7 +182,7 @@ export interface SeccompArg {
   readonly op: string;
 }
 
-/** A spec, process or resources that the caller gave us is wrong: containerd is answered InvalidArgument. */
+/** The caller gave us a bad spec, process or resources: containerd gets InvalidArgument. */
 export class SpecError extends ShimError {
   constructor(message: string, options?: { cause?: unknown }) {
     super('invalid-argument', message, options);
@@ -190,7 +190,7 @@ export class SpecError extends ShimError {
   }
 }
 
-/** A spec of more than this is no spec; it would have to travel to the guest in one message of at most 4 MiB. */
+/** Limit of a spec's size: it must reach the guest in one message of at most 4 MiB. */
 const maxSpecBytes = 3 * 1024 * 1024;
 
 /**
@@ -271,7 +271,7 @@ function parse(text: string, name: string): unknown {
   }
 }
 
-/** Go writes null where it means absent; nobody after this has to think of it. */
+/** Go writes null for absent fields; this spares all later code from handling it. */
 function dropNulls(value: unknown): void {
   if (typeof value !== 'object' || value === null) return;
   for (const [key, item] of Object.entries(value)) {

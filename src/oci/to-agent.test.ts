@@ -32,7 +32,7 @@ function spec(linux: Record<string, unknown> = {}, more: Record<string, unknown>
 const guestLinux = (linux: Record<string, unknown>) =>
   toGuestSpec(spec(linux), plan).spec.linux as Record<string, unknown>;
 
-test('the root is where the guest finds it, and stays read-only', () => {
+test('the root is a path in the guest, and stays read-only', () => {
   assert.deepEqual(toGuestSpec(spec(), plan).spec.root, { path: '/guest/c1/rootfs', readonly: true });
 });
 
@@ -54,7 +54,7 @@ test('what only means something on the host is left out', () => {
   assert.equal(notes.length, 2);
 });
 
-test('namespaces: no paths, no network, always an own pid and cgroup namespace', () => {
+test('namespaces: no paths, no network, always a new pid and cgroup namespace', () => {
   const namespaces = [
     { type: 'network', path: '/var/run/netns/x' },
     { type: 'ipc', path: '/proc/5/ns/ipc' },
@@ -144,14 +144,14 @@ test('seccomp, sysctls and masked paths are kept', () => {
   for (const [key, value] of Object.entries(kept)) assert.deepEqual(guest[key], value);
 });
 
-test('converting does not change the spec it was given', () => {
+test('converting does not modify its input', () => {
   const given = spec({ resources: { cpu: { cpus: '0' } } }, { hooks: { poststop: [] } });
   const before = structuredClone(given);
   toGuestSpec(given, plan);
   assert.deepEqual(given, before);
 });
 
-test('protobuf form: nothing at which other agents stop', () => {
+test('protobuf form: nothing that other agents panic on', () => {
   const mounts = [
     { destination: '/proc', type: 'proc' },
     { destination: '/x', source: '/y', options: ['rbind'] },
@@ -180,7 +180,7 @@ test('protobuf form: nothing at which other agents stop', () => {
   assert.equal(proto.root?.readonly, true);
 });
 
-test('protobuf form: a process without capabilities has the message all the same', () => {
+test('protobuf form: a process without capabilities still has that message', () => {
   assert.notEqual(toProtoProcess({ args: ['a'], cwd: '/' }).capabilities, undefined);
 });
 
@@ -193,7 +193,7 @@ test('protobuf form: resources of an update', () => {
   assert.equal(proto.memory, undefined);
 });
 
-test('protobuf form: what it has no place for is named', () => {
+test('protobuf form: what it has no field for is named', () => {
   assert.deepEqual(withoutProtoForm({ cpu: { quota: 1 }, unified: {} }), []);
   const all = withoutProtoForm({ cpu: { burst: 0, idle: 1 }, unified: { 'memory.high': '5' } });
   assert.deepEqual(all, ['cpu.burst', 'cpu.idle', 'unified "memory.high"']);

@@ -1,4 +1,4 @@
-// Turns the spec that containerd wrote for this host into the one that is true in the guest. Pure.
+// Turns the spec that containerd wrote for this host into one that holds in the guest. Pure.
 import type {
   Cpu,
   Device,
@@ -11,14 +11,14 @@ import type {
   RunnableSpec,
 } from './spec.ts';
 
-/** What the guest spec needs beside the host's. */
+/** What the guest's spec needs besides the host's. */
 export interface GuestPlan {
   readonly containerId: string;
-  /** Root file system, as a path of the guest. */
+  /** Root file system, as a path in the guest. */
   readonly rootfs: string;
-  /** Devices of the spec that the VM gets as disks. */
+  /** Paths of those devices in the spec that the VM gets as disks. */
   readonly diskPaths?: ReadonlySet<string>;
-  /** The container whose pid namespace it joins; else its own or, as the request says, the sandbox's. */
+  /** The container whose pid namespace it joins; otherwise its own or, if the request says so, the sandbox's. */
   readonly pidTarget?: string;
   /** Position in the spec's mounts -> what the guest mounts in its place. Others stay as they are. */
   readonly mounts: ReadonlyMap<number, readonly Mount[]>;
@@ -32,10 +32,10 @@ export interface GuestSpec {
 
 type Notes = string[];
 
-/** What every crun since 1.0 takes; later minor versions only added fields. */
+/** Accepted by every crun since 1.0; later minor versions only added fields. */
 const GUEST_OCI_VERSION = '1.0.2';
 
-/** Namespaces that are made anew in the guest when the spec names them. pid and cgroup are always made. */
+/** Namespaces that are created in the guest when the spec names them; pid and cgroup always are. */
 const keptNamespaces = new Set(['ipc', 'uts', 'mount', 'user']);
 
 /** Raw cgroup v2 keys that mean the same in the guest: no devices, CPU numbers or NUMA nodes of the host. */
@@ -76,7 +76,7 @@ export function toGuestSpec(spec: RunnableSpec, plan: GuestPlan): GuestSpec {
   const hasUts = guestLinux.namespaces?.some((namespace) => namespace.type === 'uts') === true;
   const guest: RunnableSpec = {
     ...rest,
-    // containerd writes the version that its own library knows; the guest's crun refuses what it does not know yet.
+    // containerd writes the version that its own library knows; the guest's crun may be older and refuse that.
     ociVersion: GUEST_OCI_VERSION,
     process: toGuestProcess(spec.process),
     root: { ...spec.root, path: plan.rootfs },
@@ -85,7 +85,7 @@ export function toGuestSpec(spec: RunnableSpec, plan: GuestPlan): GuestSpec {
   };
   if (annotations !== undefined)
     Object.assign(guest, { annotations: toGuestAnnotations(annotations, notes) });
-  // Without a uts namespace of its own the container has the guest's name, which is the sandbox's.
+  // Without its own uts namespace the container has the guest's host name, which is the sandbox's.
   return { spec: hasUts ? guest : without(guest, ['hostname', 'domainname']), notes };
 }
 
@@ -94,7 +94,7 @@ export function toGuestProcess(process: Process): Process {
   return without(process, ['apparmorProfile', 'selinuxLabel', 'execCPUAffinity']);
 }
 
-/** Converts resources, of a spec or of an Update request, to what the guest can enforce. */
+/** Converts the resources of a spec or an Update request to what the guest can enforce. */
 export function toGuestResources(resources: Resources, notes: string[] = []): Resources {
   const { cpu, memory, hugepageLimits, unified, ...rest } = resources;
   const dropped = ['blockIO', 'network', 'rdma', 'intelRdt'].filter((key) => key in rest);
@@ -102,7 +102,7 @@ export function toGuestResources(resources: Resources, notes: string[] = []): Re
   const guest: Record<string, unknown> = without(rest, ['blockIO', 'network', 'rdma', 'intelRdt']);
   if (cpu !== undefined) guest.cpu = toGuestCpu(cpu, notes);
   if (memory !== undefined) guest.memory = toGuestMemory(memory);
-  // kubelet writes a limit of 0 for every page size of the host; the guest has no huge pages unless asked.
+  // The kubelet writes a limit of 0 for each page size of the host; the guest has huge pages only on request.
   const pages = (hugepageLimits ?? []).filter(({ limit }) => Number(limit) > 0);
   if (pages.length > 0) guest.hugepageLimits = pages;
   if (unified !== undefined) guest.unified = toGuestUnified(unified, notes);
@@ -123,11 +123,11 @@ function toGuestLinux(linux: Linux, plan: GuestPlan, notes: Notes): Linux {
   return guest as Linux;
 }
 
-/** No container has the pid namespace of the guest itself: the agent is process 1 there. */
+/** No container gets the guest's own pid namespace: the agent is process 1 there. */
 function toGuestNamespaces(namespaces: readonly Namespace[], pidTarget: string | undefined): Namespace[] {
   const types = new Set(namespaces.map((namespace) => namespace.type));
   const kept = [...types].filter((type) => keptNamespaces.has(type));
-  // The agent's own form of a path, because only it knows the guest's pids.
+  // A path in the agent's own form, because only the agent knows the guest's pids.
   const pid = pidTarget === undefined ? { type: 'pid' } : { type: 'pid', path: `container:${pidTarget}` };
   return [pid, ...['cgroup', ...kept].map((type) => ({ type }))];
 }
@@ -169,7 +169,7 @@ function toGuestDevices(
   return devices.filter(isGuests);
 }
 
-/** Annotations that steer crun itself are for the one who runs crun, not for a pod. */
+/** Annotations that control crun itself are not for a pod to set. */
 function toGuestAnnotations(
   annotations: Readonly<Record<string, string>>,
   notes: Notes,

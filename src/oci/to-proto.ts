@@ -1,10 +1,10 @@
-// The protobuf form of a guest spec, for agents that do not take JSON (Kata's). Lossy: it has no place for much of
-// the spec, and such agents stop with a panic at names they do not know, so those are left out here. Pure.
+// The protobuf form of a guest spec, for agents that do not take JSON (Kata's). Lossy: much of the spec has no field
+// there. Such agents also panic on names they do not know, so those are left out. Pure.
 import type { LinuxResources, Process as ProtoProcess, Spec as ProtoSpec } from '../gen/agent.ts';
 import type { Init } from '../gen/wire.ts';
 import type { Capabilities, Integer, Process, Resources, RunnableSpec } from './spec.ts';
 
-/** Namespaces that such agents handle themselves: naming them is an error. */
+/** Namespaces that such agents handle themselves; naming them is an error. */
 const agentNamespaces = new Set(['pid', 'cgroup', 'network', 'time']);
 
 const rlimitTypes = new Set(
@@ -24,7 +24,7 @@ const capabilityNames = new Set(
     .map((name) => `CAP_${name}`),
 );
 
-/** Converts a spec that toGuestSpec made. Seccomp is left out, as those agents' own shims do by default. */
+/** Converts the result of toGuestSpec. Seccomp is left out, as those agents' own shims do by default. */
 export function toProtoSpec(spec: RunnableSpec): Init<ProtoSpec> {
   const { linux = {}, mounts = [] } = spec;
   const { pids: _pids, devices: _devices, ...resources } = linux.resources ?? {};
@@ -113,7 +113,7 @@ export function toProtoResources(resources: Resources): Init<LinuxResources> {
   };
 }
 
-/** Names of the resources that toProtoResources leaves out, because there is no place for them. */
+/** Names of the resources that toProtoResources leaves out, because the protobuf form has no field for them. */
 export function withoutProtoForm({ cpu = {}, unified = {} }: Resources): string[] {
   const inCpu = (['burst', 'idle'] as const).filter((key) => cpu[key] !== undefined);
   return [

@@ -3,11 +3,14 @@
  * when anything fails; what does not depend on each other is done side by side, because a pod waits for all of it.
  */
 import { connectAgent, type GuestAgent } from '../agent/agent.ts';
+import { onAbort } from '../base/abort.ts';
 import type { Config } from '../config/config.ts';
 import { filesProgram } from '../config/locate.ts';
-import { type Cgroup, createCgroup, sandboxGroups } from '../host/cgroup.ts';
+import { hostCapacity } from '../host/capacity.ts';
+import { type Cgroup, createCgroup } from '../host/cgroup.ts';
 import { chooseAccelerator, kvmFacts } from '../host/kvm.ts';
 import { processRef } from '../host/process.ts';
+import { sandboxGroups } from '../host/sandbox-groups.ts';
 import { dnsOf } from '../network/resolv-conf.ts';
 import { SandboxNetwork } from '../network/sandbox-network.ts';
 import type { VmSize } from '../oci/sizing.ts';
@@ -24,13 +27,14 @@ import type { RootPlan } from './root/root-parts.ts';
 import { removeSandboxDir, SandboxState } from './state.ts';
 import { vmSizeOf } from './vm-size.ts';
 import { claimUser, releaseUser } from './vm-user.ts';
-import { explainPlug } from './volumes/disk-errors.ts';
 import { bootDisks } from './volumes/disks.ts';
+import { explainPlug } from './volumes/guest-errors.ts';
 import { Share } from './volumes/share.ts';
 
 /** A VM that runs, its agent that answers, and the first container, prepared on the host. */
 export interface BootedVm {
   readonly vm: Vm;
+  readonly memoryMib: number;
   readonly agent: GuestAgent;
   /** Of the VM's processes. */
   readonly cgroup: Cgroup;
@@ -42,9 +46,14 @@ export interface BootedVm {
   /** Plugged in at boot. */
   readonly disks: readonly DiskSpec[];
   readonly state: SandboxState;
+  /** Lets the VM take what one of this size takes of the host, and records it. */
+  allow(size: { readonly vcpus: number; readonly memoryMib: number }): void;
   /** Undoes everything of the host. */
   readonly resources: AsyncDisposableStack;
 }
+
+/** The guest's kernel keeps 0.2 MiB for each vCPU that may come. */
+const MOST_VCPUS = 16;
 
 /** Limits for undoing host resources; generous, because a failure here is a leak. */
 const TEARDOWN_MS = 5_000;
@@ -118,12 +127,14 @@ export async function bootVm(
   stack.defer(() => network.end());
   const share = await sharing;
   const disks = await providing;
-  const vm = await startQemu(
+  const { startVm = startQemu } = context;
+  const vm = await startVm(
     {
       id: first.id,
       dir: state.dir,
       vcpus: size.vcpus,
       memoryMib: size.memoryMib,
+      ...ceilings(config.vm),
       kernel: config.vm.kernel,
       image: config.vm.image,
       kernelParams: config.vm.kernelParams,
@@ -147,6 +158,11 @@ export async function bootVm(
   stack.defer(async () => {
     await vm.kill();
   });
+  // Ends every wait for the guest, which may be silent, and for mounts, which may hang.
+  using _ = onAbort(signal, () => {
+    void vm.kill();
+    share.close().catch(() => undefined); // its error is told when all is undone
+  });
   state.update({ processes: vm.processes });
   const vmmStarted = performance.now();
   await joined;
@@ -155,6 +171,7 @@ export async function bootVm(
     root,
     diskEmptyDir: config.sharedFs.diskEmptyDir,
     diskSizeMib: config.rootfs.diskSizeMib,
+    vmMemoryMib: size.memoryMib,
     sandboxRoot: root.guestPath,
   });
   stack.defer(() =>
@@ -192,6 +209,7 @@ export async function bootVm(
   // What the first container takes is counted from when the guest could have it.
   return {
     vm,
+    memoryMib: size.memoryMib,
     agent,
     cgroup,
     share,
@@ -199,12 +217,25 @@ export async function bootVm(
     state,
     root,
     disks,
+    allow(grown) {
+      cgroup.limit(hostLimitsOf(grown, config.vm));
+      state.update(grown);
+    },
     first: { ...prepared, begin: agentReady },
     resources: stack.move(),
   };
 }
 
-function hostLimitsOf({ vcpus, memoryMib }: VmSize, { accelerator, vmmMemoryMib }: Config['vm']): HostLimits {
+/** How far a VM may grow; where the configuration does not say, as far as the host goes. */
+function ceilings({ maxVcpus, maxMemoryMib }: Config['vm']) {
+  const { cpus, memoryMib } = hostCapacity();
+  return { maxVcpus: maxVcpus || Math.min(cpus, MOST_VCPUS), maxMemoryMib: maxMemoryMib || memoryMib };
+}
+
+function hostLimitsOf(
+  { vcpus, memoryMib }: Pick<VmSize, 'vcpus' | 'memoryMib'>,
+  { accelerator, vmmMemoryMib }: Config['vm'],
+): HostLimits {
   const chosen = chooseAccelerator(accelerator, kvmFacts());
   return planHostLimits({ vcpus, memoryMib, vmmMemoryMib, ...chosen });
 }

@@ -67,11 +67,14 @@ function write(claim: Claim): void {
   for (;;) {
     try {
       makeFolders(dirname(file), 0o700);
-      writeFileSync(file, JSON.stringify(claim), { mode: 0o600 });
+      writeFileSync(file, JSON.stringify(claim), { mode: 0o600, flag: 'wx' });
       return;
     } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EEXIST') return; // another sandbox has just noted it
       // The folder goes with the last of its files, perhaps just now.
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue;
+      if (code === 'ENOENT') continue;
+      removeClaim(file); // of which there may be a part
       const what = `cannot note the control group ${claim.path} in ${file}: ${messageOf(error)}`;
       throw new ShimError('failed-precondition', what, { cause: error });
     }
@@ -95,11 +98,16 @@ function release({ path, folders }: Claim): boolean {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return false;
     }
   }
-  rmSync(fileOf(path), { force: true });
-  try {
-    rmdirSync(join(stateRoot(), FOLDER));
-  } catch {
-    // Others are in it.
-  }
+  removeClaim(fileOf(path));
   return true;
+}
+
+/** The folder goes with the last of its files. */
+function removeClaim(file: string): void {
+  rmSync(file, { force: true });
+  try {
+    rmdirSync(dirname(file));
+  } catch {
+    // Others are in it, or it was never made.
+  }
 }

@@ -6,6 +6,7 @@ import { join, posix } from 'node:path';
 import { ShimError } from '../base/errors.ts';
 import { idMapOptions } from '../host/id-map.ts';
 import type { MountEntry } from '../host/mounts.ts';
+import { classify } from '../oci/annotations.ts';
 import {
   type ClassifiedMount,
   classifyMounts,
@@ -17,6 +18,7 @@ import { type Mount, type RunnableSpec, requireRunnable, type Spec } from '../oc
 import { toGuestSpec } from '../oci/to-agent.ts';
 import type { RootPlan } from './root/root-parts.ts';
 import type { DiskUse } from './volumes/disks.ts';
+import type { KnownNames } from './volumes/guest-errors.ts';
 import {
   type GuestStorage,
   guestStorages,
@@ -24,6 +26,7 @@ import {
   type VolumeSettings,
   watchedStorage,
 } from './volumes/guest-storage.ts';
+import { boundMemory } from './volumes/memory-bounds.ts';
 import type { HostVolume } from './volumes/share.ts';
 import type { WatchedFolder } from './volumes/watched-folders.ts';
 
@@ -38,6 +41,8 @@ export interface ContainerPlan {
   readonly disks: readonly DiskUse[];
   /** The container shares the pid namespace of its sandbox. */
   readonly sandboxPidns: boolean;
+  /** What a user knows the guest's paths as. */
+  readonly names: KnownNames;
   /** What was left out of the spec and why, for the log. */
   readonly notes: readonly string[];
 }
@@ -49,6 +54,7 @@ export interface PlanRequest {
   readonly spec: Spec;
   readonly root: RootPlan;
   readonly podShm?: boolean;
+  readonly vmMemoryMib: number;
 }
 
 /** What the plan must know of the host and of the sandbox beyond the mount table. */
@@ -74,10 +80,16 @@ export interface SortedMounts {
 }
 
 /** @throws ShimError `invalid-argument` for a mount that cannot be had in a VM, SpecError for a spec without a process. */
-export function sortMounts({ spec: given, bundle, podShm }: PlanRequest, view: PlanView): SortedMounts {
+export function sortMounts(
+  { spec: given, bundle, podShm, vmMemoryMib }: PlanRequest,
+  view: PlanView,
+): SortedMounts {
   const spec = requireRunnable(given, join(bundle, 'config.json'));
   const classified = classifyMounts(spec.mounts ?? [], view);
-  const mounts = podShm === true ? classified.map(asPodShm) : classified;
+  const isSingle = podShm !== true && classify(spec.annotations).kind === 'single';
+  const mounts = boundMemory(podShm === true ? classified.map(asPodShm) : classified, {
+    ...{ mountTable: view.mountTable, vmMemoryMib, isSingle },
+  });
   const volumes = new Map<number, HostVolume>();
   for (const mount of mounts) {
     if (mount.kind === 'refused') throw new ShimError('invalid-argument', mount.reason);
@@ -99,12 +111,14 @@ export function planContainer(
   const watched: WatchedFolder[] = [];
   const mounts = new Map<number, readonly Mount[]>();
   const bound: ClassifiedMount[] = [];
+  const names = new Map([[request.root.guestPath, 'rootfs']]);
   const bind = (mount: ClassifiedMount, source: string, flags: readonly string[] = []) => {
     const { uidMappings: _, gidMappings: __, options: given = [], ...rest } = mount.mount;
     // Owners are mapped on the host, or by how the volume is made in the guest.
     const options = [...given.filter((option) => option !== 'idmap' && option !== 'ridmap'), ...flags];
     const own = { ...rest, type: 'bind', source, options };
     mounts.set(mount.index, [own, ...writableBelow(mount, source)]);
+    names.set(source, rest.source ?? rest.destination);
   };
   for (const mount of sorted) {
     switch (mount.kind) {
@@ -159,6 +173,7 @@ export function planContainer(
     watched,
     disks,
     sandboxPidns: pid === 'pod',
+    names,
     notes: guest.notes,
   };
 }

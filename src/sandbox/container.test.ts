@@ -5,7 +5,7 @@ import type { GuestAgent } from '../agent/agent.ts';
 import { ShimError } from '../base/errors.ts';
 import { Container, type ContainerContext } from './container.ts';
 import { Process, type ProcessIo } from './process.ts';
-import type { TaskEvent } from './task-event.ts';
+import { label, PlayedIo } from './testing/played-io.ts';
 
 const PATHS = { stdin: '', stdout: '', stderr: '', terminal: false };
 const SPEC = new Uint8Array([123, 125]);
@@ -43,20 +43,6 @@ class FakeGuest {
   }
 }
 
-class FakeIo implements ProcessIo {
-  readonly drained = Promise.withResolvers<'drained' | 'stalled'>();
-  closed = false;
-  constructor(drained = true) {
-    if (drained) this.drained.resolve('drained');
-  }
-  start(): void {}
-  closeStdin(): void {}
-  drain = () => this.drained.promise;
-  async close(): Promise<void> {
-    this.closed = true;
-  }
-}
-
 let guest: FakeGuest;
 let events: string[];
 let givenUp: string | undefined;
@@ -68,7 +54,7 @@ beforeEach(() => {
   events = [];
   givenUp = undefined;
   beforeExit = () => {};
-  container = newContainer(new FakeIo());
+  container = newContainer(new PlayedIo());
 });
 
 function newContainer(io: ProcessIo, paths = PATHS): Container {
@@ -77,6 +63,7 @@ function newContainer(io: ProcessIo, paths = PATHS): Container {
     pid: 42,
     timeouts: { bootMs: 1000, requestMs: 1000, drainMs: 1000, stopMs: 30 },
     emit: (event) => events.push(label(event)),
+    beforeUpdate: async () => () => {},
     beforeStart: async () => {},
     afterStart: async () => {},
     beforeExit: async () => beforeExit(),
@@ -89,18 +76,12 @@ function newContainer(io: ProcessIo, paths = PATHS): Container {
   return new Container(context, 'c', '/b', [], new Process('c', '', paths, io));
 }
 
-function label(event: TaskEvent): string {
-  const id =
-    'execId' in event ? ` ${event.execId}` : event.t === 'exit' ? ` ${event.id} ${event.exit.status}` : '';
-  return event.t + id;
-}
-
 async function running(): Promise<void> {
   container.created();
   await container.start('');
 }
 
-async function addExec(id: string, io: ProcessIo = new FakeIo()): Promise<void> {
+async function addExec(id: string, io: ProcessIo = new PlayedIo()): Promise<void> {
   await container.exec(id, SPEC, PATHS, async () => io);
 }
 
@@ -131,7 +112,7 @@ describe('a container', () => {
   });
 
   test('its exit is reported after its output', async () => {
-    const io = new FakeIo(false);
+    const io = new PlayedIo(false);
     container = newContainer(io);
     await running();
     guest.exit('', 0);
@@ -144,7 +125,7 @@ describe('a container', () => {
   });
 
   test('a stuck reader delays the exit no further and keeps its FIFO', async () => {
-    const io = new FakeIo(false);
+    const io = new PlayedIo(false);
     container = newContainer(io);
     await running();
     guest.exit('', 0);
@@ -213,7 +194,7 @@ describe('a container', () => {
   });
 
   test('a resize before the start is applied after it, 0x0 never', async () => {
-    container = newContainer(new FakeIo(), { ...PATHS, terminal: true });
+    container = newContainer(new PlayedIo(), { ...PATHS, terminal: true });
     container.created();
     await container.resize('', { width: 80, height: 24 });
     await container.start('');
@@ -252,7 +233,7 @@ describe('a kill', () => {
   });
 
   test('is carried out when the process has ended, however slowly its output is read', async () => {
-    const io = new FakeIo(false);
+    const io = new PlayedIo(false);
     container = newContainer(io);
     await running();
     await container.kill('', 9, true);
@@ -402,7 +383,7 @@ describe('what is done before the exit of the init is reported', () => {
     beforeExit = () => {
       count++;
     };
-    const io = new FakeIo(false);
+    const io = new PlayedIo(false);
     await running();
     await addExec('e', io);
     await container.start('e');

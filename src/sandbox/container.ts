@@ -20,6 +20,8 @@ export interface ContainerContext {
   readonly pid: number;
   readonly timeouts: Config['timeouts'];
   emit(event: TaskEvent): void;
+  /** Makes room for these resources (OCI, as JSON). @returns what is to be done when they hold. @throws when there is no room. */
+  beforeUpdate(resources: Uint8Array): Promise<() => void>;
   /** Waited for before an init starts. */
   beforeStart(): Promise<void>;
   /** Never reject: what they do cannot be undone, nor the start or delete be taken back. */
@@ -271,7 +273,9 @@ export class Container {
           `cannot update container ${this.id}: it is ${this.init.state.t}`,
         );
       }
+      const finish = await this.#context.beforeUpdate(resources);
       const leftOut = await this.#context.agent.updateContainer(this.id, resources);
+      finish();
       if (leftOut.length > 0)
         this.#context.log('info', 'left out of the update', {
           container: this.id,

@@ -33,12 +33,17 @@ export function hasHooks(stage: HookStage, spec: Spec): boolean {
 }
 
 /**
- * Runs the hooks of a stage one after the other.
+ * Runs the hooks of a stage one after the other; one that runs when `signal` aborts is killed.
  * @throws ShimError `failed-precondition` for the first that fails, with what it wrote to stderr; the rest is not run.
  */
-export async function runHooks(stage: HookStage, spec: Spec, state: HookState): Promise<void> {
+export async function runHooks(
+  stage: HookStage,
+  spec: Spec,
+  state: HookState,
+  signal?: AbortSignal,
+): Promise<void> {
   for (const name of NAMES[stage]) {
-    for (const hook of spec.hooks?.[name] ?? []) await runHook(name, hook, stage, spec, state);
+    for (const hook of spec.hooks?.[name] ?? []) await runHook(name, hook, stage, spec, state, signal);
   }
 }
 
@@ -48,6 +53,7 @@ async function runHook(
   stage: HookStage,
   spec: Spec,
   state: HookState,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
   const what = `${name} hook ${hook.path} of container ${state.id}`;
   const [argv0, ...args] = hook.args ?? [];
@@ -58,7 +64,7 @@ async function runHook(
     ...state,
   });
   const timeoutMs = (hook.timeout || DEFAULT_TIMEOUT_S) * 1000;
-  const options = { argv0, cwd: state.bundle, env: envOf(hook), input, timeoutMs };
+  const options = { argv0, cwd: state.bundle, env: envOf(hook), input, timeoutMs, signal };
   const result = await runCommand([hook.path, ...args], options).catch((error: unknown) => {
     throw new ShimError('failed-precondition', `${what}: ${messageOf(error)}`, { cause: error });
   });

@@ -21,6 +21,7 @@ export interface PodSettings {
   readonly root: RootPlan;
   readonly diskEmptyDir: PlanView['diskEmptyDir'];
   readonly diskSizeMib: number;
+  readonly vmMemoryMib: number;
   /** The root of the sandbox's own container, as the guest sees it. */
   readonly sandboxRoot: string;
   readonly containerOf?: PlanView['containerOf'];
@@ -31,15 +32,15 @@ export async function prepareContainer(
   context: Pick<SandboxContext, 'log'>,
   share: Share,
   request: CreateContainer,
-  { root, sandboxRoot, ...pod }: PodSettings,
+  { root, sandboxRoot, vmMemoryMib, ...pod }: PodSettings,
 ): Promise<PreparedContainer> {
   const begin = performance.now();
   await using undo = new AsyncDisposableStack();
   undo.defer(() => share.removeContainer(request.id));
   const view = await hostView(request.spec.mounts ?? [], { ...pod, localDir: `${sandboxRoot}/local` });
-  const sorted = sortMounts({ ...request, root }, view);
+  const sorted = sortMounts({ ...request, root, vmMemoryMib }, view);
   const paths = share.reserve(request.id, sorted.volumes);
-  const plan = planContainer({ ...request, root }, sorted, paths, view);
+  const plan = planContainer({ ...request, root, vmMemoryMib }, sorted, paths, view);
   context.log('debug', 'root file system', { container: request.id, mode: root.mode, reason: root.reason });
   if (plan.notes.length > 0) {
     context.log('debug', 'left out of the spec', { container: request.id, notes: plan.notes.join('; ') });

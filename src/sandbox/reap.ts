@@ -1,11 +1,11 @@
 /** Undoes what a sandbox has left on the host, for another process than its shim. */
-import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../base/errors.ts';
 import { mountHelper } from '../config/locate.ts';
 import { openCgroup } from '../host/cgroup.ts';
 import { unmountAll } from '../host/mounts.ts';
 import { killRef, type ProcessRef, waitGone } from '../host/process.ts';
+import { removeDeadSocket } from '../host/socket-peers.ts';
 import { removeTaps } from '../network/taps.ts';
 import { releaseParents } from './cgroup-parents.ts';
 import { readRecord, removeSandboxDir, type SandboxRecord, sandboxDir } from './state.ts';
@@ -47,11 +47,17 @@ class Standing {
  * Undoes all that a sandbox left behind, for another process than its shim: the shim, VMM and file system daemon, cgroups, taps,
  * user, mounts, socket and folder. Works on any half of it, twice and in parallel. Each part is tried, whatever becomes of the
  * others; the record stays as long as something of it stands. A new life of the same id that begins meanwhile is left alone.
+ * @param seen only if the record is still the one of that life.
  * @throws Error when something still stands, saying all of it.
  */
-export async function reapSandbox(namespace: string, id: string): Promise<void> {
+export async function reapSandbox(
+  namespace: string,
+  id: string,
+  seen?: { readonly record: SandboxRecord | undefined },
+): Promise<void> {
   const dir = sandboxDir(namespace, id);
   const record = readRecord(dir);
+  if (seen !== undefined && !isSameLife(seen.record, record)) return;
   const isStill = () => isSameLife(record, readRecord(dir));
   const standing = new Standing();
   if (record !== undefined) {
@@ -61,7 +67,8 @@ export async function reapSandbox(namespace: string, id: string): Promise<void> 
     await undoParts(record, standing);
   }
   if (!isStill()) return;
-  await standing.try(() => record && rmSync(record.socket, { force: true }));
+  // The next shim of the same id listens at the same place.
+  await standing.try(() => record && removeDeadSocket(record.socket));
   await standing.try(() =>
     standing.isEmpty
       ? removeSandboxDir(dir, MOUNTS_MS)

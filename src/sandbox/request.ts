@@ -2,6 +2,7 @@
 import type { Config } from '../config/config.ts';
 import type { OwnCgroup } from '../host/own-cgroup.ts';
 import type { Spec } from '../oci/spec.ts';
+import type { StartVm } from '../vm/hypervisor.ts';
 import type { ProcessIo, StdioPaths } from './process.ts';
 import type { RootfsMount, TaskEvent } from './task-event.ts';
 
@@ -18,6 +19,8 @@ export interface SandboxContext {
   readonly log: Logger;
   /** The shim's own control group, joined while it has a sandbox. */
   readonly cgroup: OwnCgroup;
+  /** What starts the VM; QEMU unless told. */
+  readonly startVm?: StartVm;
   emit(event: TaskEvent): void;
 }
 

@@ -6,11 +6,14 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GuestAgent } from '../agent/agent.ts';
+import { onAbort } from '../base/abort.ts';
 import { delay } from '../base/delay.ts';
 import { messageOf, ShimError } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
 import { GuestService } from '../gen/guest.ts';
+import { hostCapacity } from '../host/capacity.ts';
 import { setOomScore } from '../host/oom-score.ts';
+import { parseResources } from '../oci/spec.ts';
 import type { VmExit } from '../vm/hypervisor.ts';
 import { type BootedVm, bootVm } from './boot.ts';
 import { Container, type ContainerContext } from './container.ts';
@@ -21,8 +24,9 @@ import { type PreparedContainer, prepareContainer } from './prepare.ts';
 import { Process } from './process.ts';
 import type { BootRequest, CreateContainer, SandboxContext } from './request.ts';
 import { rootOf } from './root/prepare-root.ts';
-import { explainMount } from './volumes/disk-errors.ts';
+import { VmGrowth } from './vm-growth.ts';
 import { Disks } from './volumes/disks.ts';
+import { explainCreate } from './volumes/guest-errors.ts';
 import { forgetWhenMany } from './volumes/held-files.ts';
 import { WatchedFolders } from './volumes/watched-folders.ts';
 
@@ -37,6 +41,7 @@ export class Sandbox {
   readonly #disks: Disks;
   readonly #oomScore: OomScore;
   readonly #watched: WatchedFolders;
+  readonly #growth: VmGrowth;
   readonly #oom = new OomReports((containerId, count) => this.#outOfMemory(containerId, count));
   readonly #containers = new Map<string, Container>();
   /** The network as the container manager has set it up by the time of the first start. */
@@ -56,6 +61,14 @@ export class Sandbox {
     this.#oomScore = new OomScore(firstOomScore(request.first.spec, request.pod), (score) => {
       const problems = booted.cgroup.procs().flatMap((pid) => setOomScore(pid, score) ?? []);
       if (problems.length > 0) context.log('debug', 'oom_score_adj', { problems });
+    });
+    const { overheadVcpus, overheadMemoryMib } = this.config.vm;
+    this.#growth = new VmGrowth({
+      ...{ size: booted.vm.size, agent: booted.agent, overheadVcpus, overheadMemoryMib },
+      cpus: hostCapacity().cpus,
+      isOver: (id) => this.find(id)?.init.isOver === true,
+      allow: (size) => booted.allow(size),
+      log: context.log,
     });
     const guest = booted.agent.client(GuestService);
     this.#watched = new WatchedFolders(
@@ -79,6 +92,8 @@ export class Sandbox {
   static async boot(context: SandboxContext, request: BootRequest, signal: AbortSignal): Promise<Sandbox> {
     const booted = await bootVm(context, request, signal);
     const sandbox = new Sandbox(context, request, booted);
+    // Nobody has asked for anything else in it.
+    using _ = onAbort(signal, () => void sandbox.end('its creation was given up'));
     try {
       await sandbox.#add(booted.first, sandbox.pid, signal);
       return sandbox;
@@ -121,6 +136,7 @@ export class Sandbox {
       await this.#addPrepared(await this.#prepare(request), thread, signal);
     } catch (error) {
       this.#oomScore.remove(request.id);
+      this.#growth.release(request.id);
       await thread.then(() => devices.removeThread(request.id)).catch(() => undefined);
       throw error;
     }
@@ -132,6 +148,7 @@ export class Sandbox {
       root: rootOf(request, rootfs),
       diskEmptyDir: sharedFs.diskEmptyDir,
       diskSizeMib: rootfs.diskSizeMib,
+      vmMemoryMib: this.#booted.memoryMib,
       sandboxRoot: this.#booted.root.guestPath,
       containerOf: (pid) => this.containers.find((one) => one.pid === pid && pid !== this.pid)?.id,
     });
@@ -153,13 +170,14 @@ export class Sandbox {
     const { request, plan, io, begin } = prepared;
     const { id, bundle, rootfs, paths } = request;
     const { spec, sandboxPidns } = plan;
+    await this.#makeRoom(request);
     const devices = await this.#disks.use(id, plan.disks);
     const storages = await this.#disks.storages(id, plan.storages, signal);
-    await this.#runHooks('create', request);
+    await this.#runHooks('create', request, signal);
     await this.agent
       .createContainer(id, { spec, devices, storages, sandboxPidns })
       .catch((error: unknown) => {
-        throw explainMount(error, plan.storages);
+        throw explainCreate(error, plan);
       });
     if (this.#gone !== undefined) throw this.#goneError();
     // Whoever asked is gone, and nobody else knows of a container that could be ended.
@@ -177,6 +195,18 @@ export class Sandbox {
     this.#context.log('info', 'container created', {
       container: id,
       ms: Math.round(performance.now() - begin),
+    });
+  }
+
+  /** A container for which the VM is too small runs all the same, as far as it gets. */
+  async #makeRoom({ id, spec }: CreateContainer): Promise<void> {
+    // A pause container says what its pod may take, which the VM was made for.
+    if (this.#isPod && id === this.id) return;
+    await this.#growth.set(id, spec.linux?.resources).catch((error: unknown) => {
+      this.#context.log('warn', 'the VM is smaller than its containers may use', {
+        container: id,
+        error: messageOf(error),
+      });
     });
   }
 
@@ -218,6 +248,7 @@ export class Sandbox {
 
   async #release(id: string): Promise<void> {
     this.#watched.release(id);
+    this.#growth.release(id);
     this.#oomScore.remove(id);
     this.#oom.release(id);
     if (this.#gone === undefined) {
@@ -352,9 +383,13 @@ export class Sandbox {
   }
 
   /** What a hook leaves running is not for us to end. */
-  async #runHooks(stage: HookStage, { spec, id, bundle }: CreateContainer): Promise<void> {
+  async #runHooks(
+    stage: HookStage,
+    { spec, id, bundle }: CreateContainer,
+    signal?: AbortSignal,
+  ): Promise<void> {
     if (!hasHooks(stage, spec)) return;
-    await runHooks(stage, spec, { id, bundle, pid: this.pid }).finally(() =>
+    await runHooks(stage, spec, { id, bundle, pid: this.pid }, signal).finally(() =>
       this.#context.cgroup.letGoOfOrphans(),
     );
   }
@@ -370,6 +405,10 @@ export class Sandbox {
       pid,
       timeouts: this.config.timeouts,
       emit: (event) => this.#context.emit(event),
+      beforeUpdate: async (resources) => {
+        await this.#growth.set(id, parseResources(resources));
+        return () => void this.#growth.shrink();
+      },
       beforeStart: () => this.#settleNetwork(),
       afterStart: () => hooks('poststart'),
       // Nothing can run any more in the VM of a plain container: its pid and memory do not wait for the Delete.

@@ -96,25 +96,3 @@ test("a sandbox's folder that is a link is not followed", () => {
   assert.throws(() => inProcess(join(dir, 'real'), "await reapSandbox('n', 's');"), /cannot remove/);
   unlinkSync(join(dir, 'real/n/s'));
 });
-
-test('a closed share admits nothing, unmounts all, once for all callers; what comes late has nowhere to go', () => {
-  const late = `
-    const { readMountinfo } = await import('${import.meta.dirname}/../host/mountinfo.ts');
-    const outcome = (call) => call.then(() => 'done', (error) => error.message);
-    share.reserve('late', new Map([[0, volume(data, 'all')]]));
-    const underWay = outcome(share.addContainer('early', rootfs));
-    await new Promise((resolve) => setImmediate(resolve));
-    const closed = share.close();
-    const [a, b] = await Promise.all([underWay, outcome(share.addContainer('late', rootfs))]);
-    await Promise.all([closed, share.close(), share.removeContainer('late'), share.removeContainer('s')]);
-    const left = readMountinfo().filter(({ mountPoint }) => mountPoint.startsWith(state.dir)).length;
-    console.log(JSON.stringify([a, b, left]));`;
-  const [, printed] = inProcess(join(dir, 'real'), abandoned + late)
-    .trim()
-    .split('\n');
-  const [early, refused, left] = JSON.parse(printed!) as [string, string, number];
-  assert.equal(early, 'done', 'what is under way ends first');
-  assert.match(refused, /container late comes too late: its sandbox is ending/);
-  assert.equal(left, 0);
-  assert.deepEqual(mounts(), []);
-});

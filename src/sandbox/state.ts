@@ -155,7 +155,7 @@ export async function removeSandboxDir(dir: string, timeoutMs = CLEAR_MS): Promi
 }
 
 /** The namespace's folder goes with its last sandbox. */
-function removeNamespaceDir(dir: string): void {
+export function removeNamespaceDir(dir: string): void {
   try {
     rmdirSync(dirname(dir));
   } catch {

@@ -12,7 +12,7 @@ import { makeFolders } from '../host/folders.ts';
 import { stateRoot } from './state.ts';
 
 /** Not a name that a container manager's namespace can have. */
-const FOLDER = '.users';
+export const USERS_FOLDER = '.users';
 
 type Range = Pick<Config['vm'], 'user' | 'firstUid' | 'uidCount'>;
 
@@ -48,14 +48,14 @@ export function releaseUser(uid: number, owner: string): void {
 
 function removeFolder(): void {
   try {
-    rmdirSync(join(stateRoot(), FOLDER));
+    rmdirSync(join(stateRoot(), USERS_FOLDER));
   } catch {
     // Gone already, or others are in it.
   }
 }
 
 function linkOf(uid: number): string {
-  return join(stateRoot(), FOLDER, String(uid));
+  return join(stateRoot(), USERS_FOLDER, String(uid));
 }
 
 function ownerOf(uid: number): string | undefined {
@@ -75,7 +75,7 @@ function isTaken(uid: number, owner: string): boolean {
 function claim(uid: number, owner: string): boolean {
   for (;;) {
     try {
-      makeFolders(join(stateRoot(), FOLDER), 0o700);
+      makeFolders(join(stateRoot(), USERS_FOLDER), 0o700);
       symlinkSync(owner, linkOf(uid));
       return true;
     } catch (error) {

@@ -3,7 +3,6 @@
  * so the path is a hash of what they share: containerd's address, the namespace and the sandbox id.
  * Convention of containerd's own shims: /run/containerd/s/<sha256 hex>, folder 0700, socket 0600.
  */
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { sha256Hex } from '../host/sha256.ts';
 
@@ -26,16 +25,4 @@ export function socketPath(containerdAddress: string, namespace: string, sandbox
     );
   }
   return path;
-}
-
-/** Does somebody listen there? A socket file without a listener counts as no. */
-export function canConnect(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
 }

@@ -3,16 +3,16 @@
  * task left on the host and answers with a DeleteResponse. It may run twice, in parallel, and for a pod's containers
  * all at once; it must end well within containerd's 5 seconds and never waits for a guest.
  */
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect, createClient } from 'ttrpc-ts';
 import { DeleteResponse, TaskV2 } from '../gen/task.ts';
 import { isAlive } from '../host/process.ts';
-import { peersOf } from '../host/socket-peers.ts';
+import { peersOf, removeDeadSocket } from '../host/socket-peers.ts';
 import { place } from '../sandbox/placement.ts';
 import { reapSandbox } from '../sandbox/reap.ts';
-import { readRecord, type SandboxRecord, sandboxDir } from '../sandbox/state.ts';
-import { canConnect, socketPath } from './address.ts';
+import { readRecord, removeNamespaceDir, type SandboxRecord, sandboxDir } from '../sandbox/state.ts';
+import { socketPath } from './address.ts';
 import type { ShimArgs } from './args.ts';
 
 /** What is reported for a task whose shim is gone: killed by signal 9, now (as runc's shim does). */
@@ -35,7 +35,8 @@ export async function deleteTask(args: ShimArgs, bundle: string): Promise<Uint8A
       );
     }
     if (existsSync(dir)) await reapSandbox(args.namespace, sandboxId);
-    await removeSocket(socket);
+    else removeNamespaceDir(dir); // a shim that was killed just before it would have done that
+    await removeDeadSocket(socket);
   }
   const now = Date.now();
   return DeleteResponse.encode({
@@ -67,11 +68,6 @@ async function answers(socket: string, id: string): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-/** One that a shim has just begun to listen on stays. */
-async function removeSocket(path: string): Promise<void> {
-  if (!(await canConnect(path))) rmSync(path, { force: true });
 }
 
 /**

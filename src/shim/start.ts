@@ -12,8 +12,9 @@ import { dirname, join } from 'node:path';
 import { descriptorOf } from '../host/descriptor.ts';
 import { makeFolders } from '../host/folders.ts';
 import { setShimOomScore } from '../host/oom-score.ts';
+import { canConnect } from '../host/socket-peers.ts';
 import { place } from '../sandbox/placement.ts';
-import { canConnect, socketPath } from './address.ts';
+import { socketPath } from './address.ts';
 import type { ShimArgs } from './args.ts';
 
 /** Small heap, and a collection on demand (idle-memory.ts); SIGUSR1 must not open Node's inspector. */

@@ -35,6 +35,8 @@ export class TaskService {
   #isOfSandboxApi = false;
   /** Containers that are being created, by their ids: a second Create of the same id is refused at once. */
   readonly #creating = new Map<string, Promise<unknown>>();
+  /** containerd has asked for the end of the shim. */
+  #isToEnd = false;
   /** Ends what is being created, when the shim ends. */
   readonly #stop = new AbortController();
 
@@ -83,6 +85,7 @@ export class TaskService {
     this.#stop.signal.throwIfAborted();
     const making = make(AbortSignal.any([signal, this.#stop.signal])).then((sandbox) => {
       this.#sandbox = sandbox;
+      this.#isToEnd = false;
       return sandbox;
     });
     this.#creating.set(id, making);
@@ -94,6 +97,7 @@ export class TaskService {
       throw error;
     } finally {
       this.#creating.delete(id);
+      this.#endIfIdle();
     }
   }
 
@@ -221,10 +225,18 @@ export class TaskService {
     return { shimPid: process.pid, taskPid: this.#pid(request.id), version: '' };
   }
 
-  /** Ends the shim, unless it still has something to serve. containerd 2.3 asks after each task that it has deleted. */
+  /**
+   * Ends the shim, unless it still has something to serve; one that is being created decides when that is over. containerd 2.3 asks
+   * after each task that it has deleted.
+   */
   shutdown(): object {
-    if (this.isIdle && !this.#isOfSandboxApi) this.#context.exit();
+    this.#isToEnd = true;
+    this.#endIfIdle();
     return EMPTY;
+  }
+
+  #endIfIdle(): void {
+    if (this.#isToEnd && this.isIdle && !this.#isOfSandboxApi) this.#context.exit();
   }
 
   #container(id: string): Container {

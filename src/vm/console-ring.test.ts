@@ -11,7 +11,7 @@ test('the ring keeps the end and no more than its limit', () => {
   assert.equal(ring.text(), '6789ABCDEF');
 });
 
-test('whatever comes in whatever pieces, the text is the end of it', () => {
+test('whatever is pushed, in whatever pieces, the text is the end of it', () => {
   fc.assert(
     fc.property(
       fc.array(fc.stringMatching(/^[a-z]{0,40}$/)),
@@ -25,7 +25,7 @@ test('whatever comes in whatever pieces, the text is the end of it', () => {
   );
 });
 
-test('a million single bytes stay small and quick', () => {
+test('a million single bytes cost little memory and time', () => {
   const ring = new ConsoleRing(4096);
   const start = performance.now();
   for (let i = 0; i < 1_000_000; i++) ring.push(Buffer.from('x'));
@@ -44,14 +44,14 @@ test('control characters and escape sequences are gone, lines and tabs stay', ()
   );
 });
 
-test('the last lines that say something', () => {
+test('the last lines that are not blank', () => {
   const ring = new ConsoleRing();
   ring.push(Buffer.from('one\r\n\r\ntwo\n\n  \nthree\n'));
   assert.equal(ring.lastLines(2), 'two\nthree');
   assert.equal(ring.lastLines(10), 'one\ntwo\nthree');
 });
 
-test('of a panic, the fault and the verdict, not the registers between them', () => {
+test('a panic gives the fault and the verdict, not the registers between them', () => {
   const ring = new ConsoleRing();
   const registers = Array.from({ length: 40 }, (_, i) => `[    4.8] R${i}: 0000\n`).join('');
   ring.push(Buffer.from(`agent: ready\n[    4.8] Oops: int3: 0000 [#1] SMP NOPTI\n${registers}`));
@@ -67,7 +67,7 @@ test('of a panic, the fault and the verdict, not the registers between them', ()
   assert.equal(new ConsoleRing().panicLines(5), '');
 });
 
-test('a line without end hides nothing: of each line only its beginning is given', () => {
+test('an endless line hides nothing: only the beginning of each line is given', () => {
   const ring = new ConsoleRing();
   ring.push(Buffer.from(`${`${'#'.repeat(8_000)}\n`.repeat(6)}Kernel panic - not syncing: x\n`));
   for (const words of [ring.panicLines(20), ring.lastLines(20)]) {

@@ -1,24 +1,24 @@
-/** The end of an output that nobody trusts: bounded in memory, free of control characters when read. */
+/** The tail of untrusted output: bounded in memory, without control characters when read. */
 
 const DEFAULT_BYTES = 64 * 1024;
-/** Of single lines so much is given: no guest can hide its last words behind a line without end. */
+/** Characters kept of each line, so that a guest cannot hide its last words behind an endless line. */
 const MAX_LINE = 300;
 
-// CSI and OSC sequences, then two-byte escapes; what is left of C0, DEL and C1 goes one by one.
+// CSI and OSC sequences, then two-byte escapes; the rest of C0, DEL and C1 is removed one by one.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
 const ESCAPES = /\u001b\[[0-?]*[ -/]*[@-~]|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|\u001b[ -/]*[0-~]?/g;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
 const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
 
-/** How Linux begins what it says of a fault that it does not survive. */
+/** How Linux begins its report of a fatal fault. */
 export const PANIC = /\b(?:BUG:|kernel BUG at|Oops:|Kernel panic)/;
 
-/** Text of unknown origin, made safe for logs and terminals: only line feeds and tabs stay of the controls. */
+/** Makes untrusted text safe for logs and terminals: of the control characters only line feeds and tabs stay. */
 export function sanitizeText(text: string): string {
   return text.replace(/\r\n?/g, '\n').replace(ESCAPES, '').replace(CONTROLS, '');
 }
 
-/** Keeps the last bytes of what is pushed. */
+/** Keeps the last bytes pushed to it. */
 export class ConsoleRing {
   readonly #limit: number;
   readonly #chunks: Buffer[] = [];
@@ -30,7 +30,7 @@ export class ConsoleRing {
 
   push(data: Uint8Array): void {
     if (data.length === 0) return;
-    // A copy: the pushed one may be a view of a far larger buffer, which would then stay in memory.
+    // A copy, because the original may be a view that would keep a far larger buffer in memory.
     const chunk = Buffer.from(data.subarray(Math.max(0, data.length - this.#limit)));
     const last = this.#chunks.at(-1);
     // A guest that writes byte by byte must not cost an object per byte.
@@ -52,7 +52,7 @@ export class ConsoleRing {
     }
   }
 
-  /** All that is kept, sanitized. */
+  /** Everything kept, sanitized. */
   text(): string {
     return sanitizeText(Buffer.concat(this.#chunks).toString('utf8'));
   }
@@ -62,7 +62,7 @@ export class ConsoleRing {
     return this.#lines().slice(-count).join('\n');
   }
 
-  /** Lines of a kernel's panic that say most: the first ones, which name the fault, and the last one; or the last lines. */
+  /** The key lines of a kernel panic: the first ones, which name the fault, and the last one; else the last lines. */
   panicLines(count: number): string {
     const lines = this.#lines();
     const fault = lines.findIndex((line) => PANIC.test(line));

@@ -8,12 +8,12 @@ import type { SharedFolder } from './hypervisor.ts';
 import { filesJail, JAILED_SHARE, type JailPlace } from './jail.ts';
 import { VmChild } from './vm-child.ts';
 
-/** The arguments of the daemon. Its listening socket is fd 0, what it tells us comes by fd 3. */
+/** The daemon's arguments. Its listening socket is fd 0; it sends notices on fd 3. */
 export function filesArgv({ program, mostFiles }: SharedFolder): string[] {
   return [program, JAILED_SHARE, String(mostFiles)];
 }
 
-/** Name of the socket in the VM's folder until the VMM's end of it is connected. */
+/** Name of the socket in the VM's folder, until the VMM's end is connected. */
 const SOCKET = 'fs.sock';
 
 export interface FilesOptions extends JailPlace {
@@ -21,15 +21,15 @@ export interface FilesOptions extends JailPlace {
   readonly signal?: AbortSignal;
 }
 
-/** The daemon, which may still be starting, and the VMM's connection to it, of which nothing was read. */
+/** The daemon, which may still be starting, and the VMM's end of the connection, which nobody has read from. */
 export interface FilesDaemon {
   readonly daemon: Promise<VmChild>;
   readonly connection: Socket;
 }
 
 /**
- * Starts the daemon. It serves one connection, which it finds waiting, and ends with it.
- * @throws Error; nothing of it is left then.
+ * Starts the daemon. It serves the one connection waiting for it, and exits when that closes.
+ * @throws Error; nothing of the daemon is left then.
  */
 export async function startFiles(options: FilesOptions): Promise<FilesDaemon> {
   const { dir, shared, signal } = options;
@@ -37,9 +37,9 @@ export async function startFiles(options: FilesOptions): Promise<FilesDaemon> {
   const folder = openSync(dir, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     const server = await listen(dir, folder);
-    // As fd 0, because libuv makes only the standard descriptors blocking, and the daemon accepts without waiting.
+    // As fd 0, because libuv makes only the standard descriptors blocking, and the daemon needs accept(2) to block.
     const daemon = VmChild.start({ name: 'files', jail, stdin: descriptorOf(server), channels: 1, signal });
-    daemon.catch(() => undefined); // for who waits for it
+    daemon.catch(() => undefined); // its rejection is for whoever awaits it
     await new Promise<void>((resolve) => server.close(() => resolve()));
     return { daemon, connection: await connect(at(folder, SOCKET), daemon) };
   } finally {
@@ -48,27 +48,27 @@ export async function startFiles(options: FilesOptions): Promise<FilesDaemon> {
   }
 }
 
-/** One that is no longer itself may write without end. */
+/** A compromised daemon may write without end. */
 const NOTICE_PACE = { burst: 20, perSecond: 5, pauseMs: 100 };
 
 /**
- * Has a listener called whenever the daemon says that the guest holds many files.
- * @param listener its argument: the guest has been asked to forget, and holds yet more.
+ * Calls a listener whenever the daemon reports that the guest holds many files.
+ * @param listener its argument is true when the guest, although asked to forget files, holds even more.
  */
 export function onManyFiles(daemon: VmChild, listener: (again: boolean) => void): void {
   const [notices] = daemon.channels;
   if (notices === undefined) return;
-  // Words that come together are one.
+  // Notices that arrive together count as one.
   notices.on('data', (data: Buffer) => listener(data.includes('more')));
   new PacedReading(notices, NOTICE_PACE);
 }
 
-/** A socket's path may have 107 bytes only. */
+/** A short path to a socket in the folder: a socket's path is limited to 107 bytes. */
 function at(folder: number, name: string): string {
   return `/proc/self/fd/${folder}/${name}`;
 }
 
-/** Closing the server unlinks the path it was bound to, so the socket is renamed and stays reachable. */
+/** Closing the server unlinks the path it was bound to; renaming the socket keeps it reachable. */
 async function listen(dir: string, folder: number): Promise<Server> {
   const server = createServer();
   try {
@@ -86,7 +86,7 @@ async function listen(dir: string, folder: number): Promise<Server> {
   }
 }
 
-/** The VMM's end, which is not read from here. The daemon's launcher listens; the daemon need not have come up. */
+/** The VMM's end, which is not read from here. The socket is listening already; the daemon need not be up. */
 function connect(path: string, daemon: Promise<VmChild>): Promise<Socket> {
   const socket = new Socket();
   socket.pause();
@@ -99,7 +99,7 @@ function connect(path: string, daemon: Promise<VmChild>): Promise<Socket> {
     socket.once('error', failed);
     socket.connect(path, () => {
       socket.off('error', failed);
-      socket.on('error', () => undefined); // the VMM's matter
+      socket.on('error', () => undefined); // handled by the VMM
       resolve(socket);
     });
   });

@@ -1,11 +1,11 @@
-/** What a VM's processes may take of the host: the VM itself and what its monitor needs besides. Pure. */
+/** What a VM's processes may use of the host: the VM's own size and what its VMM needs besides. Pure. */
 import type { AllowedDevice, CgroupLimits } from '../host/cgroup-limits.ts';
 import { TRANSLATION_MIB } from './qemu/argv.ts';
 
 export interface HostLimits extends CgroupLimits {
-  /** One sentence each for memory and CPU time, for people. */
+  /** One sentence each for memory and CPU time, for the operator. */
   readonly reasons: readonly string[];
-  /** How many files of the host the guest may hold. */
+  /** How many of the host's files the guest may hold. */
   readonly files: number;
 }
 
@@ -13,25 +13,26 @@ export interface VmShape {
   readonly vcpus: number;
   readonly memoryMib: number;
   readonly accelerator: 'kvm' | 'tcg';
-  /** What the operator grants beside the VM's memory; 0: computed. */
+  /** What the operator grants besides the VM's memory; 0: computed. */
   readonly vmmMemoryMib: number;
 }
 
 const MIB = 1024 * 1024;
 
-/** QEMU's and bulkhead-files' own memory: 27 to 40 MiB measured (QEMU 7.2), with a reserve for devices that come later. */
+/** QEMU's and bulkhead-files' own memory: 27 to 40 MiB measured (QEMU 7.2), with a reserve for hot-plugged devices. */
 const PROGRAMS_MIB = 64;
-/** TCG's table of translated addresses grows with what a processor touches. */
+/** TCG's table of translated addresses grows with the memory that a vCPU touches. */
 const TCG_PROCESSOR_MIB = 32;
 const KVM_PROCESSOR_MIB = 4;
-/** Of the VM's memory: two page tables, those of KVM, the index of its pages; 8 to 9 bytes for each 4 KiB, each. */
+/** Share of the VM's memory: two page tables, KVM's, and the page index; each takes 8 to 9 bytes per 4 KiB. */
 const TABLES_SHARE = 0.02;
 /** For the host's cache of the files that the guest reads and writes. */
 const CACHE_MIB = 256;
 
 /**
- * A file that the guest's kernel remembers costs the host 1.9 (ext4) to 2.75 KiB (overlayfs) as long, because the file
- * system daemon holds it: nothing that the host could take back. So a guest may hold this many, and is asked to forget in time.
+ * As long as the guest's kernel caches a file, it costs the host 1.9 (ext4) to 2.75 KiB (overlayfs) that cannot be
+ * reclaimed, because the files daemon holds the file open. So a guest may hold this many, and is asked to forget some
+ * before that.
  */
 const FILES_PER_MIB = 64;
 const FILES_MIN = 16_384;
@@ -39,12 +40,12 @@ const FILES_MAX = 262_144;
 const FILE_KIB = 2.75;
 
 /**
- * QEMU's main loop and the file system daemon (each at most one CPU) beside the virtual CPUs, so a busy guest is never held up here:
- * its own limit is the container's, inside.
+ * For QEMU's main loop and the files daemon (at most one CPU each), besides the vCPUs, so that a busy guest is not
+ * throttled here: its own limit is the container's, inside the guest.
  */
 const HELPER_CPUS = 2;
 
-/** QEMU starts up to 64 threads for disks and one for each container; the rest are some dozen. */
+/** QEMU starts up to 64 threads for disks and one per container; all others are a few dozen. */
 const PIDS = 1024;
 
 const character = (major: number, minor: number): AllowedDevice => ({ type: 'c', major, minor });

@@ -17,7 +17,7 @@ function program(folder: string): string {
 
 const vmm = (path: string) => vmmJail([path, '-x'], { dir, kernel: path, uid: 7, kvm: false });
 
-test('of an installation of its own the program sees libraries and data, not all that lies beside them', () => {
+test('a program with its own prefix sees its libraries and data, but not everything else there', () => {
   const path = program('opt/bin');
   const { visible, argv } = vmm(path);
   assert.deepEqual(argv, [path, '-x']);
@@ -33,7 +33,7 @@ test('of an installation of its own the program sees libraries and data, not all
   );
 });
 
-test('the VMM is its user without any capability; KVM only where it is used', () => {
+test('the VMM runs as its own user without capabilities; KVM only where it is used', () => {
   const path = program('bin');
   const jail = vmm(path);
   assert.deepEqual([jail.uid, jail.gid, jail.capabilities, jail.seccomp], [7, 7, [], 'vmm']);

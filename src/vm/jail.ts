@@ -1,6 +1,6 @@
 /**
- * Where the VMM and the file system daemon run: what each can see, as whom, and what it may do. `bulkhead-jail` (native/jail) makes it
- * so; this file says what goes in. See docs/security.md.
+ * The jails of the VMM and the files daemon: what each sees, its user, and what it may do. `bulkhead-jail`
+ * (native/jail) sets them up; this file says what goes into them. See docs/security.md.
  */
 import { realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -9,7 +9,7 @@ import type { Cgroup } from '../host/cgroup.ts';
 import type { AllowedDevice } from '../host/cgroup-limits.ts';
 import { VM_DEVICES } from './host-limits.ts';
 
-/** The request as the launcher reads it (native/jail/src/request.rs), but for what VmChild adds. */
+/** The request that the launcher reads (native/jail/src/request.rs), without the fields that VmChild adds. */
 export interface Jail {
   readonly cgroup_procs: readonly string[];
   readonly device_filter: { readonly cgroup: string; readonly devices: readonly AllowedDevice[] } | null;
@@ -38,43 +38,43 @@ export function jailLauncher(): string {
   return join(installationPrefix(), 'lib/bulkhead/bulkhead-jail');
 }
 
-/** What both programs' jails are made of. */
+/** What both jails have in common. */
 export interface JailPlace {
-  /** The VM's folder; the root is mounted on it where nobody else sees it. */
+  /** The VM's folder, on which the jail mounts its root in a mount namespace of its own. */
   readonly dir: string;
   readonly cgroup?: Cgroup | undefined;
   readonly oomScoreAdj?: number | undefined;
 }
 
-/** Of the kernel that the guest boots. */
+/** Path of the guest's kernel in the jail. */
 export const JAILED_KERNEL = '/kernel';
-/** Of the folder that is exported to the guest. */
+/** Path of the exported folder in the jail. */
 export const JAILED_SHARE = '/share';
 
-/** Where a distribution's programs have their libraries and QEMU its firmware; what is not there is left out. */
+/** Where distributions keep libraries and QEMU's firmware; missing ones are left out. */
 const LIBRARIES = ['/lib', '/lib32', '/lib64', '/usr/lib', '/usr/lib32', '/usr/lib64', '/usr/local/lib'];
 const LOADER = ['/etc/ld.so.cache', '/nix/store', '/gnu/store'];
 const FIRMWARE = ['/usr/share/qemu', '/usr/share/qemu-kvm', '/usr/share/seabios', '/usr/local/share/qemu'];
-/** Prefixes of which the folders above are all that a program needs. */
+/** For programs in these prefixes, the folders above are enough. */
 const SYSTEM_PREFIXES = ['/', '/usr', '/usr/lib', '/usr/local'];
-/** In a folder of such a name a program is part of an installation, with what it needs beside that folder. */
+/** A program in a folder of this name belongs to an installation, whose other folders it needs. */
 const PROGRAM_FOLDERS = ['bin', 'sbin', 'libexec'];
 const BESIDE_PROGRAMS = ['lib', 'lib32', 'lib64', 'libexec', 'share'];
 
-/** QEMU holds few files: its devices, and three for each container of a pod. */
+/** QEMU holds few descriptors: its devices, and three per container of a pod. */
 const VMM_FILES = 16_384;
-/** Threads: vCPUs, file I/O (64 at most), one for each container. */
+/** Threads: vCPUs, disk I/O (64 at most), one per container. */
 const VMM_THREADS = 2_048;
 
 export interface VmmJail extends JailPlace {
   readonly kernel: string;
   readonly netnsPath?: string | undefined;
-  /** User and group of its own; 0 is root's, without its capabilities. */
+  /** Its own user and group, or 0 for root without capabilities. */
   readonly uid: number;
   readonly kvm: boolean;
 }
 
-/** QEMU: its libraries, the kernel, the devices it drives; no capability, and only the system calls that it needs. */
+/** QEMU's jail: its libraries, the kernel, its devices; no capabilities, and only the system calls it needs. */
 export function vmmJail(argv: readonly string[], jail: VmmJail): Jail {
   const [program, args] = programOf(argv);
   return {
@@ -101,8 +101,8 @@ export function vmmJail(argv: readonly string[], jail: VmmJail): Jail {
 }
 
 /**
- * What serving files of all owners takes; SYS_CHROOT and SETPCAP are for its own way into the share, and it gives them up
- * there. Not DAC_READ_SEARCH: with it, files outside of the share could be opened by their handles.
+ * What it takes to serve files of all owners. The daemon needs SYS_CHROOT and SETPCAP to enter the share, and drops
+ * them there. Not DAC_READ_SEARCH: with it, files outside of the share could be opened by file handle.
  */
 const FILES_CAPABILITIES = [
   ...['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'SETGID', 'SETUID', 'MKNOD', 'SETFCAP'],
@@ -110,11 +110,11 @@ const FILES_CAPABILITIES = [
 ];
 
 export interface FilesJail extends JailPlace {
-  /** The host's folder; mounts made in it later are seen. */
+  /** The folder on the host; mounts made in it later are visible. */
   readonly shared: string;
 }
 
-/** The file system daemon, which is static, and the exported folder, read-only at the top. It is uid 0: files have all owners. */
+/** The files daemon's jail: the static daemon and the exported folder, read-only at the top. It is uid 0. */
 export function filesJail(argv: readonly string[], jail: FilesJail): Jail {
   const [program, args] = programOf(argv);
   return {
@@ -148,7 +148,7 @@ function programOf([path = '', ...args]: readonly string[]): [string, string[]] 
   return [realpathSync(path), args];
 }
 
-/** The program itself, and what is installed with it (`/opt/qemu/lib` of `/opt/qemu/bin/qemu-system-x86_64`). */
+/** The program and what is installed with it (`/opt/qemu/lib` for `/opt/qemu/bin/qemu-system-x86_64`). */
 function own(program: string): string[] {
   const folder = dirname(program);
   const prefix = dirname(folder);

@@ -1,4 +1,4 @@
-/** Looks at a VM spec and the files it names before anything starts, so that errors name path, key and fix. */
+/** Checks a VM spec and its files before anything starts, so that errors name the path, the key and the fix. */
 import { accessSync, closeSync, constants, openSync, readSync, type Stats, statSync } from 'node:fs';
 import { hostCapacity } from '../host/capacity.ts';
 import { type AcceleratorChoice, chooseAccelerator, kvmFacts } from '../host/kvm.ts';
@@ -24,7 +24,7 @@ function statOf(what: string, path: string, hint: string): Stats {
   }
 }
 
-/** In the jail there is nothing that could interpret a script. */
+/** The jail has no interpreter for a script. */
 function checkBinary(what: string, path: string, hint: string): void {
   if (readHead(what, path, hint).subarray(0, 2).toString('latin1') === '#!') {
     fail(
@@ -62,14 +62,14 @@ function readHead(what: string, path: string, hint: string): Buffer {
   }
 }
 
-/** Whether a file begins like a kernel that QEMU can load: ELF, or a bzImage. */
+/** Whether a file begins like a kernel that QEMU can load: an ELF file or a bzImage. */
 export function isKernel(head: Buffer): boolean {
   if (head.subarray(0, 4).equals(Buffer.from([0x7f, 0x45, 0x4c, 0x46]))) return true;
   return head.subarray(BZIMAGE_MAGIC_OFFSET, BZIMAGE_MAGIC_OFFSET + 4).toString('latin1') === 'HdrS';
 }
 
 /**
- * @param uid who will read it.
+ * @param uid the user that will read it.
  * @throws VmError unless the path is a kernel.
  */
 export function checkKernel(path: string, uid: number): void {
@@ -112,7 +112,7 @@ function checkSizes(spec: VmSpec): void {
   }
 }
 
-/** @throws VmError when KVM is forced and cannot be had. */
+/** @throws VmError when KVM is forced but not available. */
 export function checkAccelerator(wanted: VmSpec['accelerator']): AcceleratorChoice {
   const facts = kvmFacts();
   const choice = chooseAccelerator(wanted, facts);
@@ -126,7 +126,7 @@ export function checkAccelerator(wanted: VmSpec['accelerator']): AcceleratorChoi
 }
 
 /**
- * Checks everything that can be known without starting a process (some 100 microseconds).
+ * Checks everything that can be checked without starting a process (takes some 100 microseconds).
  * @returns the accelerator to use.
  * @throws VmError of stage 'check'.
  */

@@ -1,4 +1,4 @@
-/** A process of the VM (VMM, file system daemon): started in its jail, its stderr kept, its exit awaited. */
+/** A process of the VM (VMM or files daemon): started in its jail, its stderr kept, its exit awaited. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { Socket } from 'node:net';
 import { PacedReading } from '../host/paced-reading.ts';
@@ -14,29 +14,29 @@ export interface ChildExit {
 export interface ChildSpec {
   readonly name: string;
   readonly jail: Jail;
-  /** File descriptor that the program gets as its 0, made blocking; absent: /dev/null. */
+  /** The program's fd 0, made blocking; absent: /dev/null. */
   readonly stdin?: number;
-  /** How many connected stream sockets it gets as fd 3, 4, ... */
+  /** How many connected stream sockets it gets, as fd 3, 4, ... */
   readonly channels?: number;
-  /** What it gets as the descriptors after these; undefined leaves /dev/null in a place. */
+  /** The descriptors after those; undefined becomes /dev/null. */
   readonly descriptors?: readonly (number | undefined)[];
-  /** Ends a start that hangs (a path on a file system that does not answer). */
+  /** Aborts a start that hangs (on a file system that does not answer). */
   readonly signal?: AbortSignal | undefined;
 }
 
 const STDERR_BYTES = 16 * 1024;
-/** A program that is no longer itself may write without end. */
+/** A compromised program may write without end. */
 const STDERR_PACE = { burst: 200, perSecond: 50, pauseMs: 4 };
 
 export class VmChild {
   readonly name: string;
   /** The program. */
   readonly ref: ProcessRef;
-  /** Its parent, which ends with it, as it is killed with its parent. */
+  /** Its parent, bulkhead-jail, which exits when the program does. Each of them dies with its parent. */
   readonly launcher: ProcessRef;
   /** Our ends of the child's channels. */
   readonly channels: readonly Socket[];
-  /** Settles when the process is gone and its stderr is read, never rejects. */
+  /** Resolves when the process is gone and its stderr has been read; never rejects. */
   readonly exited: Promise<ChildExit>;
   readonly #launched: Launched;
   #exit: ChildExit | undefined;
@@ -53,7 +53,7 @@ export class VmChild {
     });
   }
 
-  /** @throws Error when the program cannot be started, with what the launcher said. */
+  /** @throws Error when the program cannot be started, with the launcher's message. */
   static async start(spec: ChildSpec): Promise<VmChild> {
     const launcher = jailLauncher();
     const channels = Array.from({ length: spec.channels ?? 0 }, () => 'pipe' as const);
@@ -75,14 +75,14 @@ export class VmChild {
     spec.signal?.addEventListener('abort', stop, { once: true });
     const pid = Number(await firstLine(child.stdio[status] as Socket));
     spec.signal?.removeEventListener('abort', stop);
-    // One that is gone already has an exit that tells more.
+    // If it has already exited, its exit tells more.
     if (pid > 0) return new VmChild(spec.name, processRef(pid) ?? { pid, startTime: '0' }, launched, ours);
     const exit = await launched.exited;
     for (const channel of ours) channel.destroy();
     throw new Error(launched.stderr().trim() || `${launcher} ended with ${describeExit(exit)}`);
   }
 
-  /** The exit if the process is known to be gone. */
+  /** The exit, once the process is known to be gone. */
   get exit(): ChildExit | undefined {
     return this.#exit;
   }
@@ -91,7 +91,7 @@ export class VmChild {
     return this.#launched.stderr();
   }
 
-  /** Waits for the process to end by itself, at most `graceMs`, then kills it. */
+  /** Waits up to `graceMs` for the process to exit, then kills it and waits for that. */
   async end(graceMs: number): Promise<void> {
     const timer = setTimeout(() => this.kill(), graceMs);
     await this.exited;
@@ -103,7 +103,7 @@ export class VmChild {
   }
 }
 
-/** The launcher as a child of ours: it ends as the program has ended. */
+/** The launcher, our child: it exits the way the program exited. */
 class Launched {
   readonly ref: ProcessRef;
   readonly exited: Promise<ChildExit>;
@@ -130,7 +130,7 @@ class Launched {
   }
 }
 
-/** What comes before the first line feed, or before the end. */
+/** The text up to the first line feed or the end. */
 function firstLine(socket: Socket): Promise<string> {
   let text = '';
   return new Promise((resolve) => {
@@ -147,10 +147,10 @@ function firstLine(socket: Socket): Promise<string> {
   });
 }
 
-/** Output is complete soon after the exit, unless a grandchild holds the other end. */
+/** Output ends soon after the exit, unless a grandchild holds the other end open. */
 const DRAIN_MS = 250;
 
-/** Resolves when a stream has ended, bounded. */
+/** Resolves when a stream has closed, or after DRAIN_MS. */
 export function ended(stream: NodeJS.ReadableStream | null): Promise<void> {
   if (!stream?.readable) return Promise.resolve();
   return new Promise((resolve) => {

@@ -1,26 +1,21 @@
 // containerd dies in the middle of a Create: its connection closes, and the container that nobody knows of must not stay.
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection, createClient } from 'ttrpc-ts';
 import { runtime } from '../../scripts/stand/runtime.ts';
 import { waitFor } from '../../scripts/stand/wait.ts';
 import { TaskV2 } from '../../src/gen/task.ts';
-import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
+import type { Shim } from '../support/fake-containerd.ts';
+import { assertNothingNew } from '../support/leaks.ts';
 import { containerSpec } from '../support/spec.ts';
+import { useFakeContainerd } from '../support/stands.ts';
 
 const skip = !runtime.isVm && 'the reference creates at once';
 const limit = { timeoutMs: 60_000 };
 
-let fake: FakeContainerd;
-let clean: Belongings;
-before(async () => {
-  fake = await FakeContainerd.start();
-  clean = belongings(fake);
-});
-after(() => fake.stop());
+const { fake, clean } = await useFakeContainerd();
 
 const spec = (id: string, annotations: Record<string, string> = {}) => ({
   ...containerSpec(['sleep', '1000'], `/${fake.namespace}/${id}`),

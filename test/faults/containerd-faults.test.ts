@@ -1,21 +1,16 @@
 // kill -9 of parts under a real containerd: ctr hears of it, containerd cleans up, nothing is left and a new run works.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { describe } from '../../scripts/stand/command.ts';
-import { Containerd, runArgs } from '../../scripts/stand/containerd.ts';
+import { runArgs } from '../../scripts/stand/containerd.ts';
 import { programsOf } from '../../scripts/stand/processes.ts';
 import { runtime } from '../../scripts/stand/runtime.ts';
 import { waitFor } from '../../scripts/stand/wait.ts';
 import { CtrContainer } from '../support/ctr.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
+import { assertNothingNew } from '../support/leaks.ts';
+import { useContainerd } from '../support/stands.ts';
 
-let daemon: Containerd;
-let clean: Belongings;
-before(async () => {
-  daemon = await Containerd.start();
-  clean = belongings(daemon);
-});
-after(() => daemon.stop());
+const { daemon, clean } = await useContainerd();
 
 const victims = {
   shim: /containerd-shim|server\.cjs/,

@@ -4,24 +4,19 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { mustRun } from '../../scripts/stand/command.ts';
 import { runtime } from '../../scripts/stand/runtime.ts';
 import { within } from '../../scripts/stand/wait.ts';
-import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
+import type { Shim } from '../support/fake-containerd.ts';
+import { assertNothingNew } from '../support/leaks.ts';
 import { containerSpec, defaultCapabilities, type Spec } from '../support/spec.ts';
+import { useFakeContainerd } from '../support/stands.ts';
 
 const options = { timeout: 120_000, skip: !runtime.isVm && 'runc has no disks' };
 const MIB = 8;
 
-let fake: FakeContainerd;
-let clean: Belongings;
-before(async () => {
-  fake = await FakeContainerd.start();
-  clean = belongings(fake);
-});
-after(() => fake.stop());
+const { fake, clean } = await useFakeContainerd();
 
 /** A block device of the host with an empty file system, and the checksum of what it holds at its begin. */
 async function device(name: string) {

@@ -3,24 +3,21 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { describe, mustRun } from '../../scripts/stand/command.ts';
-import { Containerd, runArgs } from '../../scripts/stand/containerd.ts';
+import { runArgs } from '../../scripts/stand/containerd.ts';
 import { runtime } from '../../scripts/stand/runtime.ts';
 import { CtrContainer } from '../support/ctr.ts';
 import { FakeContainerd } from '../support/fake-containerd.ts';
 import { assertNothingNew, belongings } from '../support/leaks.ts';
+import { useContainerd } from '../support/stands.ts';
 
 const skip = !runtime.isVm && 'it is about the state of VMs';
 /** More than any boot needs; the last round of each sweep must run the container. */
 const MOST = 40;
 
-let daemon: Containerd;
-before(async () => {
-  daemon = await Containerd.start();
-  mkdirSync(daemon.bulkheadState, { recursive: true });
-});
-after(() => daemon.stop());
+const { daemon } = await useContainerd();
+mkdirSync(daemon.bulkheadState, { recursive: true });
 
 /** Puts the state on a file system of its own. */
 async function withState(options: string, use: () => Promise<void>): Promise<void> {

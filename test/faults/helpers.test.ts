@@ -3,24 +3,19 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { cgroupsOf, hasCgroupFile, readCgroup } from '../../scripts/stand/cgroups.ts';
 import { isRunning } from '../../scripts/stand/processes.ts';
 import { runtime } from '../../scripts/stand/runtime.ts';
 import { waitFor } from '../../scripts/stand/wait.ts';
-import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
+import type { Shim } from '../support/fake-containerd.ts';
+import { assertNothingNew } from '../support/leaks.ts';
 import { containerSpec, type Spec } from '../support/spec.ts';
+import { useFakeContainerd } from '../support/stands.ts';
 
 const limit = { timeout: 120_000, skip: !runtime.isVm && 'it is about our shim' };
 
-let fake: FakeContainerd;
-let clean: Belongings;
-before(async () => {
-  fake = await FakeContainerd.start();
-  clean = belongings(fake);
-});
-after(() => fake.stop());
+const { fake, clean } = await useFakeContainerd();
 
 /** A shell script in the scratch folder. */
 function script(name: string, text: string): string {

@@ -1,25 +1,19 @@
 // The guest's root restarts, switches off or halts its machine. The first two are the end of the VM, which says so; a
 // machine that stands still is ended by a Kill as any other.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runtime } from '../../scripts/stand/runtime.ts';
 import { within } from '../../scripts/stand/wait.ts';
 import { Status } from '../../src/gen/task.ts';
-import type { FakeContainerd } from '../support/fake-containerd.ts';
 import { HostilePod, hostileHost } from '../support/hostile/attack.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
+import { assertNothingNew } from '../support/leaks.ts';
+import { useFakeContainerd } from '../support/stands.ts';
 
 const options = { skip: !runtime.isVm && 'it is about the VM', timeout: 120_000 };
 const soon = { timeoutMs: 5_000 };
 
-let fake: FakeContainerd;
-let clean: Belongings;
-before(async () => {
-  fake = await hostileHost();
-  clean = belongings(fake);
-});
-after(() => fake.stop());
+const { fake, clean } = await useFakeContainerd(hostileHost);
 
 /** Boots an attacker, lets it end its machine, and gives the exit of the pod, which `meanwhile` may bring about. */
 async function exitAfter(how: string, meanwhile: (pod: HostilePod) => Promise<void>): Promise<number> {

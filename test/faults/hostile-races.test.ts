@@ -3,14 +3,14 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { mustRun } from '../../scripts/stand/command.ts';
 import { runtime } from '../../scripts/stand/runtime.ts';
-import type { FakeContainerd } from '../support/fake-containerd.ts';
 import { HostilePod, hostileHost, shareInGuest } from '../support/hostile/attack.ts';
 import { Canary } from '../support/hostile/canary.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
+import { assertNothingNew } from '../support/leaks.ts';
 import type { Mount } from '../support/spec.ts';
+import { useFakeContainerd } from '../support/stands.ts';
 
 /** Rounds of each race; a hundred take about 15 s. */
 const rounds = process.env.BULKHEAD_TEST_LONG === '1' ? 1_000 : 100;
@@ -18,13 +18,7 @@ const batch = 10;
 
 const options = { skip: !runtime.isVm && 'it is about the VM', timeout: 60_000 + rounds * 2_000 };
 
-let fake: FakeContainerd;
-let clean: Belongings;
-before(async () => {
-  fake = await hostileHost();
-  clean = belongings(fake);
-});
-after(() => fake.stop());
+const { fake, clean } = await useFakeContainerd(hostileHost);
 
 /** A tree of the host, and what happens to it. */
 class Effects {

@@ -2,27 +2,20 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { mustRun } from '../../scripts/stand/command.ts';
 import { runtime } from '../../scripts/stand/runtime.ts';
-import type { FakeContainerd } from '../support/fake-containerd.ts';
 import { attackProgram, HostilePod, hostileHost, shareInGuest } from '../support/hostile/attack.ts';
 import { Canary, secret } from '../support/hostile/canary.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
+import { assertNothingNew } from '../support/leaks.ts';
 import type { Mount } from '../support/spec.ts';
+import { useFakeContainerd } from '../support/stands.ts';
 
 const options = { skip: !runtime.isVm && 'it is about the VM', timeout: 120_000 };
 
-let fake: FakeContainerd;
-let clean: Belongings;
-let volumes: string;
-before(async () => {
-  fake = await hostileHost();
-  volumes = join(fake.dir, 'volumes');
-  mkdirSync(volumes);
-  clean = belongings(fake);
-});
-after(() => fake.stop());
+const { fake, clean } = await useFakeContainerd(hostileHost);
+const volumes = join(fake.dir, 'volumes');
+mkdirSync(volumes);
 
 /** A folder of the host, mounted into every container of a pod. */
 function newVolume(): { readonly dir: string; readonly mount: Mount } {

@@ -1,25 +1,22 @@
 // kill -9 of parts of a sandbox: calls end with an error, exits are told, nothing is left. A sample; `make test-faults` does all.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
 import { programsOf } from '../../scripts/stand/processes.ts';
 import { runtime } from '../../scripts/stand/runtime.ts';
 import { waitFor, within } from '../../scripts/stand/wait.ts';
 import { Status } from '../../src/gen/task.ts';
-import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
+import type { Shim } from '../support/fake-containerd.ts';
 import { Matrix, type Victim } from '../support/kill-cell.ts';
 import { steps } from '../support/kill-steps.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
+import { assertNothingNew } from '../support/leaks.ts';
 import { containerSpec } from '../support/spec.ts';
+import { useFakeContainerd } from '../support/stands.ts';
 
 const options = { skip: !runtime.isVm && 'it is about our shim', timeout: 150_000 };
 
-let fake: FakeContainerd;
-let clean: Belongings;
-before(async () => {
-  fake = await FakeContainerd.start();
-  clean = belongings(fake);
-});
-after(() => fake.stop());
+const { fake, clean } = await useFakeContainerd();
 
 const programs = { vmm: /^\S*qemu-system/, files: /^\S*bulkhead-files/ } as const;
 
@@ -88,6 +85,15 @@ for (const victim of ['vmm', 'files'] as const) {
     },
   );
 }
+
+test('a shim is killed before it has removed the folder of its namespace: delete does', options, async () => {
+  const folder = join(fake.bulkheadState, fake.namespace);
+  mkdirSync(folder, { recursive: true });
+  const bundle = await fake.bundle('late', containerSpec(['true'], '/late'));
+  const deleted = await fake.invoke('late', 'delete', ['-bundle', bundle], { cwd: bundle });
+  assert.equal(deleted.code, 0, deleted.stderr);
+  assert.ok(!existsSync(folder));
+});
 
 test('a guest whose kernel panics: the exit is told soon, with a non-zero code', {
   skip: !runtime.isVm && 'it would be the host kernel',

@@ -6,26 +6,20 @@ import { closeSync, constants, openSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { connect, createClient } from 'ttrpc-ts';
 import { repoRoot } from '../../scripts/stand/paths.ts';
 import { runtime } from '../../scripts/stand/runtime.ts';
 import { within } from '../../scripts/stand/wait.ts';
 import { TaskV2 } from '../../src/gen/task.ts';
 import { descriptorOf } from '../../src/host/descriptor.ts';
-import { FakeContainerd } from '../support/fake-containerd.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
+import { assertNothingNew } from '../support/leaks.ts';
 import { containerSpec } from '../support/spec.ts';
+import { useFakeContainerd } from '../support/stands.ts';
 
 const skip = !runtime.isVm && 'another shim';
 
-let fake: FakeContainerd;
-let clean: Belongings;
-before(async () => {
-  fake = await FakeContainerd.start();
-  clean = belongings(fake);
-});
-after(() => fake.stop());
+const { fake, clean } = await useFakeContainerd();
 
 /** Makes the server throw where nobody catches it. */
 const bug = `process.on('SIGUSR2', () => { throw new Error('planted by the test') })`;

@@ -2,29 +2,23 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { mountsBelow } from '../../scripts/stand/mounts.ts';
 import { isRunning } from '../../scripts/stand/processes.ts';
 import { runtime } from '../../scripts/stand/runtime.ts';
 import { waitFor, within } from '../../scripts/stand/wait.ts';
-import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
+import type { Shim } from '../support/fake-containerd.ts';
+import { assertNothingNew } from '../support/leaks.ts';
 import { containerSpec } from '../support/spec.ts';
+import { useFakeContainerd } from '../support/stands.ts';
 
 const skip = !runtime.isVm && 'it is about the state of VMs';
 
-let fake: FakeContainerd;
-let clean: Belongings;
-let data: string;
-before(async () => {
-  fake = await FakeContainerd.start();
-  data = join(fake.dir, 'data');
-  for (const name of ['data/deep', 'really']) mkdirSync(join(fake.dir, name), { recursive: true });
-  for (const name of ['precious', 'deep/precious']) writeFileSync(join(data, name), 'kept');
-  symlinkSync(join(fake.dir, 'really'), fake.bulkheadState);
-  clean = belongings(fake);
-});
-after(() => fake.stop());
+const { fake, clean } = await useFakeContainerd();
+const data = join(fake.dir, 'data');
+for (const name of ['data/deep', 'really']) mkdirSync(join(fake.dir, name), { recursive: true });
+for (const name of ['precious', 'deep/precious']) writeFileSync(join(data, name), 'kept');
+symlinkSync(join(fake.dir, 'really'), fake.bulkheadState);
 
 async function running(id: string): Promise<Shim> {
   const spec = containerSpec(['sh', '-c', 'echo up; exec sleep 1000'], `/${fake.namespace}/${id}`);

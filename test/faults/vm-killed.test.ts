@@ -1,14 +1,14 @@
 // SIGKILL of a VM from outside: by an operator, and by the kernel's OOM killer. Whoever looks for the reason finds it: in the shim's log, in
 // the error of a call, and, for a lack of memory, in what containerd tells its clients (OOMKilled).
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { cgroupsOf, readCgroup, writeCgroup } from '../../scripts/stand/cgroups.ts';
 import { runtime } from '../../scripts/stand/runtime.ts';
 import { waitFor, within } from '../../scripts/stand/wait.ts';
-import { FakeContainerd } from '../support/fake-containerd.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
+import { assertNothingNew, belongings } from '../support/leaks.ts';
 import { PodHost } from '../support/pod.ts';
 import { containerSpec } from '../support/spec.ts';
+import { useFakeContainerd } from '../support/stands.ts';
 
 const options = { skip: !runtime.isVm && 'it is about the VM', timeout: 150_000 };
 const LIMIT = ['memory.limit_in_bytes', 'memory.max'];
@@ -17,13 +17,7 @@ const MIB = 1 << 20;
 /** Takes memory of the guest, and so of the host. */
 const EAT = 'tail /dev/zero';
 
-let fake: FakeContainerd;
-let clean: Belongings;
-before(async () => {
-  fake = await FakeContainerd.start();
-  clean = belongings(fake);
-});
-after(() => fake.stop());
+const { fake, clean } = await useFakeContainerd();
 
 const specOf = (id: string, script: string) =>
   containerSpec(['sh', '-c', script], `/${fake.namespace}/${id}`);

@@ -2,32 +2,24 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runtime } from '../../scripts/stand/runtime.ts';
 import { waitFor } from '../../scripts/stand/wait.ts';
-import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
+import { assertNothingNew } from '../support/leaks.ts';
 import { containerSpec, defaultCapabilities, processSpec } from '../support/spec.ts';
+import { useFakeContainerd } from '../support/stands.ts';
 
 const id = 'clock';
-let fake: FakeContainerd;
-let clean: Belongings;
-let shim: Shim;
-let volume: string;
 let samples = 0;
 
-before(async () => {
-  fake = await FakeContainerd.start();
-  clean = belongings(fake);
-  volume = join(fake.dir, 'clock');
-  mkdirSync(volume);
-  const spec = containerSpec(['sleep', '100000'], `/${fake.namespace}/${id}`);
-  spec.mounts.push({ destination: '/v', type: 'bind', source: volume, options: ['rbind'] });
-  shim = await fake.shim(id, spec);
-  await shim.run();
-});
-after(() => fake.stop());
+const { fake, clean } = await useFakeContainerd();
+const volume = join(fake.dir, 'clock');
+mkdirSync(volume);
+const spec = containerSpec(['sleep', '100000'], `/${fake.namespace}/${id}`);
+spec.mounts.push({ destination: '/v', type: 'bind', source: volume, options: ['rbind'] });
+const shim = await fake.shim(id, spec);
+await shim.run();
 
 async function runInside(script: string): Promise<void> {
   const all = [...defaultCapabilities, 'CAP_SYS_TIME'];

@@ -1,23 +1,21 @@
 // `ctr task exec` into one long-lived container: results, streams, identity, errors, concurrency, end of the container.
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { describe } from '../../scripts/stand/command.ts';
-import { Containerd } from '../../scripts/stand/containerd.ts';
 import { openFiles } from '../../scripts/stand/processes.ts';
 import { waitFor } from '../../scripts/stand/wait.ts';
 import { CtrContainer } from '../support/ctr.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
+import { assertNothingNew } from '../support/leaks.ts';
+import { useContainerd } from '../support/stands.ts';
 
-let daemon: Containerd;
-let clean: Belongings;
-let box: CtrContainer;
-before(async () => {
-  daemon = await Containerd.start();
-  clean = belongings(daemon);
-  box = await CtrContainer.start(daemon, 'box', ['sleep', '100000'], ['--null-io', '--env', 'FROM=image']);
-});
-after(() => daemon.stop());
+const { daemon, clean } = await useContainerd();
+const box = await CtrContainer.start(
+  daemon,
+  'box',
+  ['sleep', '100000'],
+  ['--null-io', '--env', 'FROM=image'],
+);
 
 test('output, error output, input and exit code', async () => {
   const script = 'echo ready; cat; echo err >&2; exit 9';

@@ -5,49 +5,40 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { chmod, chown, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { mustRun } from '../../scripts/stand/command.ts';
-import { Containerd } from '../../scripts/stand/containerd.ts';
 import { repoRoot } from '../../scripts/stand/paths.ts';
 import { programsOf } from '../../scripts/stand/processes.ts';
 import { runtime } from '../../scripts/stand/runtime.ts';
 import { waitFor } from '../../scripts/stand/wait.ts';
 import { CtrContainer } from '../support/ctr.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
+import { assertNothingNew } from '../support/leaks.ts';
+import { useContainerd } from '../support/stands.ts';
 
 /** `/data` is a folder of the host, `/root` lies in the container's own file system. */
 const places = ['/data', '/root'];
 
-let daemon: Containerd;
-let clean: Belongings;
-let box: CtrContainer;
-let host: string;
-let emptyDir: string;
-before(async () => {
-  daemon = await Containerd.start();
-  clean = belongings(daemon);
-  host = join(daemon.dir, 'host');
-  emptyDir = join(daemon.dir, 'kubernetes.io~empty-dir/empty');
-  const folders = { '/data': host, '/empty': emptyDir };
-  for (const folder of Object.values(folders)) {
-    await mkdir(folder, { recursive: true });
-    await chmod(folder, 0o755);
-  }
-  const mounts = Object.entries(folders).flatMap(([to, from]) => [
-    '--mount',
-    `type=bind,src=${from},dst=${to},options=rbind:rw`,
-  ]);
-  const program = join(host, 'files');
-  await mustRun('cc', ['-static', '-O1', '-o', program, join(repoRoot, 'test/support/files.c')]);
-  box = await CtrContainer.start(
-    daemon,
-    'files',
-    ['sleep', '100000'],
-    ['--null-io', '--privileged', '--memory-limit', String(128 << 20), ...mounts],
-  );
-  await box.sh('chmod 755 /root; cp /data/files /bin/files');
-});
-after(() => daemon.stop());
+const { daemon, clean } = await useContainerd();
+const host = join(daemon.dir, 'host');
+const emptyDir = join(daemon.dir, 'kubernetes.io~empty-dir/empty');
+const folders = { '/data': host, '/empty': emptyDir };
+for (const folder of Object.values(folders)) {
+  await mkdir(folder, { recursive: true });
+  await chmod(folder, 0o755);
+}
+const mounts = Object.entries(folders).flatMap(([to, from]) => [
+  '--mount',
+  `type=bind,src=${from},dst=${to},options=rbind:rw`,
+]);
+const program = join(host, 'files');
+await mustRun('cc', ['-static', '-O1', '-o', program, join(repoRoot, 'test/support/files.c')]);
+const box = await CtrContainer.start(
+  daemon,
+  'files',
+  ['sleep', '100000'],
+  ['--null-io', '--privileged', '--memory-limit', String(128 << 20), ...mounts],
+);
+await box.sh('chmod 755 /root; cp /data/files /bin/files');
 
 test('a group that a process is in besides its own may make files, and so may a capability', async () => {
   for (const dir of ['group', 'closed']) await mkdir(join(host, dir));

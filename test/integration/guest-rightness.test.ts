@@ -2,32 +2,26 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { mustRun } from '../../scripts/stand/command.ts';
 import { runtime } from '../../scripts/stand/runtime.ts';
 import { within } from '../../scripts/stand/wait.ts';
-import { FakeContainerd } from '../support/fake-containerd.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
+import { assertNothingNew } from '../support/leaks.ts';
 import { containerSpec, defaultCapabilities, type Spec } from '../support/spec.ts';
+import { useFakeContainerd } from '../support/stands.ts';
 
-let fake: FakeContainerd;
-let clean: Belongings;
-before(async () => {
-  fake = await FakeContainerd.start();
-  clean = belongings(fake);
-  const image = join(fake.dir, 'image');
-  for (const [link, to] of [
-    ['data', '/var/real'],
-    ['near', 'there/it/is'],
-    ['chain', 'data2'],
-    ['data2', '/var/end'],
-    ['etc/up', '../../../../../climbed/x'],
-    ['etc/conf', '/var/conf/file.conf'],
-    ['circle', 'circle'],
-  ] as const)
-    symlinkSync(to, join(image, link));
-});
-after(() => fake.stop());
+const { fake, clean } = await useFakeContainerd();
+const image = join(fake.dir, 'image');
+for (const [link, to] of [
+  ['data', '/var/real'],
+  ['near', 'there/it/is'],
+  ['chain', 'data2'],
+  ['data2', '/var/end'],
+  ['etc/up', '../../../../../climbed/x'],
+  ['etc/conf', '/var/conf/file.conf'],
+  ['circle', 'circle'],
+] as const)
+  symlinkSync(to, join(image, link));
 
 function specOf(id: string, script: string): Spec {
   return containerSpec(['sh', '-c', `${script}`], `/${fake.namespace}/${id}`);

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { connect as connectSocket } from 'node:net';
 import { basename, join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { connect, createClient } from 'ttrpc-ts';
 import { describe, run } from '../../scripts/stand/command.ts';
 import { isRunning, openFiles } from '../../scripts/stand/processes.ts';
@@ -12,17 +12,11 @@ import { runtime, shimPath } from '../../scripts/stand/runtime.ts';
 import { waitFor } from '../../scripts/stand/wait.ts';
 import { RuntimeInfo } from '../../src/gen/runtimeinfo.ts';
 import { DeleteResponse, TaskV2 } from '../../src/gen/task.ts';
-import { FakeContainerd } from '../support/fake-containerd.ts';
-import { assertNothingNew, type Belongings, belongings, conventionalSocket } from '../support/leaks.ts';
+import { assertNothingNew, conventionalSocket } from '../support/leaks.ts';
 import { containerSpec } from '../support/spec.ts';
+import { useFakeContainerd } from '../support/stands.ts';
 
-let fake: FakeContainerd;
-let clean: Belongings;
-before(async () => {
-  fake = await FakeContainerd.start();
-  clean = belongings(fake);
-});
-after(() => fake.stop());
+const { fake, clean } = await useFakeContainerd();
 
 const spec = (id: string): ReturnType<typeof containerSpec> =>
   containerSpec(['true'], `/${fake.namespace}/${id}`);

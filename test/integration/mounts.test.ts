@@ -3,49 +3,41 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { appendFile, chown, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { mustRun } from '../../scripts/stand/command.ts';
-import { Containerd } from '../../scripts/stand/containerd.ts';
 import { repoRoot } from '../../scripts/stand/paths.ts';
 import { CtrContainer } from '../support/ctr.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
+import { assertNothingNew } from '../support/leaks.ts';
+import { useContainerd } from '../support/stands.ts';
 
-let daemon: Containerd;
-let clean: Belongings;
-let box: CtrContainer;
-let host: string;
-before(async () => {
-  daemon = await Containerd.start();
-  clean = belongings(daemon);
-  host = join(daemon.dir, 'host');
-  for (const name of ['rw', 'ro', 'rw/sub', 'inner', 'nested/below'])
-    await mkdir(join(host, name), { recursive: true });
-  await mustRun('mount', ['-t', 'tmpfs', 'tmpfs', join(host, 'nested', 'below')]);
-  await writeFile(join(host, 'rw', 'seen'), 'from host\n');
-  await writeFile(join(host, 'ro', 'fixed'), 'fixed\n');
-  await writeFile(join(host, 'single'), 'one file\n');
-  await writeFile(join(host, 'hosts'), '10.9.8.7 bulkhead-test\n');
-  await writeFile(join(host, 'resolv.conf'), 'nameserver 10.9.8.6\n');
-  await writeFile(join(host, 'odd name, with comma'), 'odd\n');
-  await symlink('seen', join(host, 'rw', 'link'));
-  const bind = (src: string, dst: string, options: string): string[] => [
-    '--mount',
-    `type=bind,src=${join(host, src)},dst=${dst},options=${options}`,
-  ];
-  const mounts = [
-    ...bind('rw', '/data', 'rbind:rw'),
-    ...bind('inner', '/data/sub', 'rbind:rw'),
-    ...bind('ro', '/fixed', 'rbind:ro'),
-    ...bind('single', '/etc/single.conf', 'rbind:ro'),
-    ...bind('hosts', '/etc/hosts', 'rbind:ro'),
-    ...bind('resolv.conf', '/etc/resolv.conf', 'rbind:rw'),
-    ...bind('ro', '/made/on/the/way', 'rbind:ro'),
-    ...bind('nested', '/plain', 'rbind:ro'),
-    ...bind('nested', '/whole', 'rbind:rro'),
-  ];
-  box = await CtrContainer.start(daemon, 'binds', ['sleep', '100000'], ['--null-io', ...mounts]);
-});
-after(() => daemon.stop());
+const { daemon, clean } = await useContainerd();
+const host = join(daemon.dir, 'host');
+for (const name of ['rw', 'ro', 'rw/sub', 'inner', 'nested/below'])
+  await mkdir(join(host, name), { recursive: true });
+await mustRun('mount', ['-t', 'tmpfs', 'tmpfs', join(host, 'nested', 'below')]);
+await writeFile(join(host, 'rw', 'seen'), 'from host\n');
+await writeFile(join(host, 'ro', 'fixed'), 'fixed\n');
+await writeFile(join(host, 'single'), 'one file\n');
+await writeFile(join(host, 'hosts'), '10.9.8.7 bulkhead-test\n');
+await writeFile(join(host, 'resolv.conf'), 'nameserver 10.9.8.6\n');
+await writeFile(join(host, 'odd name, with comma'), 'odd\n');
+await symlink('seen', join(host, 'rw', 'link'));
+const bind = (src: string, dst: string, options: string): string[] => [
+  '--mount',
+  `type=bind,src=${join(host, src)},dst=${dst},options=${options}`,
+];
+const mounts = [
+  ...bind('rw', '/data', 'rbind:rw'),
+  ...bind('inner', '/data/sub', 'rbind:rw'),
+  ...bind('ro', '/fixed', 'rbind:ro'),
+  ...bind('single', '/etc/single.conf', 'rbind:ro'),
+  ...bind('hosts', '/etc/hosts', 'rbind:ro'),
+  ...bind('resolv.conf', '/etc/resolv.conf', 'rbind:rw'),
+  ...bind('ro', '/made/on/the/way', 'rbind:ro'),
+  ...bind('nested', '/plain', 'rbind:ro'),
+  ...bind('nested', '/whole', 'rbind:rro'),
+];
+const box = await CtrContainer.start(daemon, 'binds', ['sleep', '100000'], ['--null-io', ...mounts]);
 
 test('a folder is shared both ways, at once', async () => {
   assert.equal(await box.sh('sleep 0.3; cat /data/seen'), 'from host\n');

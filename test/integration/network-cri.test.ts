@@ -3,20 +3,16 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { runArgs } from '../../scripts/stand/containerd.ts';
 import { repoRoot } from '../../scripts/stand/paths.ts';
-import { PodHost } from '../support/pod.ts';
+import { usePodHost } from '../support/stands.ts';
 
 const run = promisify(execFile);
 const LIMIT = { timeout: 400_000 };
 
-let host: PodHost;
-before(async () => {
-  host = await PodHost.start();
-});
-after(() => host.stop());
+const { host } = await usePodHost();
 
 /** Runs a program in the network namespace of the played host. */
 async function onHost(...argv: string[]): Promise<string> {

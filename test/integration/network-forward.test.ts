@@ -4,22 +4,18 @@ import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { repoRoot, scratchDir } from '../../scripts/stand/paths.ts';
 import { waitFor } from '../../scripts/stand/wait.ts';
 import { GuestConnections } from '../../src/network/guest-connections.ts';
 import { Lan, type Netns } from '../support/network-lan.ts';
 import { Machine } from '../support/network-machine.ts';
+import { used } from '../support/stands.ts';
 
-let lan: Lan;
-let helper: string;
-before(async () => {
-  lan = await Lan.create();
-  const { stdout } = await promisify(execFile)(join(repoRoot, 'native/build.sh'), { timeout: 300_000 });
-  helper = join(stdout.trim().split('\n').at(-1) ?? '', 'bulkhead-loopback');
-});
-after(() => lan.close());
+const lan = await used(Lan.create(), (it) => it.close());
+const { stdout } = await promisify(execFile)(join(repoRoot, 'native/build.sh'), { timeout: 300_000 });
+const helper = join(stdout.trim().split('\n').at(-1) ?? '', 'bulkhead-loopback');
 
 const LIMIT = { timeout: 400_000 };
 

@@ -1,17 +1,14 @@
 // Interfaces that come after the VM has booted, as `ctr run --cni`, nerdctl, Docker and old CRI-O do it.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { mustRun } from '../../scripts/stand/command.ts';
 import { waitFor } from '../../scripts/stand/wait.ts';
 import { removeTaps } from '../../src/network/taps.ts';
 import { Lan } from '../support/network-lan.ts';
 import { Machine } from '../support/network-machine.ts';
+import { used } from '../support/stands.ts';
 
-let lan: Lan;
-before(async () => {
-  lan = await Lan.create();
-});
-after(() => lan.close());
+const lan = await used(Lan.create(), (it) => it.close());
 
 const LIMIT = { timeout: 300_000 };
 

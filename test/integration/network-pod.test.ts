@@ -1,15 +1,12 @@
 // A pod's network from end to end: real CNI plugins on a played host, a real VM, traffic in every direction.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { Lan, type Netns } from '../support/network-lan.ts';
 import { Machine } from '../support/network-machine.ts';
+import { used } from '../support/stands.ts';
 
-let lan: Lan;
-before(async () => {
-  lan = await Lan.create();
-});
-after(() => lan.close());
+const lan = await used(Lan.create(), (it) => it.close());
 
 const LIMIT = { timeout: 300_000 };
 const LOOK = 'ip -br link; tc qdisc show; ip route; ip -6 route';

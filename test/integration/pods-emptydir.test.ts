@@ -2,23 +2,17 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { mustRun } from '../../scripts/stand/command.ts';
 import { mountsBelow } from '../../scripts/stand/mounts.ts';
 import { runtime } from '../../scripts/stand/runtime.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { type Pod, type PodContainer, PodHost } from '../support/pod.ts';
+import { assertNothingNew, belongings } from '../support/leaks.ts';
+import { type PodContainer, PodHost } from '../support/pod.ts';
+import { usePodHost } from '../support/stands.ts';
 import { diskEmptyDir, hugepageEmptyDir, memoryEmptyDir } from '../support/volumes.ts';
 
-let host: PodHost;
-let clean: Belongings;
-let pod: Pod;
-before(async () => {
-  host = await PodHost.start();
-  clean = belongings(host.daemon);
-  pod = await host.pod();
-});
-after(() => host.stop());
+const { host, clean } = await usePodHost();
+const pod = await host.pod();
 
 /** Type and size in KiB of the file system at a path. */
 async function fileSystem(box: PodContainer, path: string): Promise<{ type: string; kib: number }> {
@@ -69,6 +63,34 @@ test('memory without a limit of its own; two volumes do not mix', async () => {
   await box.sh('echo 1 > /free/one; [ ! -e /other/one ]');
   assert.ok((await fileSystem(box, '/free')).kib > 1024);
   assert.equal((await fileSystem(box, '/other')).kib, 1024);
+});
+
+test('memory without a limit: full ones are ENOSPC, and leave the guest what it needs', {
+  skip: !runtime.isVm && 'it is about the VM',
+  timeout: 120_000,
+}, async () => {
+  const own = await host.pod();
+  // What the kubelet gives: the memory of the node.
+  const mounts = [];
+  for (const name of ['one', 'two'])
+    mounts.push({ containerPath: `/${name}`, hostPath: await memoryEmptyDir(own, name, '24g') });
+  const neighbour = await own.run();
+  const box = await own.run({ mounts });
+  for (const path of ['/one', '/two', '/dev/shm']) {
+    const { code, stderr } = await box.exec(
+      ['dd', 'if=/dev/zero', `of=${path}/all`, 'bs=1M', 'count=2000'],
+      60,
+    );
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /No space left on device/);
+  }
+  assert.equal((await fileSystem(box, '/one')).kib, (await fileSystem(box, '/two')).kib);
+  // Who wants all that is left is killed for it, and nobody else.
+  const { code } = await box.exec(['tail', '/dev/zero'], 60);
+  assert.equal(code, 137);
+  for (const one of [box, neighbour]) assert.equal(await one.sh('echo alive'), 'alive\n');
+  assert.equal(await box.sh('rm /one/all; echo word > /one/file; cat /one/file'), 'word\n');
+  await own.remove();
 });
 
 test('fsGroup: group, setgid bit and mode reach the containers of each kind', async () => {

@@ -2,29 +2,21 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { memoryKib, openFiles, processTree } from '../../scripts/stand/processes.ts';
 import { runtime } from '../../scripts/stand/runtime.ts';
 import { waitFor } from '../../scripts/stand/wait.ts';
 import { CriError } from '../support/cri.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { type Pod, type PodContainer, PodHost } from '../support/pod.ts';
+import { assertNothingNew } from '../support/leaks.ts';
+import { usePodHost } from '../support/stands.ts';
 
 /** Execs of the storm; the 1,000 with BULKHEAD_TEST_LONG=1. */
 const STORM = process.env.BULKHEAD_TEST_LONG === '1' ? 1_000 : 200;
 const AT_ONCE = 16;
 
-let host: PodHost;
-let clean: Belongings;
-let pod: Pod;
-let box: PodContainer;
-before(async () => {
-  host = await PodHost.start();
-  clean = belongings(host.daemon);
-  pod = await host.pod();
-  box = await pod.run();
-});
-after(() => host.stop());
+const { host, clean } = await usePodHost();
+const pod = await host.pod();
+const box = await pod.run();
 
 test('exit codes, both streams, no input', async () => {
   for (const code of [0, 1, 42, 255]) {

@@ -3,23 +3,17 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { cgroupsOf, readCgroup, writeCgroup } from '../../scripts/stand/cgroups.ts';
 import { kvmWorks, runtime } from '../../scripts/stand/runtime.ts';
 import { waitFor } from '../../scripts/stand/wait.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { PodHost } from '../support/pod.ts';
+import { assertNothingNew } from '../support/leaks.ts';
+import { usePodHost } from '../support/stands.ts';
 
 const MIB = 1 << 20;
 const limit = { timeout: 280_000, skip: !runtime.isVm && 'it is about the VM' };
 
-let host: PodHost;
-let clean: Belongings;
-before(async () => {
-  host = await PodHost.start();
-  clean = belongings(host.daemon);
-});
-after(() => host.stop());
+const { host, clean } = await usePodHost();
 
 const groupsOf = (podId: string) => cgroupsOf(host.daemon.bulkheadState, host.daemon.namespace, podId);
 const scores = (podId: string): number[] =>

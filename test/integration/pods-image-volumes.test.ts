@@ -2,23 +2,16 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { imageName } from '../../scripts/stand/image.ts';
 import { mountsBelow } from '../../scripts/stand/mounts.ts';
 import type { Mount } from '../support/cri-types.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { type Pod, PodHost } from '../support/pod.ts';
+import { assertNothingNew } from '../support/leaks.ts';
+import { usePodHost } from '../support/stands.ts';
 import { atLeast } from '../support/version.ts';
 
-let host: PodHost;
-let clean: Belongings;
-let pod: Pod;
-before(async () => {
-  host = await PodHost.start();
-  clean = belongings(host.daemon);
-  pod = await host.pod();
-});
-after(() => host.stop());
+const { host, clean } = await usePodHost();
+const pod = await host.pod();
 
 const image = (containerPath: string, more: Partial<Mount> = {}): Mount => ({
   containerPath,

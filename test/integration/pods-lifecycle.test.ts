@@ -2,20 +2,15 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { runtime } from '../../scripts/stand/runtime.ts';
 import { waitFor } from '../../scripts/stand/wait.ts';
 import { CriError } from '../support/cri.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { type Pod, type PodContainer, PodHost } from '../support/pod.ts';
+import { assertNothingNew } from '../support/leaks.ts';
+import type { Pod, PodContainer } from '../support/pod.ts';
+import { usePodHost } from '../support/stands.ts';
 
-let host: PodHost;
-let clean: Belongings;
-before(async () => {
-  host = await PodHost.start();
-  clean = belongings(host.daemon);
-});
-after(() => host.stop());
+const { host, clean } = await usePodHost();
 
 /** Names of the sandbox's processes on the host. */
 function processNames(): string[] {

@@ -1,36 +1,28 @@
 // What the containers of a pod share and what they do not: network, ipc, uts and pid namespaces, host names, sysctls.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { runtime } from '../../scripts/stand/runtime.ts';
 import type { NamespaceMode } from '../support/cri-types.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { type Pod, type PodContainer, PodHost } from '../support/pod.ts';
+import { assertNothingNew } from '../support/leaks.ts';
+import type { PodContainer } from '../support/pod.ts';
+import { usePodHost } from '../support/stands.ts';
 
 const listen = 'echo from-$HOSTNAME | nc -l -p 4711';
 
-let host: PodHost;
-let clean: Belongings;
-let pod: Pod;
-let one: PodContainer;
-let two: PodContainer;
-before(async () => {
-  host = await PodHost.start();
-  clean = belongings(host.daemon);
-  pod = await host.pod({
-    hostname: 'tidepool',
-    dnsConfig: { servers: ['10.9.9.9'], searches: ['pods.test'] },
-    linux: {
-      sysctls: {
-        'kernel.shm_rmid_forced': '1',
-        'net.ipv4.ip_unprivileged_port_start': '80',
-        'net.core.somaxconn': '1234',
-      },
+const { host, clean } = await usePodHost();
+const pod = await host.pod({
+  hostname: 'tidepool',
+  dnsConfig: { servers: ['10.9.9.9'], searches: ['pods.test'] },
+  linux: {
+    sysctls: {
+      'kernel.shm_rmid_forced': '1',
+      'net.ipv4.ip_unprivileged_port_start': '80',
+      'net.core.somaxconn': '1234',
     },
-  });
-  one = await pod.run({ command: ['sh', '-c', 'sleep 71000 & exec sleep 71001'] });
-  two = await pod.run({ command: ['sleep', '72000'] });
+  },
 });
-after(() => host.stop());
+const one = await pod.run({ command: ['sh', '-c', 'sleep 71000 & exec sleep 71001'] });
+const two = await pod.run({ command: ['sleep', '72000'] });
 
 async function namespaces(box: PodContainer): Promise<Record<string, string>> {
   const lines = await box.sh(

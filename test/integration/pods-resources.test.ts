@@ -1,31 +1,24 @@
 // Limits, statistics and what happens at the limit: numbers of the guest, updates, out of memory.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { hasCgroupFile, writeCgroup } from '../../scripts/stand/cgroups.ts';
 import { runtime } from '../../scripts/stand/runtime.ts';
 import { waitFor } from '../../scripts/stand/wait.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { type Pod, PodHost } from '../support/pod.ts';
+import { assertNothingNew } from '../support/leaks.ts';
+import { usePodHost } from '../support/stands.ts';
 
 const MIB = 1 << 20;
 
-let host: PodHost;
-let clean: Belongings;
-let pod: Pod;
-before(async () => {
-  host = await PodHost.start();
-  clean = belongings(host.daemon);
-  pod = await host.pod(
-    { linux: { resources: { memoryLimitInBytes: 512 * MIB, cpuQuota: 200_000, cpuPeriod: 100_000 } } },
-    // All of its containers have limits: so has the pod's group, here with room for QEMU.
-    (cgroup) => {
-      writeCgroup(cgroup, String(1024 * MIB), 'memory.limit_in_bytes', 'memory.max');
-      if (hasCgroupFile(cgroup, 'cpu.max')) writeCgroup(cgroup, '200000 100000', 'cpu.max');
-      else writeCgroup(cgroup, '200000', 'cpu.cfs_quota_us');
-    },
-  );
-});
-after(() => host.stop());
+const { host, clean } = await usePodHost();
+const pod = await host.pod(
+  { linux: { resources: { memoryLimitInBytes: 512 * MIB, cpuQuota: 200_000, cpuPeriod: 100_000 } } },
+  // All of its containers have limits: so has the pod's group, here with room for QEMU.
+  (cgroup) => {
+    writeCgroup(cgroup, String(1024 * MIB), 'memory.limit_in_bytes', 'memory.max');
+    if (hasCgroupFile(cgroup, 'cpu.max')) writeCgroup(cgroup, '200000 100000', 'cpu.max');
+    else writeCgroup(cgroup, '200000', 'cpu.cfs_quota_us');
+  },
+);
 
 async function stats(containerId: string) {
   const { stats } = await host.cri.call('ContainerStats', { containerId });

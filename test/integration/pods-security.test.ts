@@ -2,21 +2,14 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { runtime } from '../../scripts/stand/runtime.ts';
 import { waitFor } from '../../scripts/stand/wait.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { type Pod, PodHost } from '../support/pod.ts';
+import { assertNothingNew } from '../support/leaks.ts';
+import { usePodHost } from '../support/stands.ts';
 
-let host: PodHost;
-let clean: Belongings;
-let pod: Pod;
-before(async () => {
-  host = await PodHost.start();
-  clean = belongings(host.daemon);
-  pod = await host.pod();
-});
-after(() => host.stop());
+const { host, clean } = await usePodHost();
+const pod = await host.pod();
 
 /** A field of /proc/self/status. */
 const field = (name: string): string => `grep '^${name}:' /proc/self/status | cut -f2`;
@@ -27,7 +20,7 @@ test('the default: root with the default capabilities, no seccomp', async () => 
   assert.equal(await box.sh(field('CapEff')), '00000000a80425fb\n');
   assert.equal(await box.sh(field('CapBnd')), '00000000a80425fb\n');
   assert.equal(await box.sh(field('NoNewPrivs')), '0\n');
-  assert.equal(await box.sh('cat /proc/1/oom_score_adj'), '1000\n');
+  assert.equal(await box.sh('cat /proc/1/oom_score_adj /proc/self/oom_score_adj'), '1000\n1000\n');
   await box.stop();
   await box.remove();
 });
@@ -45,6 +38,35 @@ test('user, group and supplemental groups, for the container and its execs', asy
   await waitFor('output', () => /uid=1000\(app\) gid=3000/.test(box.output()));
   const denied = await box.exec(['sh', '-c', 'echo x > /root/x']);
   assert.notEqual(denied.code, 0);
+  await box.stop();
+  await box.remove();
+});
+
+test('HOME of a user that the image does not know is /, and of one that it knows the one there', async () => {
+  const home = async (uid: number, envs?: { key: string; value: string }[]) => {
+    const box = await pod.run({
+      command: ['sh', '-c', 'echo "HOME=$HOME"; exec sleep 1000'],
+      security: { runAsUser: { value: uid } },
+      ...(envs === undefined ? {} : { envs }),
+    });
+    await waitFor('output', () => box.output() !== '');
+    const both = [box.output(), await box.sh('echo "HOME=$HOME"')];
+    await box.stop();
+    await box.remove();
+    return both;
+  };
+  assert.deepEqual(await home(54321), ['HOME=/\n', 'HOME=/\n']);
+  assert.deepEqual(await home(54321, [{ key: 'HOME', value: '/x' }]), ['HOME=/x\n', 'HOME=/x\n']);
+  const [first, ofExec] = await home(1000);
+  assert.match(first!, /^HOME=\/.+\n$/);
+  assert.equal(ofExec, first);
+});
+
+test("processes of a user are not limited by the guest's memory", {
+  skip: !runtime.isVm && 'of runc it is the limit of its containerd',
+}, async () => {
+  const box = await pod.run({ security: { runAsUser: { value: 1000 } } });
+  assert.match(await box.sh("grep '^Max processes' /proc/self/limits"), /unlimited +unlimited/);
   await box.stop();
   await box.remove();
 });
@@ -88,6 +110,9 @@ test('privileged: everything of the guest, nothing of the host', async () => {
   if (runtime.isVm) {
     const names = await box.sh('cat /proc/partitions; ls /dev');
     assert.doesNotMatch(names, /kvm/);
+    // Devices of the guest, though the handler keeps the host's devices from privileged containers.
+    await box.sh('dd if=/dev/kmsg of=/dev/null bs=8k count=1 && : <>/dev/fuse');
+    assert.notEqual((await (await privileged.run()).exec(['ls', '/dev/kmsg', '/dev/fuse'])).code, 0);
     assert.doesNotMatch(await box.sh('cat /proc/mounts'), new RegExp(host.daemon.dir), 'no path of the host');
   }
   await privileged.remove();

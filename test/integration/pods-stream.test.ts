@@ -1,22 +1,15 @@
 // Interactive exec and attach through CRI's streams: terminal, input, resize, separate outputs.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { mustRun } from '../../scripts/stand/command.ts';
 import { repoRoot } from '../../scripts/stand/paths.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { type Pod, PodHost } from '../support/pod.ts';
+import { assertNothingNew } from '../support/leaks.ts';
+import { usePodHost } from '../support/stands.ts';
 import type { Step, StreamAnswer } from '../support/stream-client.ts';
 
-let host: PodHost;
-let clean: Belongings;
-let pod: Pod;
-before(async () => {
-  host = await PodHost.start();
-  clean = belongings(host.daemon);
-  pod = await host.pod();
-});
-after(() => host.stop());
+const { host, clean } = await usePodHost();
+const pod = await host.pod();
 
 async function dialogue(url: string, steps: readonly Step[]): Promise<StreamAnswer> {
   const client = join(repoRoot, 'test', 'support', 'stream-client.ts');

@@ -3,12 +3,13 @@ import assert from 'node:assert/strict';
 import { chownSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
-import { after, before, type TestContext, test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { unmountBelow } from '../../scripts/stand/mounts.ts';
 import { runtime } from '../../scripts/stand/runtime.ts';
 import type { Mount } from '../support/cri-types.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { type ContainerOptions, type Pod, PodHost } from '../support/pod.ts';
+import { assertNothingNew } from '../support/leaks.ts';
+import type { ContainerOptions, Pod } from '../support/pod.ts';
+import { usePodHost } from '../support/stands.ts';
 import { atLeast } from '../support/version.ts';
 import { AtomicVolume, diskEmptyDir, memoryEmptyDir } from '../support/volumes.ts';
 
@@ -17,22 +18,14 @@ const BASE = 200_000;
 const ids = [{ hostId: BASE, containerId: 0, length: 65_536 }];
 const namespaceOptions = { pid: 'CONTAINER', usernsOptions: { mode: 'POD', uids: ids, gids: ids } } as const;
 
-let host: PodHost;
-let clean: Belongings;
-let pod: Pod;
-/** Why there is no such pod here. */
-let missing: string | undefined;
+const { host, clean } = await usePodHost();
+const { version } = host.daemon.binaries;
 /** Owners in volumes are mapped, too: containerd 1.7 leaves them as they are. */
-let mapsVolumes = false;
-before(async () => {
-  host = await PodHost.start();
-  clean = belongings(host.daemon);
-  const { version } = host.daemon.binaries;
-  mapsVolumes = atLeast(version, '2.0.0');
-  missing = whyNot(version);
-  if (missing === undefined) pod = await host.pod({ linux: { securityContext: { namespaceOptions } } });
-});
-after(() => host.stop());
+const mapsVolumes = atLeast(version, '2.0.0');
+/** Why there is no such pod here. */
+const missing = whyNot(version);
+let pod: Pod;
+if (missing === undefined) pod = await host.pod({ linux: { securityContext: { namespaceOptions } } });
 
 function whyNot(version: string): string | undefined {
   if (!runtime.isVm) return 'the reference: runc 1.1 of Debian 12 cannot map the owners of mounts';

@@ -1,29 +1,30 @@
 // Volumes that come from the host: config maps and secrets with their updates, hostPath, read-only, termination log.
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { mustRun } from '../../scripts/stand/command.ts';
 import { mountsBelow } from '../../scripts/stand/mounts.ts';
 import { runtime } from '../../scripts/stand/runtime.ts';
 import { waitFor } from '../../scripts/stand/wait.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { type Pod, PodHost } from '../support/pod.ts';
+import { assertNothingNew } from '../support/leaks.ts';
+import { usePodHost } from '../support/stands.ts';
 import { AtomicVolume } from '../support/volumes.ts';
 
-let host: PodHost;
-let clean: Belongings;
-let pod: Pod;
-let data: string;
-before(async () => {
-  host = await PodHost.start();
-  clean = belongings(host.daemon);
-  pod = await host.pod();
-  data = join(host.daemon.dir, 'host');
-  mkdirSync(join(data, 'sub'), { recursive: true });
-  writeFileSync(join(data, 'file'), 'from the host\n');
-});
-after(() => host.stop());
+const { host, clean } = await usePodHost();
+const pod = await host.pod();
+const data = join(host.daemon.dir, 'host');
+mkdirSync(join(data, 'sub'), { recursive: true });
+writeFileSync(join(data, 'file'), 'from the host\n');
 
 for (const plugin of ['configmap', 'secret', 'projected', 'downward-api'] as const) {
   test(`${plugin}: an atomic update becomes visible, all at once`, async () => {
@@ -61,6 +62,38 @@ for (const plugin of ['configmap', 'secret', 'projected', 'downward-api'] as con
     }
   });
 }
+
+test('mode, owner and group of such a volume, and of the folders in it, are those on the host', async () => {
+  const box = async (owner: { mode: number; gid: number }, name: string) => {
+    const volume = new AtomicVolume(pod, 'projected', name);
+    volume.write({ key: 'value' }, 0o440);
+    chownSync(volume.path, 0, owner.gid);
+    chmodSync(volume.path, owner.mode);
+    const data = realpathSync(join(volume.path, '..data'));
+    for (const path of [data, join(data, 'key')]) chownSync(path, 0, owner.gid);
+    chmodSync(data, 0o2750);
+    const mounts = [{ containerPath: '/volume', hostPath: volume.path, readonly: true }];
+    return pod.run({ mounts });
+  };
+  const facts = "cd /volume; stat -c '%a %u %g' .; stat -L -c '%a %u %g' ..data key";
+  const plain = await box({ mode: 0o1777, gid: 0 }, 'plain');
+  assert.equal(await plain.sh(facts), '1777 0 0\n2750 0 0\n440 0 0\n');
+  const grouped = await box({ mode: 0o2777, gid: 2345 }, 'grouped');
+  assert.equal(await grouped.sh(facts), '2777 0 2345\n2750 0 2345\n440 0 2345\n');
+  for (const one of [plain, grouped]) {
+    await one.stop();
+    await one.remove();
+  }
+});
+
+test('a mount that cannot be made is told with the path on the host', async () => {
+  const mounts = [{ containerPath: '/etc/passwd', hostPath: data }];
+  await assert.rejects(pod.run({ mounts }), ({ message }: Error) => {
+    assert.ok(message.includes(data), message);
+    if (runtime.isVm) assert.doesNotMatch(message, /kata-containers/);
+    return true;
+  });
+});
 
 /** Prints the names of what is created in or moved into a folder. The image has nothing for it; Debian always has perl. */
 const watchScript = `$| = 1; my ($init, $add, $path) = @ARGV;

@@ -4,20 +4,15 @@ import { createHash, randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { describe } from '../../scripts/stand/command.ts';
-import { Containerd, runArgs } from '../../scripts/stand/containerd.ts';
+import { runArgs } from '../../scripts/stand/containerd.ts';
 import { runtime } from '../../scripts/stand/runtime.ts';
 import { waitFor } from '../../scripts/stand/wait.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
+import { assertNothingNew } from '../support/leaks.ts';
+import { useContainerd } from '../support/stands.ts';
 
-let daemon: Containerd;
-let clean: Belongings;
-before(async () => {
-  daemon = await Containerd.start();
-  clean = belongings(daemon);
-});
-after(() => daemon.stop());
+const { daemon, clean } = await useContainerd();
 
 test('output, error output, input and exit code reach the client; nothing is left', async () => {
   const script = 'echo ready; cat; echo to-stderr >&2; exit 7';

@@ -1,6 +1,6 @@
 // The sandbox service, call by call: order, repetition, unknown ids, and that nothing stays.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, Code, type Connection, connect, createClient, TtrpcError } from 'ttrpc-ts';
 import { describe, mustRun } from '../../scripts/stand/command.ts';
@@ -8,20 +8,15 @@ import { runtime } from '../../scripts/stand/runtime.ts';
 import { PodSandboxConfig } from '../../src/gen/pod-sandbox.ts';
 import { SandboxService } from '../../src/gen/sandbox.ts';
 import { TaskV2 } from '../../src/gen/task.ts';
-import { FakeContainerd, type Task } from '../support/fake-containerd.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
+import type { Task } from '../support/fake-containerd.ts';
+import { assertNothingNew } from '../support/leaks.ts';
 import { containerSpec } from '../support/spec.ts';
+import { useFakeContainerd } from '../support/stands.ts';
 
 const skip = !runtime.isVm && 'runc has no sandbox API';
 const limit = { timeoutMs: 60_000 };
 
-let fake: FakeContainerd;
-let clean: Belongings;
-before(async () => {
-  fake = await FakeContainerd.start();
-  clean = belongings(fake);
-});
-after(() => fake.stop());
+const { fake, clean } = await useFakeContainerd();
 
 interface ApiShim {
   readonly bundle: string;

@@ -1,20 +1,15 @@
 // What the OCI spec asks for is what the process finds: identity, limits, seccomp, sysctls, masked paths, cgroups, devices.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { imagePath } from '../../scripts/stand/image.ts';
 import { runtime } from '../../scripts/stand/runtime.ts';
 import { within } from '../../scripts/stand/wait.ts';
-import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
+import type { Shim } from '../support/fake-containerd.ts';
+import { assertNothingNew } from '../support/leaks.ts';
 import { containerSpec, defaultCapabilities, type Spec } from '../support/spec.ts';
+import { useFakeContainerd } from '../support/stands.ts';
 
-let fake: FakeContainerd;
-let clean: Belongings;
-before(async () => {
-  fake = await FakeContainerd.start();
-  clean = belongings(fake);
-});
-after(() => fake.stop());
+const { fake, clean } = await useFakeContainerd();
 
 /** Runs a script of `=name` sections in one container of the spec; gives each section's output. */
 async function facts(

@@ -2,21 +2,16 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { describe } from '../../scripts/stand/command.ts';
-import { Containerd, runArgs } from '../../scripts/stand/containerd.ts';
+import { runArgs } from '../../scripts/stand/containerd.ts';
 import { runtime } from '../../scripts/stand/runtime.ts';
 import { waitFor } from '../../scripts/stand/wait.ts';
 import { CtrContainer } from '../support/ctr.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
+import { assertNothingNew } from '../support/leaks.ts';
+import { useContainerd } from '../support/stands.ts';
 
-let daemon: Containerd;
-let clean: Belongings;
-before(async () => {
-  daemon = await Containerd.start();
-  clean = belongings(daemon);
-});
-after(() => daemon.stop());
+const { daemon, clean } = await useContainerd();
 
 test('file:// takes both streams, in folders that are made on the way, and is appended to', async () => {
   const log = join(daemon.dir, 'logs', 'deep', 'out.log');

@@ -1,31 +1,24 @@
 // Task API: Pause, Resume, Stats, Update, Checkpoint and the first process's terminal and input.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { Code, TtrpcError } from 'ttrpc-ts';
 import { runtime } from '../../scripts/stand/runtime.ts';
 import { waitFor, within } from '../../scripts/stand/wait.ts';
 import { Metrics as MetricsV1 } from '../../src/gen/cgroups-v1.ts';
 import { Metrics as MetricsV2 } from '../../src/gen/cgroups-v2.ts';
 import { Status } from '../../src/gen/task.ts';
-import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
+import { assertNothingNew } from '../support/leaks.ts';
 import { containerSpec, processSpec } from '../support/spec.ts';
+import { useFakeContainerd } from '../support/stands.ts';
 
 const id = 'control';
-let fake: FakeContainerd;
-let clean: Belongings;
-let shim: Shim;
-before(async () => {
-  fake = await FakeContainerd.start();
-  clean = belongings(fake);
-  const spec = containerSpec(
-    ['sh', '-c', 'i=0; while :; do echo $i; i=$((i+1)); sleep 0.05; done'],
-    `/${fake.namespace}/${id}`,
-  );
-  spec.linux.resources = { memory: { limit: 64 << 20 }, pids: { limit: 200 } };
-  shim = await fake.shim(id, spec);
-});
-after(() => fake.stop());
+const { fake, clean } = await useFakeContainerd();
+const spec = containerSpec(
+  ['sh', '-c', 'i=0; while :; do echo $i; i=$((i+1)); sleep 0.05; done'],
+  `/${fake.namespace}/${id}`,
+);
+spec.linux.resources = { memory: { limit: 64 << 20 }, pids: { limit: 200 } };
+const shim = await fake.shim(id, spec);
 
 test('Pause stops the container and is seen by State; Resume goes on', { timeout: 90_000 }, async () => {
   const io = await shim.run();

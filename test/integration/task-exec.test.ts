@@ -1,27 +1,20 @@
 // Task API: execs of one container; order, codes, events, races, streams and descriptors.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Code, TtrpcError } from 'ttrpc-ts';
 import { openFiles } from '../../scripts/stand/processes.ts';
 import { runtime } from '../../scripts/stand/runtime.ts';
 import { waitFor, within } from '../../scripts/stand/wait.ts';
 import { Status } from '../../src/gen/task.ts';
-import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
+import { assertNothingNew } from '../support/leaks.ts';
 import { containerSpec, processSpec } from '../support/spec.ts';
+import { useFakeContainerd } from '../support/stands.ts';
 
 const id = 'execs';
-let fake: FakeContainerd;
-let clean: Belongings;
-let shim: Shim;
-before(async () => {
-  fake = await FakeContainerd.start();
-  clean = belongings(fake);
-  shim = await fake.shim(id, containerSpec(['sleep', '100000'], `/${fake.namespace}/${id}`));
-  await shim.run();
-});
-after(() => fake.stop());
+const { fake, clean } = await useFakeContainerd();
+const shim = await fake.shim(id, containerSpec(['sleep', '100000'], `/${fake.namespace}/${id}`));
+await shim.run();
 
 const sh = (script: string): object => processSpec(['sh', '-c', script]);
 

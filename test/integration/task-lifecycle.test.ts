@@ -1,22 +1,17 @@
 // Task API without containerd between: states, codes, order, idempotence and events of a container's life.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { Code, TtrpcError } from 'ttrpc-ts';
 import { isRunning } from '../../scripts/stand/processes.ts';
 import { runtime } from '../../scripts/stand/runtime.ts';
 import { waitFor, within } from '../../scripts/stand/wait.ts';
 import { Status, TaskV3 } from '../../src/gen/task.ts';
-import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
+import type { Shim } from '../support/fake-containerd.ts';
+import { assertNothingNew } from '../support/leaks.ts';
 import { containerSpec } from '../support/spec.ts';
+import { useFakeContainerd } from '../support/stands.ts';
 
-let fake: FakeContainerd;
-let clean: Belongings;
-before(async () => {
-  fake = await FakeContainerd.start();
-  clean = belongings(fake);
-});
-after(() => fake.stop());
+const { fake, clean } = await useFakeContainerd();
 
 const shimOf = (id: string, script: string): Promise<Shim> =>
   fake.shim(id, containerSpec(['sh', '-c', script], `/${fake.namespace}/${id}`));

@@ -55,6 +55,20 @@ test('an exec on a terminal has its own size and device; Ctrl-D ends it', { time
   await host.remove();
 });
 
+test('a missing command on a terminal is named, for a container and for an exec', {
+  timeout: 120_000,
+}, async () => {
+  const missing = await start([...runArgs('--rm', '--tty'), 'missing', '/no/such/command'], 24, 80);
+  assert.notEqual(await within('end', 60_000, missing.exited), 0);
+  assert.match(missing.output, /\/no\/such\/command/);
+  const host = await CtrContainer.start(daemon, 'host', ['sleep', '100000']);
+  const exec = await start(['task', 'exec', '--tty', '--exec-id', 'x', 'host', '/no/such/command'], 24, 80);
+  assert.notEqual(await within('end', 20_000, exec.exited), 0);
+  assert.match(exec.output, /\/no\/such\/command/);
+  await host.remove();
+  await assertNothingNew(daemon, clean, ['missing', 'host']);
+});
+
 test('output of a terminal is one stream with carriage returns, whole to the last byte', async () => {
   const script =
     'sleep 0.5; i=0; while [ $i -lt 500 ]; do echo line-$i; i=$((i+1)); done; echo on-stderr >&2';

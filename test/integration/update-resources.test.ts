@@ -1,26 +1,19 @@
 // Update in a VM: all that a guest can enforce arrives there, and what it cannot is told.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { runtime } from '../../scripts/stand/runtime.ts';
-import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
+import { assertNothingNew } from '../support/leaks.ts';
 import { containerSpec, processSpec } from '../support/spec.ts';
+import { useFakeContainerd } from '../support/stands.ts';
 
 const id = 'update';
 const typeUrl = 'types.containerd.io/opencontainers/runtime-spec/1/LinuxResources';
-let fake: FakeContainerd;
-let clean: Belongings;
-let shim: Shim;
 
-before(async () => {
-  fake = await FakeContainerd.start();
-  clean = belongings(fake);
-  const spec = containerSpec(['sleep', '100000'], `/${fake.namespace}/${id}`);
-  spec.mounts.push({ destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: ['ro'] });
-  shim = await fake.shim(id, spec);
-  await shim.run();
-});
-after(() => fake.stop());
+const { fake, clean } = await useFakeContainerd();
+const spec = containerSpec(['sleep', '100000'], `/${fake.namespace}/${id}`);
+spec.mounts.push({ destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: ['ro'] });
+const shim = await fake.shim(id, spec);
+await shim.run();
 
 async function update(resources: object): Promise<void> {
   await shim.task.update({ id, resources: { typeUrl, value: Buffer.from(JSON.stringify(resources)) } });

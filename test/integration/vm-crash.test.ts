@@ -4,17 +4,14 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { repoRoot } from '../../scripts/stand/paths.ts';
 import { waitFor } from '../../scripts/stand/wait.ts';
-import { createStand, type Stand } from '../support/vm-fixture.ts';
+import { used } from '../support/stands.ts';
+import { createStand } from '../support/vm-fixture.ts';
 
-let stand: Stand;
-before(async () => {
-  stand = await createStand();
-});
-after(() => stand.close());
+const stand = await used(createStand(), (it) => it.close());
 
 const source = (path: string) => JSON.stringify(join(repoRoot, 'src', path));
 

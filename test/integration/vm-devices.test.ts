@@ -2,15 +2,12 @@
 import assert from 'node:assert/strict';
 import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import type { VmError } from '../../src/vm/hypervisor.ts';
-import { awaitAgent, createStand, type Stand } from '../support/vm-fixture.ts';
+import { used } from '../support/stands.ts';
+import { awaitAgent, createStand } from '../support/vm-fixture.ts';
 
-let stand: Stand;
-before(async () => {
-  stand = await createStand();
-});
-after(() => stand.close());
+const stand = await used(createStand(), (it) => it.close());
 
 function disk(serial: string) {
   const path = join(stand.dir, `${serial}.img`);

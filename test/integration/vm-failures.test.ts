@@ -3,17 +3,14 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { within } from '../../scripts/stand/wait.ts';
 import { filesProgram } from '../../src/config/locate.ts';
 import { VmError, type VmSpec, type VmStage } from '../../src/vm/hypervisor.ts';
-import { createStand, type Stand } from '../support/vm-fixture.ts';
+import { used } from '../support/stands.ts';
+import { createStand } from '../support/vm-fixture.ts';
 
-let stand: Stand;
-before(async () => {
-  stand = await createStand();
-});
-after(() => stand.close());
+const stand = await used(createStand(), (it) => it.close());
 
 /** A program of the body of a C main function: scripts have no interpreter where they would run. */
 function program(name: string, body: string): string {

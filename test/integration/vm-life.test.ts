@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { unmountBelow } from '../../scripts/stand/mounts.ts';
 import { repoRoot } from '../../scripts/stand/paths.ts';
 import { within } from '../../scripts/stand/wait.ts';
@@ -12,13 +12,10 @@ import { mountHelper } from '../../src/config/locate.ts';
 import { openCgroup } from '../../src/host/cgroup.ts';
 import { mountAll, removeTargets } from '../../src/host/mounts.ts';
 import { killRef, waitGone } from '../../src/host/process.ts';
-import { assertRunning, awaitAgent, createStand, type Stand } from '../support/vm-fixture.ts';
+import { used } from '../support/stands.ts';
+import { assertRunning, awaitAgent, createStand } from '../support/vm-fixture.ts';
 
-let stand: Stand;
-before(async () => {
-  stand = await createStand();
-});
-after(() => stand.close());
+const stand = await used(createStand(), (it) => it.close());
 
 const limit = { timeout: 180_000 };
 

@@ -15,8 +15,10 @@ export function census(node: KubeNode): Census {
   const host = { dir, namespace, mark, address, bulkheadState };
   const found = belongings({ ...host, processes: () => node.processes(), log: () => node.containerd.log() });
   const cgroups = hierarchies().flatMap((one) => globSync(join(one, mark, 'kubepods', '**', 'pod*')));
+  // The kubelet's own groups come with its first pod, and stay.
+  const ofPods = [...found].filter((line) => !line.endsWith(`/${mark}/kubepods`));
   const folders = globSync(join(kubeletRoot(dir), 'pods', '*'));
-  return new Set([...found, ...[...cgroups, ...folders].map((path) => `folder ${path}`)]);
+  return new Set([...ofPods, ...[...cgroups, ...folders].map((path) => `folder ${path}`)]);
 }
 
 /** Waits until nothing is there that was not there `before`; the kubelet tidies up in its own time. Rejects with what is left. */

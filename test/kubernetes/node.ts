@@ -120,7 +120,7 @@ export class KubeNode {
   /** Starts a program that does not run. */
   launch(daemon: Daemon): void {
     const log = openSync(join(this.dir, `${daemon}.log`), 'a');
-    const command = [join(this.#bin, daemon), ...flagsOf(daemon, this.dir)];
+    const command = [join(this.#bin, daemon), ...flagsOf(daemon, this.dir, this.containerd.address)];
     const own = ['unshare', '--mount', '--propagation', 'unchanged', 'sh', '-c', kubeletView, 'sh'];
     const argv = [
       ...['--pdeathsig', 'KILL', 'nsenter', `--net=/run/netns/${this.#network}`, '--'],

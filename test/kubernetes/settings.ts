@@ -2,6 +2,8 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { kubernetesVersion } from '../../scripts/stand/fetch-kubernetes.ts';
+import { atLeast } from '../support/version.ts';
 
 /** The node's own address, on a bridge of its network namespace; pods have others (`podSubnets`). */
 export const nodeAddress = '10.87.0.1';
@@ -33,8 +35,8 @@ const files = (dir: string) => ({
 /** The kubelet's folder, whose mounts have to be shared with containerd. */
 export const kubeletRoot = (dir: string): string => join(dir, 'k');
 
-/** Flags of a program. Nothing of the control plane elects a leader: there is one of each. */
-export function flagsOf(daemon: Daemon, dir: string): string[] {
+/** Flags of a program; `socket` is containerd's. Nothing of the control plane elects a leader: there is one of each. */
+export function flagsOf(daemon: Daemon, dir: string, socket: string): string[] {
   const { kubeconfig, kubelet, key, tokens, certificates } = files(dir);
   const client = ['--kubeconfig', kubeconfig, '--leader-elect=false'];
   switch (daemon) {
@@ -68,6 +70,8 @@ export function flagsOf(daemon: Daemon, dir: string): string[] {
       return [
         ...['--kubeconfig', kubeconfig, '--config', kubelet, '--root-dir', kubeletRoot(dir)],
         ...['--hostname-override', nodeName, '--node-ip', nodeAddress],
+        // Up to 1.36 statistics come from an endpoint that only this flag sets.
+        ...(atLeast(kubernetesVersion, '1.37.0') ? [] : ['--containerd', socket]),
       ];
   }
 }

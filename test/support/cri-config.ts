@@ -17,6 +17,17 @@ export const sandboxApiHandler = 'bulkhead-sandbox';
 /** Subnets of the pods' bridge; they exist only in the daemon's own network namespace. */
 export const podSubnets = ['10.88.0.0/16', 'fd88::/64'] as const;
 
+/** Where containerd finds the registries that it is to ask instead of all others; only from 2.x on. */
+const mirrorDir = (dir: string): string => join(dir, 'certs.d');
+
+/** Makes a registry at `host:port` that which every image is pulled from. */
+export async function writeMirror(dir: string, address: string): Promise<void> {
+  const all = join(mirrorDir(dir), '_default');
+  await mkdir(all, { recursive: true });
+  const host = `[host."http://${address}"]\ncapabilities = ["pull", "resolve"]\n`;
+  await writeFile(join(all, 'hosts.toml'), `server = "http://${address}"\n${host}`);
+}
+
 /** TOML tables of the CRI plugin: format 2 for containerd 1.x, 3 for 2.x. */
 export function criConfig(version: string, dir: string): string {
   return version.startsWith('1.') ? legacyTables(dir) : modernTables(dir, version);
@@ -59,6 +70,8 @@ ${runtimeTables(prefix)}`;
 
 function modernTables(dir: string, version: string): string {
   const everySecond = atLeast(version, '2.3.0') ? '"1s"' : '1';
+  // 2.4 knows only the list.
+  const binDirs = atLeast(version, '2.3.0') ? `bin_dirs = ["${PLUGINS}"]` : `bin_dir = "${PLUGINS}"`;
   const prefix = 'io.containerd.cri.v1.runtime';
   return `
 [plugins.'io.containerd.grpc.v1.cri']
@@ -69,6 +82,9 @@ stream_server_port = "0"
 [plugins.'io.containerd.cri.v1.images']
 snapshotter = "overlayfs"
 
+[plugins.'io.containerd.cri.v1.images'.registry]
+config_path = "${mirrorDir(dir)}"
+
 [plugins.'io.containerd.cri.v1.images'.pinned_images]
 sandbox = "${pauseImageName}"
 
@@ -77,7 +93,7 @@ restrict_oom_score_adj = true
 stats_collect_period = ${everySecond}
 
 [plugins.'${prefix}'.cni]
-bin_dir = "${PLUGINS}"
+${binDirs}
 conf_dir = "${join(dir, 'cni')}"
 
 [plugins.'${prefix}'.containerd]
@@ -89,13 +105,16 @@ sandboxer = "shim"
 `;
 }
 
-/** Writes the CNI configuration that `criConfig` names: a bridge with IPv4 and IPv6, and portmap for host ports. */
-export async function writeCniConfig(dir: string): Promise<void> {
+/**
+ * Writes the CNI configuration that `criConfig` names: a bridge with IPv4 and IPv6, and portmap for host ports.
+ * @param fromLoopback whether host ports can also be reached by 127.0.0.1
+ */
+export async function writeCniConfig(dir: string, fromLoopback = false): Promise<void> {
   const ranges = podSubnets.map((subnet) => [{ subnet }]);
   const routes = [{ dst: '0.0.0.0/0' }, { dst: '::/0' }];
   const ipam = { type: 'host-local', dataDir: join(dir, 'ipam'), ranges, routes };
   const bridge = { type: 'bridge', bridge: 'bhtest0', isGateway: true, ipMasq: false, mtu: 1400, ipam };
-  const portmap = { type: 'portmap', capabilities: { portMappings: true }, snat: false };
+  const portmap = { type: 'portmap', capabilities: { portMappings: true }, snat: fromLoopback };
   const list = { cniVersion: '1.0.0', name: 'bhtest', plugins: [bridge, portmap] };
   await mkdir(join(dir, 'cni'), { recursive: true });
   await writeFile(join(dir, 'cni', '10-bhtest.conflist'), JSON.stringify(list));

@@ -3,14 +3,21 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, mustRun, type RunOptions, type RunResult, run } from '../../scripts/stand/command.ts';
+import {
+  describe,
+  endChild,
+  mustRun,
+  type RunOptions,
+  type RunResult,
+  run,
+} from '../../scripts/stand/command.ts';
 import { Containerd } from '../../scripts/stand/containerd.ts';
 import type { ContainerdFlavour } from '../../scripts/stand/fetch-containerd.ts';
 import { fetchDebian } from '../../scripts/stand/fetch-debian.ts';
 import { imageName, writeImage } from '../../scripts/stand/image.ts';
 import { cacheDir } from '../../scripts/stand/paths.ts';
 import { runtime } from '../../scripts/stand/runtime.ts';
-import { waitFor, within } from '../../scripts/stand/wait.ts';
+import { waitFor } from '../../scripts/stand/wait.ts';
 
 /** Debian's suite whose Docker is tested, with its containerd: `BULKHEAD_TEST_DOCKER` names another (20.10 of bookworm knows no shims). */
 const suite = process.env.BULKHEAD_TEST_DOCKER ?? 'trixie';
@@ -93,10 +100,7 @@ export class Docker {
   async kill(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-    child.kill(signal);
-    await within('end of dockerd', 20_000, gone);
+    await endChild('dockerd', child, signal);
   }
 
   log(): string {

@@ -1,6 +1,6 @@
 // Plays containerd towards shims, so that tests can send any call at any time: bundles, invocation, Task API, events.
 import { spawn } from 'node:child_process';
-import { closeSync, constants, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
 import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Client, type Connection, connect, createClient } from 'ttrpc-ts';
@@ -9,7 +9,7 @@ import { mustRun, type RunOptions, type RunResult, run } from '../../scripts/sta
 import { writeRootfs } from '../../scripts/stand/image.ts';
 import { unmountBelow } from '../../scripts/stand/mounts.ts';
 import { scratchDir } from '../../scripts/stand/paths.ts';
-import { markedProcesses, markVariable } from '../../scripts/stand/processes.ts';
+import { markedProcesses, markVariable, readProcess } from '../../scripts/stand/processes.ts';
 import { type Runtime, runtime, searchPath, shimPath } from '../../scripts/stand/runtime.ts';
 import { waitFor } from '../../scripts/stand/wait.ts';
 import { TaskV2, type TaskV3 } from '../../src/gen/task.ts';
@@ -81,6 +81,12 @@ export class FakeContainerd {
     return bundle;
   }
 
+  /** Removes a bundle that has no shim of its own, and the reader of its log. */
+  async removeBundle(id: string): Promise<void> {
+    this.endLog(id);
+    await rm(join(this.dir, 's', id), { recursive: true, force: true });
+  }
+
   /** An overlay of the image for one container, as a snapshotter gives it. */
   async rootfs(id: string): Promise<Mount[]> {
     const dir = join(this.dir, 'o', id);
@@ -109,9 +115,10 @@ export class FakeContainerd {
     return run(this.binary, argv, { env: this.env, timeoutMs: 30_000, ...options });
   }
 
-  /** Bundle, `start`, connection. The returned shim has no task yet. */
-  async shim(id: string, spec: Spec): Promise<Shim> {
+  /** Bundle, `start`, connection. The returned shim has no task yet. `before` runs before `start`. */
+  async shim(id: string, spec: Spec, before: () => Promise<void> = async () => undefined): Promise<Shim> {
     const bundle = await this.bundle(id, spec);
+    await before();
     const started = await this.invoke(id, 'start', [], { cwd: bundle });
     if (started.code !== 0)
       throw new Error(`start: exit ${started.code}: ${started.stdout}${started.stderr}`);
@@ -126,6 +133,34 @@ export class FakeContainerd {
   log(id?: string): string {
     const logs = id === undefined ? [...this.#logs.values()] : [this.#logs.get(id)];
     return logs.map((log) => (log === undefined ? '' : readText(log.file))).join('\n');
+  }
+
+  /** Reads the log of a bundle no more, and fills its FIFO to the brim, as when containerd is down or stuck. */
+  async stopLog(id: string): Promise<void> {
+    const { pid } = this.#logs.get(id)!;
+    if (pid === undefined) throw new Error(`nobody reads the log of ${id}`);
+    process.kill(pid, 'SIGSTOP');
+    await waitFor('stopped reader', () => readProcess(pid)?.state === 'T');
+    const fd = openSync(join(this.dir, 's', id, 'log'), constants.O_WRONLY | constants.O_NONBLOCK);
+    try {
+      for (;;) writeSync(fd, '.');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** Reads it again. */
+  resumeLog(id: string): void {
+    const { pid } = this.#logs.get(id)!;
+    if (pid !== undefined) process.kill(pid, 'SIGCONT');
+  }
+
+  /** Ends the reader of a log whose shim is gone; for those who make very many. */
+  endLog(id: string): void {
+    this.#logs.get(id)?.stop();
+    this.#logs.delete(id);
   }
 
   processes(): ReturnType<typeof markedProcesses> {

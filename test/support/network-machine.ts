@@ -6,7 +6,8 @@ import { writeRootfs } from '../../scripts/stand/image.ts';
 import { repoRoot, scratchDir } from '../../scripts/stand/paths.ts';
 import { connectAgent, type GuestAgent } from '../../src/agent/agent.ts';
 import { filesProgram } from '../../src/config/locate.ts';
-import { createCgroup, groupBeside } from '../../src/host/cgroup.ts';
+import { createCgroup } from '../../src/host/cgroup.ts';
+import { groupBeside } from '../../src/host/sandbox-groups.ts';
 import type { SpecNamespaces } from '../../src/network/mode.ts';
 import { type NetworkGuest, SandboxNetwork } from '../../src/network/sandbox-network.ts';
 import type { NetworkRecord } from '../../src/network/taps.ts';
@@ -122,7 +123,7 @@ export class Machine {
     const context = { namespace: 'test', socket: '', log: () => undefined, emit: () => undefined };
     const { plan } = await prepareContainer(context, share, request, {
       root: rootOf(request, { mode: 'shared', diskSizeMib: 1024 }),
-      ...{ diskEmptyDir: 'share', diskSizeMib: 1024, sandboxRoot: '' },
+      ...{ diskEmptyDir: 'share', diskSizeMib: 1024, vmMemoryMib: 1024, sandboxRoot: '' },
     });
     await agent.createContainer(id, { spec: plan.spec });
     const machine = new Machine({ vm, agent, network, logs, took, records }, stack.move());

@@ -8,7 +8,13 @@ import { imageName, writePauseImage } from '../../scripts/stand/image.ts';
 import { runtime } from '../../scripts/stand/runtime.ts';
 import { waitFor } from '../../scripts/stand/wait.ts';
 import { Cri } from './cri.ts';
-import { criConfig, type Handler, type sandboxApiHandler, writeCniConfig } from './cri-config.ts';
+import {
+  criConfig,
+  type Handler,
+  type sandboxApiHandler,
+  writeCniConfig,
+  writeMirror,
+} from './cri-config.ts';
 import type {
   ContainerConfig,
   ContainerStatus,
@@ -33,6 +39,13 @@ export type ContainerOptions = Partial<Omit<ContainerConfig, 'linux'>> & {
   readonly resources?: NonNullable<ContainerConfig['linux']>['resources'];
 };
 
+export type PodHostOptions = Omit<ContainerdOptions, 'cri' | 'ownNetwork'> & {
+  /** Address of a registry in the host's network that all images come from. */
+  readonly mirror?: string;
+  /** Whether host ports can be reached by 127.0.0.1. */
+  readonly fromLoopback?: boolean;
+};
+
 /** A machine with containerd and CRI, in a network namespace of its own. */
 export class PodHost {
   readonly daemon: Containerd;
@@ -43,9 +56,11 @@ export class PodHost {
     this.cri = new Cri(daemon.address);
   }
 
-  static async start(options: Omit<ContainerdOptions, 'cri' | 'ownNetwork'> = {}): Promise<PodHost> {
+  static async start(options: PodHostOptions = {}): Promise<PodHost> {
+    const { mirror } = options;
     const cri = async (version: string, dir: string) => {
-      await writeCniConfig(dir);
+      await writeCniConfig(dir, options.fromLoopback);
+      if (mirror !== undefined) await writeMirror(dir, mirror);
       return criConfig(version, dir);
     };
     const daemon = await Containerd.start({ ...options, cri, ownNetwork: true });

@@ -4,7 +4,6 @@ import { containerdBinaries, withoutModule } from '../../scripts/stand/fetch-con
 import { buildPrograms } from '../posix/programs.ts';
 import { debianRoot, SAMPLE_PACKAGES } from './debian.ts';
 
-if (withoutModule === undefined)
-  for (const series of ['2.3', '2.4'] as const) await containerdBinaries(series);
+if (withoutModule === undefined) await containerdBinaries('2.3');
 await buildPrograms();
 await debianRoot('small', SAMPLE_PACKAGES);

@@ -8,9 +8,10 @@ import { repoRoot, scratchDir } from '../../scripts/stand/paths.ts';
 import { within } from '../../scripts/stand/wait.ts';
 import { filesProgram, mountHelper } from '../../src/config/locate.ts';
 import { HealthService } from '../../src/gen/agent.ts';
-import { type Cgroup, createCgroup, groupBeside } from '../../src/host/cgroup.ts';
+import { type Cgroup, createCgroup } from '../../src/host/cgroup.ts';
 import { shareFolder } from '../../src/host/mounts.ts';
 import { isAlive, type ProcessRef, waitGone } from '../../src/host/process.ts';
+import { groupBeside } from '../../src/host/sandbox-groups.ts';
 import type { Vm, VmSpec } from '../../src/vm/hypervisor.ts';
 import { startQemu } from '../../src/vm/qemu/qemu.ts';
 

@@ -64,6 +64,16 @@ impl Crun {
     /// it starts; without them they are empty. When it takes too long or is dropped, crun ends, and with it what it is
     /// just starting.
     pub async fn run<A: AsRef<OsStr>>(&self, arguments: &[A], streams: Option<ChildEnds>) -> Result<()> {
+        self.run_scored(arguments, streams, None).await
+    }
+
+    /// The same with an `oom_score_adj` for crun and what it starts: `crun exec` heeds none.
+    pub async fn run_scored<A: AsRef<OsStr>>(
+        &self,
+        arguments: &[A],
+        streams: Option<ChildEnds>,
+        oom_score_adj: Option<i64>,
+    ) -> Result<()> {
         let log = self.scratch("log");
         let mut command = Command::new(&self.program);
         command
@@ -93,8 +103,9 @@ impl Crun {
             }
         };
         let fixed = self.is_emulated.then(FixedAddresses::begin);
+        let scored = oom_score_adj.map(OomScore::begin);
         let child = command.spawn();
-        drop(fixed);
+        drop((fixed, scored));
         let child = child.context(|| format!("start {}", self.program.display()))?;
         // The ends of the streams must not stay open here, or the streams would never end.
         drop(command);
@@ -132,6 +143,32 @@ impl Crun {
     /// The reaper that collects what crun starts.
     pub fn reaper(&self) -> &Reaper {
         &self.reaper
+    }
+}
+
+/// Has what is started while it exists be born with a score of its own: later it could have children already. That of this
+/// process means nothing meanwhile, process 1 is never killed.
+struct OomScore {
+    before: String,
+}
+
+impl OomScore {
+    const FILE: &str = "/proc/self/oom_score_adj";
+
+    fn begin(score: i64) -> Self {
+        let before = fs::read_to_string(Self::FILE).unwrap_or_else(|_| "0".into());
+        if let Err(e) = fs::write(Self::FILE, score.to_string()) {
+            eprintln!("bulkhead-agent: oom_score_adj {score}: {e}");
+        }
+        Self { before }
+    }
+}
+
+impl Drop for OomScore {
+    fn drop(&mut self) {
+        if let Err(e) = fs::write(Self::FILE, self.before.trim()) {
+            eprintln!("bulkhead-agent: oom_score_adj: {e}");
+        }
     }
 }
 

@@ -103,7 +103,7 @@ fn parse(mut words: impl Iterator<Item = String>, is_init: bool) -> std::result:
 }
 
 fn run(arguments: Arguments) -> Result<()> {
-    raise_file_limit();
+    raise_limits();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(blocking::THREADS)
@@ -130,11 +130,14 @@ fn run(arguments: Arguments) -> Result<()> {
     outcome
 }
 
-/// Many processes at once mean many pipes; and containers whose specification names no limit inherit this one.
-fn raise_file_limit() {
-    let limit = libc::rlimit { rlim_cur: FILE_LIMIT, rlim_max: FILE_LIMIT };
-    // SAFETY: reads one rlimit.
-    if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) } != 0 {
-        eprintln!("bulkhead-agent: cannot raise the limit of open files: {}", std::io::Error::last_os_error());
+/// Many processes at once mean many pipes. Containers whose specification names no limits inherit these: a service of a
+/// host has as many files and, other than what the kernel derives from its memory, any number of processes for each user.
+fn raise_limits() {
+    for (kind, most) in [(libc::RLIMIT_NOFILE, FILE_LIMIT), (libc::RLIMIT_NPROC, libc::RLIM_INFINITY)] {
+        let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
+        // SAFETY: reads one rlimit.
+        if unsafe { libc::setrlimit(kind, &limit) } != 0 {
+            eprintln!("bulkhead-agent: cannot raise limit {kind} to {most}: {}", std::io::Error::last_os_error());
+        }
     }
 }

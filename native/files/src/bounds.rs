@@ -1,6 +1,7 @@
-//! How many files a guest holds. The guest's kernel remembers a file for as long as it likes, and as long this process holds
-//! it: a descriptor and some KiB of the host's memory that nobody can take back. When many are held the shim is told, which
-//! asks the guest to forget; a guest that goes on is slowed down, and the library gives it ENFILE at the end.
+//! How many files a guest holds. The guest's kernel caches files for as long as it likes, and for that long this
+//! process holds them: a descriptor and some KiB of the host's memory each, which the host cannot reclaim. When there
+//! are many the shim is notified, which asks the guest to forget some; a guest that goes on is throttled, and in the
+//! end the library gives it ENFILE.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -9,42 +10,42 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
 use std::time::Duration;
 
-/// What the shim is told, a line each (src/vm/files.ts).
+/// Notices to the shim, a line each (src/vm/files.ts).
 const MANY: &[u8] = b"many\n";
-/// It has been told before, and the guest holds yet more.
+/// After an earlier notice the guest holds even more.
 const MORE: &[u8] = b"more\n";
 
-/// How long each further file takes when there is hardly room: the time to forget others.
+/// Delay of each new file when there is hardly any room left, so that the guest has time to forget others.
 const BRAKE: Duration = Duration::from_millis(1);
 
-/// What a guest holds, and how much it may.
+/// What a guest holds, and how much it may hold.
 pub struct Bounds {
     most: u64,
     held: Mutex<Held>,
 }
 
 struct Held {
-    /// How often the guest was told the number of a file that it has not forgotten.
+    /// By inode: how often the guest has looked it up since it last forgot it.
     lookups: HashMap<u64, u64>,
     handles: u64,
-    /// When to tell the shim the next time.
+    /// The total at which to notify the shim next.
     next: u64,
     notices: UnixStream,
 }
 
 impl Bounds {
-    /// For at most `most` files, open ones among them.
+    /// Allows at most `most` files, including open ones.
     ///
     /// # Errors
     ///
-    /// When writing cannot be made not to wait.
+    /// When the socket cannot be made non-blocking.
     pub fn new(most: u64, notices: UnixStream) -> std::io::Result<Self> {
         notices.set_nonblocking(true)?;
         let held = Held { lookups: HashMap::new(), handles: 0, next: mark(most), notices };
         Ok(Self { most, held: Mutex::new(held) })
     }
 
-    /// The guest is told of a file, by its number.
+    /// The guest has looked up a file, which it now knows by its inode number.
     pub fn learned(&self, number: u64) {
         let total = {
             let mut held = self.held();
@@ -58,7 +59,7 @@ impl Bounds {
         self.brake(total);
     }
 
-    /// The guest forgets as many of the times that it was told.
+    /// The guest forgets this many of its look-ups.
     pub fn forgotten(&self, number: u64, times: u64) {
         let mut held = self.held();
         let Some(count) = held.lookups.get_mut(&number) else { return };
@@ -79,14 +80,14 @@ impl Bounds {
         self.brake(total);
     }
 
-    /// And closed it.
+    /// The guest has closed a file.
     pub fn closed(&self) {
         let mut held = self.held();
         held.handles = held.handles.saturating_sub(1);
         held.shrunk(self.most);
     }
 
-    /// The guest starts anew.
+    /// The guest mounts the file system again.
     pub fn clear(&self) {
         let mut held = self.held();
         held.lookups = HashMap::new();
@@ -105,12 +106,12 @@ impl Bounds {
     }
 }
 
-/// From here on the shim is told.
+/// The total from which the shim is notified.
 fn mark(most: u64) -> u64 {
     most / 4 * 3
 }
 
-/// And again after so many more.
+/// How many more files until the next notice.
 fn step(most: u64) -> u64 {
     (most / 32).max(1)
 }
@@ -124,14 +125,14 @@ impl Held {
         let total = self.total();
         if total >= self.next {
             let word = if self.next == mark(most) { MANY } else { MORE };
-            // With its buffer full the shim has enough to read.
+            // If its buffer is full, the shim has notices to read anyway.
             let _ = self.notices.write(word);
             self.next = total + step(most);
         }
         total
     }
 
-    /// Some room below the mark, so that a guest that comes and goes around it is no storm of notices.
+    /// Hysteresis: a guest that hovers around the mark must not cause a flood of notices.
     fn shrunk(&mut self, most: u64) {
         if self.next != mark(most) && self.total() + step(most) < mark(most) {
             self.next = mark(most);
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shim_is_told_at_the_mark_and_at_each_step() {
+    fn the_shim_is_notified_at_the_mark_and_at_each_step() {
         let (bounds, mut shims) = bounds(320);
         (0..239).for_each(|number| bounds.learned(number));
         bounds.learned(0);
@@ -184,7 +185,7 @@ mod tests {
         assert_eq!(said(&mut shims), "many\n");
         (0..240).for_each(|number| bounds.forgotten(number, 1));
         bounds.forgotten(99_999, 1);
-        assert_eq!(bounds.held().total(), 1, "7 was told twice");
+        assert_eq!(bounds.held().total(), 1, "7 was looked up twice");
         bounds.forgotten(7, u64::MAX);
         assert_eq!(bounds.held().total(), 0);
         (0..240).for_each(|number| bounds.learned(number));
@@ -194,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shim_that_does_not_read_holds_nothing_up() {
+    fn a_shim_that_does_not_read_blocks_nothing() {
         let (bounds, _shims) = bounds(4);
         for number in 0..2_000 {
             bounds.held().next = mark(4);

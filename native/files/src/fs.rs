@@ -1,5 +1,5 @@
-//! The library's file system with three changes: numbers of files carry their kind, which decides what the guest may cache;
-//! names are of one entry only; and what the guest holds is counted.
+//! The library's file system with three changes: inode numbers carry the file's kind, which decides what the guest may
+//! cache; a name must be a single path component; and what the guest holds is counted.
 
 use std::ffi::CStr;
 use std::io;
@@ -19,19 +19,19 @@ use crate::names::check;
 type Inode = u64;
 type Handle = u64;
 
-/// What the guest gets.
+/// The file system that the guest gets.
 pub struct Files {
     inner: PassthroughFs,
     bounds: Bounds,
 }
 
 impl Files {
-    /// Over the library's, within bounds.
+    /// Wraps the library's, within bounds.
     pub fn new(inner: PassthroughFs, bounds: Bounds) -> Self {
         Self { inner, bounds }
     }
 
-    /// Marks an entry that the library has found or made in a folder (of that kind and number).
+    /// Marks an entry that the library has found or created in a folder (of that kind and number).
     fn entry(&self, (kind, parent): (Kind, Inode), name: &CStr, found: Entry) -> Entry {
         self.bounds.learned(found.inode);
         let own = kind.below(parent, name);
@@ -46,15 +46,15 @@ impl Files {
     }
 }
 
-/// The library's number.
+/// The library's inode number.
 fn raw(inode: Inode) -> Inode {
     Kind::split(inode).1
 }
 
-/// What the library keeps of this thread's capabilities is what it has found as another user, who has fewer: with that, it
-/// would pass over taking CAP_FSETID away where setuid and setgid have to go.
+/// The library caches this thread's capabilities, and read them while it was another user with fewer of them. With
+/// those it would fail to drop CAP_FSETID where setuid and setgid bits must be cleared.
 fn reread_capabilities<T>(made: T) -> T {
-    // It cannot fail for the thread itself; stale sets are what there is to lose.
+    // Cannot fail for the thread itself; at worst the cache stays stale.
     let _ = capng::get_caps_process();
     made
 }
@@ -65,12 +65,12 @@ fn absent(validity: Duration) -> Entry {
     Entry { inode: 0, generation: 0, attr, attr_timeout: Duration::ZERO, entry_timeout: validity }
 }
 
-/// Whether a file has an ACL; a file system of the host that knows none answers that it does not support them.
+/// Whether an extended attribute is an ACL.
 fn is_acl(name: &CStr) -> bool {
     name.to_bytes().starts_with(b"system.posix_acl_")
 }
 
-/// Methods that only need the library's number.
+/// Methods that only need the inode number translated.
 macro_rules! by_number {
     { $( fn $name:ident( $($arg:ident: $type:ty),* ) -> $result:ty; )* } => {
         $(
@@ -86,9 +86,9 @@ impl FileSystem for Files {
     type Handle = Handle;
     type DirIter = <PassthroughFs as FileSystem>::DirIter;
 
-    /// The guest's kernel has checked permissions already (virtio-fs always does), with all groups and capabilities of the
-    /// process. Without this extension, by which it names one of the groups, the library keeps CAP_DAC_OVERRIDE while it
-    /// makes a file as another user.
+    /// The guest's kernel has already checked permissions (virtio-fs always does), with all groups and capabilities
+    /// of the process. Without this extension, with which the guest passes just one of the groups, the library keeps
+    /// CAP_DAC_OVERRIDE while it creates a file as another user.
     fn init(&self, capable: FsOptions) -> io::Result<FsOptions> {
         self.bounds.clear();
         self.inner.init(capable - FsOptions::CREATE_SUPP_GROUP)
@@ -312,7 +312,8 @@ impl FileSystem for Files {
         self.inner.copyfilerange(ctx, from, from_handle, from_offset, to, to_handle, to_offset, length, flags)
     }
 
-    /// Without ACLs on the host a file has none, which is no error: the guest asks for them on every way to a file.
+    /// Where the host's file system does not support ACLs, a file simply has none; the guest queries them on every
+    /// access.
     fn getxattr(&self, ctx: Context, inode: Inode, name: &CStr, size: u32) -> io::Result<GetxattrReply> {
         self.inner.getxattr(ctx, raw(inode), name, size).map_err(|error| match error.raw_os_error() {
             Some(libc::ENOTSUP) if is_acl(name) => io::Error::from_raw_os_error(libc::ENODATA),
@@ -337,5 +338,5 @@ impl FileSystem for Files {
     }
 }
 
-/// VMs do not migrate here.
+/// Needed by the library for live migration, which is not supported.
 impl SerializableFileSystem for Files {}

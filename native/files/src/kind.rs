@@ -1,8 +1,9 @@
-//! Whose a file is, and so how long a guest may believe what it has been told about it. The kind is part of the number by
-//! which a guest names a file: its two highest bits.
+//! Who may change a file, and so how long a guest may cache what it was told about it. The kind is the two highest bits
+//! of the inode number by which a guest names a file.
 //!
-//! The share's root has the folder `volumes`, below which lies what others change too; every other folder there is a frame,
-//! which the host fills while the VM runs (`<container>/rootfs`, `private/<n>`); what is mounted in a frame is the VM's own.
+//! The share's root has the folder `volumes`, below which are files that others change too. Every other folder there is
+//! a frame, which the host fills while the VM runs (`<container>/rootfs`, `private/<n>`); what is mounted in a frame is
+//! the VM's own.
 
 use std::ffi::CStr;
 use std::time::Duration;
@@ -13,26 +14,26 @@ use virtiofsd::fuse::ROOT_ID;
 /// The kind of a file or folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The host makes entries in it at any time, and tells the guest by other means.
+    /// The host creates entries in it at any time, and tells the guest by other means.
     Frame = 0,
-    /// Nobody else changes it, but for an operator who copies files into a container.
+    /// Nobody else changes it, except an operator who copies files into a container.
     Own = 1,
-    /// Anybody may change it: what containers bind from the host.
+    /// Anybody may change it: what containers bind-mount from the host.
     Shared = 2,
 }
 
-/// Folder of what is shared with others (src/sandbox/volumes/share.ts).
+/// Folder of the files that are shared with others (src/sandbox/volumes/share.ts).
 const VOLUMES: &CStr = c"volumes";
 
 const SHIFT: u32 = 62;
 
-/// How long the guest trusts what others may change, as docs/mounts.md promises.
+/// How long the guest may cache what others may change, as docs/mounts.md promises.
 const SHARED: Duration = Duration::from_secs(1);
-/// How long it trusts what is its own: an operator's change from outside (`docker cp`) is seen after that.
+/// How long it may cache what is its own: an operator's change from outside (`docker cp`) is visible after that.
 const OWN: Duration = Duration::from_secs(5);
 
 impl Kind {
-    /// The kind and the number of the library.
+    /// Splits a guest's inode number into the kind and the library's number.
     pub fn split(number: u64) -> (Self, u64) {
         let kind = match number >> SHIFT {
             0 => Self::Frame,
@@ -42,12 +43,12 @@ impl Kind {
         (kind, number & !(3 << SHIFT))
     }
 
-    /// The number by which the guest names a file of this kind.
+    /// The inode number for the guest of a file of this kind.
     pub fn mark(self, number: u64) -> u64 {
         number | (self as u64) << SHIFT
     }
 
-    /// The kind of an entry of a folder of this kind, which has that number (of the library).
+    /// The kind of an entry in a folder of this kind, which has that number in the library.
     pub fn below(self, parent: u64, name: &CStr) -> Self {
         match self {
             Self::Frame if parent != ROOT_ID => Self::Own,
@@ -56,23 +57,24 @@ impl Kind {
         }
     }
 
-    /// How long attributes of such a file hold, and names in such a folder, also those of what is not there.
+    /// How long the guest may cache the attributes of such a file, and the names in such a folder, missing ones
+    /// included.
     pub fn validity(self) -> Duration {
         if self == Self::Own { OWN } else { SHARED }
     }
 
-    /// Whether the guest may remember that a name is not in such a folder.
+    /// Whether the guest may cache that a name does not exist in such a folder.
     pub fn remembers_absence(self) -> bool {
         self == Self::Own
     }
 
-    /// What the guest may do with a file that it has opened. Pages are kept, so that an exec does not read its program again;
-    /// the guest drops them when it learns of another size or time of modification.
+    /// Caching of an open file. Pages are kept, so that an exec does not read its program again; the guest drops them
+    /// when the size or modification time changes.
     pub fn file_options(self) -> OpenOptions {
         OpenOptions::KEEP_CACHE
     }
 
-    /// What it may do with a folder: of its own it keeps the list.
+    /// Caching of an open folder: the guest keeps the listing of its own.
     pub fn folder_options(self) -> OpenOptions {
         if self == Self::Own { OpenOptions::KEEP_CACHE | OpenOptions::CACHE_DIR } else { OpenOptions::empty() }
     }
@@ -88,7 +90,7 @@ mod tests {
             assert_eq!(Kind::split(kind.mark(12_345)), (kind, 12_345));
         }
         assert_eq!(Kind::split(ROOT_ID), (Kind::Frame, ROOT_ID));
-        // Made up by a guest: no number of the library either.
+        // Invented by a guest; not a number of the library either.
         assert_eq!(Kind::split(u64::MAX), (Kind::Shared, u64::MAX >> 2));
     }
 

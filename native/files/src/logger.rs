@@ -1,4 +1,4 @@
-//! What the library has to say, as lines on stderr, which the shim keeps the end of.
+//! The library's messages, as lines on stderr, of which the shim keeps the end.
 
 use log::{LevelFilter, Log, Metadata, Record, set_logger, set_max_level};
 
@@ -16,7 +16,7 @@ impl Log for Stderr {
     fn flush(&self) {}
 }
 
-/// Warnings and errors; to be called once.
+/// Logs warnings and errors. Call this once.
 pub fn install() {
     if set_logger(&Stderr).is_ok() {
         set_max_level(LevelFilter::Warn);

@@ -1,8 +1,8 @@
-//! Serves the folder that a sandbox shares with its guest: the file system of the crate `virtiofsd`, with a cache policy for
-//! each kind of file and a bound on how many files a guest may hold.
+//! Serves the folder that a sandbox shares with its guest: the file system of the crate `virtiofsd`, with a cache
+//! policy for each kind of file and a bound on how many files a guest may hold.
 //!
-//! Started by the shim through `bulkhead-jail` (src/vm/files.ts): a listening socket is its descriptor 0, and it tells the shim
-//! by descriptor 3 when the guest remembers too much. It serves one connection and ends with it.
+//! Started by the shim through `bulkhead-jail` (src/vm/files.ts): descriptor 0 is a listening socket; on descriptor 3
+//! it notifies the shim when the guest holds many files. It serves one connection and exits when that closes.
 
 mod bounds;
 mod fs;
@@ -32,16 +32,16 @@ use fs::Files;
 const USAGE: &str =
     "usage: bulkhead-files FOLDER MOST-FILES, with a listening socket as descriptor 0 and a connected one as 3";
 
-/// Descriptors that are not the guest's: sockets, events, memory regions of the VM, and those of requests under way.
+/// Descriptors not for the guest's files: sockets, events, the VM's memory regions, and those of requests in progress.
 const OWN_DESCRIPTORS: u64 = 128;
 
-/// No threads of their own for requests: one after the other is worked on. Two and four were not faster, and four slower at
+/// No thread pool: requests are processed one at a time. Two and four threads were not faster, and four were slower at
 /// creating files (docs/performance.md).
 const THREADS: usize = 0;
 
-/// What becomes of the extended attributes that a guest sets. Those that mean something to the host (`trusted.*`, which
-/// overlay file systems read, and labels of security modules) are kept under a name that means nothing to it;
-/// capabilities of files and ACLs pass, as in any container, and so does `user.*`, except under that name.
+/// How extended attributes that a guest sets are mapped. Those that mean something to the host (`trusted.*`, which
+/// overlayfs reads, and labels of security modules) are stored under a name that means nothing to it; file capabilities
+/// and ACLs pass, as in any container, and so does `user.*`, except under that name.
 const XATTR_MAP: &str = ":ok:all:security.capability:security.capability:\
     :ok:all:system.posix_acl_:system.posix_acl_:\
     :bad:client:user.virtiofs.::\
@@ -65,11 +65,11 @@ fn main() -> ExitCode {
 fn run() -> Result<(), String> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [folder, most] = args.as_slice() else { return Err(USAGE.into()) };
-    let planned: u64 = most.parse().map_err(|_| format!("{most:?} is no number of files; {USAGE}"))?;
-    let descriptors = setup_rlimit_nofile(None).map_err(said("cannot raise the limit of descriptors"))?;
+    let planned: u64 = most.parse().map_err(|_| format!("{most:?} is not a number of files; {USAGE}"))?;
+    let descriptors = setup_rlimit_nofile(None).map_err(said("cannot raise the limit on descriptors"))?;
     let most = planned.min(descriptors.saturating_sub(OWN_DESCRIPTORS));
     let proc_fds = enter(folder)?;
-    // SAFETY: both are the shim's, and nothing else uses them.
+    // SAFETY: the shim passes both, and nothing else uses them.
     let (mut listener, notices) = unsafe { (Listener::from_raw_fd(0), UnixStream::from_raw_fd(3)) };
     let inner = PassthroughFs::new(config(proc_fds, most)?).map_err(said("cannot serve the folder"))?;
     let bounds = Bounds::new(most, notices).map_err(said("cannot use descriptor 3"))?;
@@ -91,15 +91,15 @@ fn said<E: std::fmt::Display>(what: &str) -> impl FnOnce(E) -> String {
     move |error| format!("{what}: {error}")
 }
 
-/// Makes the folder this process's root and gives up the capabilities for that. Returns `/proc/self/fd`, by which files are
-/// opened that are only held.
+/// Makes the folder this process's root and drops the capabilities for that. Returns `/proc/self/fd`, through which
+/// files held with O_PATH are opened.
 fn enter(folder: &str) -> Result<File, String> {
     let proc_fds =
         File::options().read(true).custom_flags(libc::O_PATH).open("/proc/self/fd").map_err(said("/proc/self/fd"))?;
     chroot(folder).and_then(|()| std::env::set_current_dir("/")).map_err(said(folder))?;
     let dropped = || -> capng::Result<()> {
         capng::get_caps_process()?;
-        // SETPCAP is what the bounding set takes.
+        // SETPCAP is needed to change the bounding set.
         capng::updatev(
             Action::DROP,
             Type::EFFECTIVE | Type::PERMITTED | Type::BOUNDING_SET,
@@ -111,7 +111,7 @@ fn enter(folder: &str) -> Result<File, String> {
     Ok(proc_fds)
 }
 
-/// Times and flags of caches are not here: they are the kind's (kind.rs).
+/// Cache times and flags are not set here: they depend on the kind (kind.rs).
 fn config(proc_fds: File, most: u64) -> Result<Config, String> {
     Ok(Config {
         cache_policy: CachePolicy::Auto,
@@ -119,7 +119,7 @@ fn config(proc_fds: File, most: u64) -> Result<Config, String> {
         announce_submounts: true,
         xattr: true,
         xattrmap: Some(XattrMap::try_from(XATTR_MAP).map_err(|error| format!("xattr map: {error}"))?),
-        // setuid and setgid go when another user than root writes or cuts a file off.
+        // Clears setuid and setgid bits when a user other than root writes to or truncates a file.
         killpriv_v2: true,
         posix_acl: NegotiationMode::Auto,
         readdirplus: true,

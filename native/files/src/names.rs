@@ -1,13 +1,13 @@
-//! Names that a guest may give: of one entry of the folder that it names by number.
+//! Names that a guest may send: a single entry of the folder that it names by number.
 
 use std::ffi::CStr;
 use std::io;
 
-/// A guest's kernel never sends another; only one that is no longer itself asks for a way out of the folder.
+/// Checks that a name is a single path component. A genuine guest kernel sends nothing else; a compromised one might.
 ///
 /// # Errors
 ///
-/// EINVAL.
+/// EINVAL when it is not.
 pub fn check(name: &CStr) -> io::Result<&CStr> {
     let bytes = name.to_bytes();
     if bytes.is_empty() || bytes == b"." || bytes == b".." || bytes.contains(&b'/') {

@@ -1,5 +1,5 @@
-//! Run by the shim: sends its one argument, a command of QEMU's machine protocol, on the socket that is fd 3, together with
-//! the file that is fd 4. Node itself can send descriptors only to processes of its own kind.
+//! Run by the shim: sends its one argument, a QMP command, on the socket that is fd 3, together with the file that is
+//! fd 4. Node can pass descriptors only to child processes that speak its IPC protocol.
 
 use std::io::{self, IoSlice};
 use std::os::fd::RawFd;
@@ -25,8 +25,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// The line in one piece, because the shim may write others on the same socket. QEMU reads it at once or is stuck: then
-/// the socket is full, and this fails.
+/// Sends the line in one piece, because the shim may write other commands to the same socket. Fails when the socket is
+/// full: then QEMU is stuck.
 fn send(line: &str) -> io::Result<()> {
     let text = format!("{line}\n");
     let files = [FILE];
@@ -35,7 +35,7 @@ fn send(line: &str) -> io::Result<()> {
     loop {
         match sendmsg::<()>(SOCKET, &[IoSlice::new(text.as_bytes())], &control, flags, None) {
             Ok(sent) if sent == text.len() => return Ok(()),
-            Ok(_) => return Err(io::Error::other("QEMU took only a part of the command")),
+            Ok(_) => return Err(io::Error::other("QEMU accepted only a part of the command")),
             Err(Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }

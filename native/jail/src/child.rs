@@ -1,4 +1,4 @@
-//! The program's process: the first of its pid namespace; and its parent, which only waits.
+//! The program's process, the first in its pid namespace, and its parent, which only waits.
 
 use std::convert::Infallible;
 use std::ffi::CString;
@@ -27,7 +27,7 @@ pub enum End {
 }
 
 impl End {
-    /// Ends this process as the program has ended.
+    /// Exits the way the program exited.
     pub fn become_it(self) -> ExitCode {
         match self {
             Self::Exited(code) => ExitCode::from(code),
@@ -41,7 +41,7 @@ impl End {
     }
 }
 
-/// Starts the program, tells its pid and waits for its end.
+/// Starts the program, reports its pid and waits until it exits.
 pub fn start(request: &Request, status: OwnedFd) -> Result<End, String> {
     let (go, may_go) = pipe().map_err(said("cannot start"))?;
     // SAFETY: this program has one thread.
@@ -57,22 +57,22 @@ pub fn start(request: &Request, status: OwnedFd) -> Result<End, String> {
             close_channels(request);
             let told = drop_own().and_then(|()| tell(child, status, &may_go));
             let end = wait(child);
-            // Open until now: the program's process takes its closing for the end of this one.
+            // Kept open until now, because the program's process takes its closing for the end of this one.
             drop(may_go);
             told.and(end)
         }
     }
 }
 
-/// The shim knows the pid before the program's first instruction.
+/// Reports the pid to the shim before the program's first instruction.
 fn tell(child: Pid, status: OwnedFd, mut may_go: impl Write) -> Result<(), String> {
     writeln!(File::from(status), "{child}").map_err(said("cannot tell the shim"))?;
-    // One that has failed already is waited for, and has said why.
+    // A child that has already failed has said why, and is reaped below.
     let _ = may_go.write_all(b"!");
     Ok(())
 }
 
-/// The program's channels are the program's alone, so that their other ends see its end.
+/// Only the program may hold its channels, so that their peers notice when it exits.
 fn close_channels(request: &Request) {
     for fd in 3..request.status_fd {
         // SAFETY: nothing here uses it.
@@ -98,18 +98,18 @@ fn become_program(request: &Request, mut go: PipeReader) -> Result<Infallible, S
         mount_proc()?;
     }
     drop_all(request)?;
-    // Only now: a change of user takes the signal back.
-    prctl::set_pdeathsig(Signal::SIGKILL).map_err(said("cannot bind its life to the launcher's"))?;
+    // Not earlier, because a change of user clears it.
+    prctl::set_pdeathsig(Signal::SIGKILL).map_err(said("cannot ask to die with the launcher"))?;
     let gone = || "the launcher is gone".to_owned();
     go.read_exact(&mut [0]).map_err(|_| gone())?;
-    // Had it ended before the signal was armed, the signal would never come.
+    // If the launcher died before that, the signal will never come.
     let mut end = [PollFd::new(go.as_fd(), PollFlags::empty())];
     if poll(&mut end, PollTimeout::ZERO) != Ok(0) {
         return Err(gone());
     }
     default_signals()?;
     for fd in 3..request.status_fd {
-        // Channels that the shim has marked to be closed are meant for it.
+        // Channels that the shim has marked close-on-exec are for the program.
         // SAFETY: open since the start of this process.
         let _ = fcntl(unsafe { BorrowedFd::borrow_raw(fd) }, FcntlArg::F_SETFD(FdFlag::empty()));
     }
@@ -118,7 +118,7 @@ fn become_program(request: &Request, mut go: PipeReader) -> Result<Infallible, S
         .iter()
         .map(|text| CString::new(text.as_bytes()))
         .collect::<Result<_, _>>()
-        .map_err(said("an argument with a zero byte"))?;
+        .map_err(said("an argument has a zero byte"))?;
     let program = argv.first().ok_or_else(|| "no program".to_owned())?;
     seccomp::confine(request.seccomp)?;
     execv(program, &argv).map_err(said(&format!("cannot execute {}", request.argv[0])))

@@ -1,5 +1,5 @@
-//! Which devices a control group of version 2 may open: a program in the kernel (`BPF_PROG_TYPE_CGROUP_DEVICE`, Linux
-//! 4.15), because version 2 has no file for it. It stays as long as the group, and applies to all that is in it.
+//! Which devices a version 2 cgroup may open: a BPF program (`BPF_PROG_TYPE_CGROUP_DEVICE`, Linux 4.15), because
+//! version 2 has no file for it. It lives as long as the cgroup, and applies to every process in it.
 
 use serde::Deserialize;
 use std::fs::File;
@@ -11,13 +11,13 @@ const PROG_LOAD: i32 = 5;
 const PROG_ATTACH: i32 = 8;
 const PROG_TYPE_CGROUP_DEVICE: u32 = 15;
 const ATTACH_CGROUP_DEVICE: u32 = 6;
-/// Beside programs of the groups above; a device must be let in by all of them.
+/// In addition to the programs of ancestors, all of which must allow a device.
 const ALLOW_MULTI: u32 = 2;
 
 /// A device that may be read and written.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
 pub struct Device {
-    /// Of characters or of blocks.
+    /// Character or block device.
     #[serde(rename = "type")]
     pub kind: Kind,
     /// Major number.
@@ -37,8 +37,8 @@ pub enum Kind {
     Character = 2,
 }
 
-/// Has the processes of a group open the allowed devices only. They may make nodes of any: the file system daemon does for a guest, and
-/// nothing of the host's can be opened by them where it serves.
+/// Restricts the processes of a group to opening the allowed devices. They may mknod any: the files daemon does so
+/// for a guest, and device nodes cannot be opened where it serves.
 pub fn attach(cgroup: &Path, allowed: &[Device]) -> io::Result<()> {
     let failed = |what: &str, e: io::Error| {
         io::Error::new(e.kind(), format!("device filter of {}: {what}: {e}", cgroup.display()))
@@ -63,11 +63,11 @@ const SHIFT_RIGHT: u8 = 0x77;
 const JUMP_UNLESS_EQUAL: u8 = 0x55;
 const EXIT: u8 = 0x95;
 
-/// The access that is the making of a node, of whatever device.
+/// `BPF_DEVCG_ACC_MKNOD`: creating a node, for any device.
 const MAKE: i32 = 1;
 
-/// The context's words are the access (upper half) with the kind (lower half), the major and the minor number. What is
-/// returned is 1 for a device of the list.
+/// The context's words are the access (upper half) and kind (lower half), the major, and the minor number. The program
+/// returns 1 for a device on the list.
 fn program(allowed: &[Device]) -> Vec<u64> {
     let mut code = vec![
         encode(LOAD_WORD, 2, 1, 0, 0),
@@ -95,18 +95,18 @@ fn program(allowed: &[Device]) -> Vec<u64> {
 
 fn encode(code: u8, destination: u8, source: u8, offset: i16, value: i32) -> u64 {
     let mut bytes = [code, 0, 0, 0, 0, 0, 0, 0];
-    // Two fields of four bits, which change places with the order of bytes.
+    // Two fields of four bits, whose order depends on the endianness.
     bytes[1] = if cfg!(target_endian = "little") { source << 4 | destination } else { destination << 4 | source };
     bytes[2..4].copy_from_slice(&offset.to_ne_bytes());
     bytes[4..].copy_from_slice(&value.to_ne_bytes());
     u64::from_ne_bytes(bytes)
 }
 
-/// The argument of bpf(2), as far as these commands read it.
+/// The argument of bpf(2), as far as these commands use it.
 type Attribute = [u32; 32];
 
 fn bpf(command: i32, attribute: &Attribute) -> io::Result<i32> {
-    // SAFETY: the kernel reads `attribute`, and through it what the caller has put there, before the call returns.
+    // SAFETY: the kernel reads `attribute`, and what the caller's pointers in it lead to, before the call returns.
     let result =
         unsafe { libc::syscall(libc::SYS_bpf, command, attribute.as_ptr(), size_of_val(attribute) as libc::c_uint) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result as i32) }
@@ -123,7 +123,7 @@ fn load(program: &[u64]) -> io::Result<OwnedFd> {
     bpf(PROG_LOAD, &attribute).map(|number| unsafe { OwnedFd::from_raw_fd(number) })
 }
 
-/// Puts a pointer where the kernel has a field of eight bytes.
+/// Stores a pointer in a field of eight bytes.
 fn put_pointer<T>(attribute: &mut Attribute, index: usize, value: *const T) {
     let bytes = (value as u64).to_ne_bytes();
     for (half, word) in bytes.chunks_exact(4).zip(&mut attribute[index..]) {
@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(devices, [NULL, Device { kind: Kind::Block, major: 8, minor: 16 }]);
     }
 
-    /// A group of the unified hierarchy, wherever that is mounted; removed at the end.
+    /// A group in the unified hierarchy, wherever that is mounted; removed on drop.
     struct Group(PathBuf);
 
     impl Group {
@@ -164,7 +164,7 @@ mod tests {
             Some(Group(path))
         }
 
-        /// Whether a shell in the group succeeds, and what it says.
+        /// Whether a shell in the group succeeds, and its stderr.
         fn run(&self, script: &str) -> (bool, String) {
             let joined = format!("echo 0 > {}/cgroup.procs && {{ {script}; }}", self.0.display());
             let output = Command::new("sh").args(["-c", &joined]).output().unwrap();
@@ -179,10 +179,10 @@ mod tests {
     }
 
     #[test]
-    fn the_kernel_lets_in_what_is_on_the_list_and_nothing_else() {
+    fn the_kernel_allows_what_is_on_the_list_and_nothing_else() {
         let Some(group) = Group::make() else {
-            // Past the test runner, which keeps the words of tests that pass.
-            writeln!(io::stderr(), "NOT TESTED: the device filter; no cgroup of version 2 can be made here").unwrap();
+            // Bypasses the test runner, which captures the output of tests that pass.
+            writeln!(io::stderr(), "NOT TESTED: the device filter; no version 2 cgroup can be created here").unwrap();
             return;
         };
         assert!(group.run("head -c 1 /dev/zero").0, "without a filter");
@@ -193,8 +193,8 @@ mod tests {
         let (ok, said) = group.run("head -c 1 /dev/zero");
         assert!(!ok && said.contains("not permitted"), "{said}");
         let (ok, said) = group.run(&format!("mknod {0} c 1 5 && ! head -c 1 {0} && rm {0}", node.display()));
-        assert!(ok, "a node is made and not opened: {said}");
-        // A second program, as for the second process of a VM: both must agree.
+        assert!(ok, "a node is created but cannot be opened: {said}");
+        // A second program, as for the second process of a VM: both must allow a device.
         attach(&group.0, &[NULL]).unwrap();
         assert!(group.run("echo x > /dev/null").0);
         attach(&group.0, &[]).unwrap();

@@ -1,10 +1,10 @@
-//! Run by the shim: starts the VMM, or the file system daemon, where it can reach nothing but what it needs, and stays as its parent.
+//! Run by the shim: starts the VMM or the files daemon where it can reach only what it needs, and stays as its parent.
 //!
-//! The one argument is the request as JSON (`request.rs`). Descriptors from 3 on are the program's. The launcher writes the
-//! program's pid to `status_fd` once it is about to become the program, waits for its end and ends in the same way. The
-//! kernel kills the launcher with the shim, and the program with the launcher.
+//! The one argument is the request as JSON (`request.rs`). Descriptors from 3 on are the program's. The launcher writes
+//! the program's pid to `status_fd` before the program runs, waits for it and exits in the same way. The kernel kills
+//! the launcher when the shim dies, and the program when the launcher dies.
 //!
-//! Nothing here is undone: all that is made (namespaces, the root on a tmpfs) ends with the processes.
+//! Nothing here needs undoing: everything made (namespaces, the root on a tmpfs) goes away with the processes.
 
 mod child;
 mod device_filter;
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     let outcome = std::env::args()
         .nth(1)
         .ok_or_else(|| "usage: bulkhead-jail REQUEST (JSON; this is run by bulkhead's shim)".to_owned())
-        .and_then(|text| serde_json::from_str(&text).map_err(|e| format!("the request is wrong: {e}")))
+        .and_then(|text| serde_json::from_str(&text).map_err(|e| format!("the request is invalid: {e}")))
         .and_then(|request| run(&request));
     match outcome {
         Ok(end) => end.become_it(),
@@ -45,10 +45,10 @@ fn main() -> ExitCode {
 
 fn run(request: &Request) -> Result<child::End, String> {
     privileges::die_with(request.parent).map_err(|e| e.to_string())?;
-    // SAFETY: the shim opened it for this process, and nothing else here uses it.
+    // SAFETY: the shim passes it to this process, and nothing else here uses it.
     let status = unsafe { OwnedFd::from_raw_fd(request.status_fd) };
-    close_strangers(request.status_fd).map_err(said("cannot close what was inherited by mistake"))?;
-    // Joined last, so that making the root is not limited; opened while their files can be seen.
+    close_strangers(request.status_fd).map_err(said("cannot close stray inherited descriptors"))?;
+    // Opened while they are visible; joined last, so that their limits do not apply to building the root.
     let cgroups = open_cgroups(request)?;
     if let Some(score) = request.oom_score_adj {
         set_oom_score(score);
@@ -63,19 +63,19 @@ fn run(request: &Request) -> Result<child::End, String> {
             format!("cannot enter the network namespace {}: {e}", request.netns.as_deref().unwrap_or(""))
         })?;
     }
-    unshare(namespaces(network.is_none())).map_err(said("cannot make namespaces"))?;
+    unshare(namespaces(network.is_none())).map_err(said("cannot create namespaces"))?;
     root.enter(Path::new(&request.root))?;
     join(cgroups)?;
     child::start(request, status)
 }
 
-/// Whoever started the container manager may have left descriptors open.
+/// Closes descriptors that whoever started the container manager may have leaked.
 fn close_strangers(last: i32) -> io::Result<()> {
     // SAFETY: nothing here has opened any of them yet.
     checked(unsafe { libc::syscall(libc::SYS_close_range, last + 1, libc::c_uint::MAX, 0) }).map(drop)
 }
 
-/// The files by which the cgroups are joined, while they can be seen.
+/// Opens the files for joining the cgroups while they are visible, and attaches the device filter.
 fn open_cgroups(request: &Request) -> Result<Vec<(&str, fs::File)>, String> {
     if let Some(filter) = &request.device_filter {
         attach_filter(filter)?;
@@ -87,8 +87,8 @@ fn open_cgroups(request: &Request) -> Result<Vec<(&str, fs::File)>, String> {
         .collect()
 }
 
-/// A second lock on a door: where the program is, no device node but its own can be opened. So a kernel that cannot do it,
-/// or that does not let this process, is no reason not to start.
+/// Defence in depth: in the jail no device node but the program's own can be opened anyway. So it is not fatal if the
+/// kernel does not support the filter, or does not permit it.
 fn attach_filter(filter: &request::DeviceFilter) -> Result<(), String> {
     match device_filter::attach(Path::new(&filter.cgroup), &filter.devices) {
         Err(e) if matches!(e.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput) => {
@@ -101,7 +101,7 @@ fn attach_filter(filter: &request::DeviceFilter) -> Result<(), String> {
 
 fn join(cgroups: Vec<(&str, fs::File)>) -> Result<(), String> {
     for (path, mut file) in cgroups {
-        file.write_all(b"0").map_err(said(&format!("cannot join the cgroup by {path}")))?;
+        file.write_all(b"0").map_err(said(&format!("cannot join the cgroup through {path}")))?;
     }
     Ok(())
 }
@@ -112,13 +112,13 @@ fn namespaces(with_network: bool) -> CloneFlags {
     if with_network { always | CloneFlags::CLONE_NEWNET } else { always }
 }
 
-/// A value below the lowest that this process was ever allowed needs CAP_SYS_RESOURCE. Without it the nearest that can be
-/// had is what the process has already: no reason not to start.
+/// Going below the lowest value that this process ever had takes CAP_SYS_RESOURCE. Without that the value stays as it
+/// is, which is not fatal.
 fn set_oom_score(score: i32) {
     let _ = fs::write("/proc/self/oom_score_adj", score.to_string());
 }
 
-/// Puts words before an error.
+/// Prefixes an error with what failed.
 pub fn said<E: Display>(what: &str) -> impl FnOnce(E) -> String {
     let what = what.to_owned();
     move |error| format!("{what}: {error}")

@@ -1,4 +1,4 @@
-//! What the program may do besides its root and its system calls: user, capabilities, limits, and when it dies.
+//! What the program may do, apart from its root and its system calls: user, capabilities, limits; and when it dies.
 
 use std::io;
 
@@ -11,17 +11,17 @@ use nix::unistd::{Gid, Pid, Uid, getppid, setgroups, setresgid, setresuid};
 use crate::request::{Capability, Request};
 use crate::said;
 
-/// As many descriptors as a program without a limit of its own may have, where that can be raised.
+/// Descriptor limit of a program without one in the request, if the limit can be raised.
 const MANY_FILES: u64 = 1_048_576;
 
-/// Has the kernel kill this process when its parent ends.
+/// Makes the kernel kill this process when its parent dies.
 pub fn die_with(parent: i32) -> io::Result<()> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
-    // Had it ended before, the signal would never come.
+    // If the parent died before that, the signal will never come.
     if getppid() == Pid::from_raw(parent) { Ok(()) } else { Err(io::Error::other("the shim is gone")) }
 }
 
-/// Gives up everything that the request does not name. The last step before the program but for the system call filter.
+/// Drops everything that the request does not name. The last step before the program, except for the seccomp filter.
 pub fn drop_all(request: &Request) -> Result<(), String> {
     limit(request).map_err(said("cannot set limits"))?;
     let wanted = request.capabilities.iter().fold(0, |set, one| set | bit(*one));
@@ -38,8 +38,8 @@ pub fn drop_all(request: &Request) -> Result<(), String> {
 /// CAP_KILL of linux/capability.h.
 const KILL: u64 = 1 << 5;
 
-/// What the launcher needs while it waits for the program: that its end may kill a program of another user, because the
-/// kernel asks whether the dying parent could have sent the signal itself.
+/// Keeps what the launcher needs while it waits: CAP_KILL, so that its death may kill a program of another user,
+/// because the kernel checks whether the dying parent could have sent the signal itself.
 pub fn drop_own() -> Result<(), String> {
     set_capabilities(KILL).map_err(said("cannot drop capabilities"))?;
     prctl::set_no_new_privs().map_err(said("cannot forbid new privileges"))
@@ -70,7 +70,7 @@ fn bit(capability: Capability) -> u64 {
     1 << capability as u32
 }
 
-/// Without the others in the bounding set no program gets them back, whoever owns it.
+/// Drops all other capabilities from the bounding set, so that no program regains them, whoever owns its file.
 fn bound(wanted: u64) -> io::Result<()> {
     for number in 0..64 {
         if wanted & (1 << number) != 0 {
@@ -79,15 +79,15 @@ fn bound(wanted: u64) -> io::Result<()> {
         // SAFETY: no pointers.
         let result = checked(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, number, 0, 0, 0) }.into());
         match result {
-            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => break, // no such capability: that was all
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => break, // past the last capability
             other => other?,
         };
     }
     Ok(())
 }
 
-/// capset(2), version 3: two words of 32 bits each. Nothing is inheritable, so a program of uid 0 has what is wanted, and
-/// one of another user nothing.
+/// capset(2), version 3: two words of 32 bits each. Nothing is inheritable, so a program run as uid 0 has exactly
+/// these, and one run as another user none.
 fn set_capabilities(wanted: u64) -> io::Result<()> {
     #[repr(C)]
     struct Header {
@@ -101,14 +101,14 @@ fn set_capabilities(wanted: u64) -> io::Result<()> {
         inheritable: u32,
     }
     const VERSION_3: u32 = 0x2008_0522;
-    // Those of a user other than root are gone already, and none comes back.
+    // The change to another user has already dropped them all.
     let wanted = if Uid::effective().is_root() { wanted } else { 0 };
     let word = |shift: u32| {
         let bits = (wanted >> shift) as u32;
         Data { effective: bits, permitted: bits, inheritable: 0 }
     };
     let (header, data) = (Header { version: VERSION_3, pid: 0 }, [word(0), word(32)]);
-    // SAFETY: both structures are what version 3 says and outlive the call.
+    // SAFETY: both structures have version 3's layout and outlive the call.
     checked(unsafe { libc::syscall(libc::SYS_capset, &raw const header, data.as_ptr()) })?;
     Ok(())
 }

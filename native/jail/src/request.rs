@@ -1,41 +1,41 @@
-//! What the shim asks for. Paths are absolute and of the host, unless said otherwise.
+//! The shim's request. Paths are absolute and on the host, unless stated otherwise.
 
 use serde::Deserialize;
 
 use crate::device_filter::Device;
 
-/// A program to start and all that it may have.
+/// A program to start and everything that it may have.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
     /// Pid of the shim.
     pub parent: i32,
-    /// Where the program's pid is written to, as a line.
+    /// Descriptor to write the program's pid to, as a line.
     pub status_fd: i32,
-    /// `cgroup.procs` files to join by.
+    /// `cgroup.procs` files of the cgroups to join.
     pub cgroup_procs: Vec<String>,
-    /// For a cgroup of version 2; the devices of one of version 1 were listed when it was made.
+    /// For a version 2 cgroup; the shim sets the devices of a version 1 cgroup itself.
     pub device_filter: Option<DeviceFilter>,
     pub oom_score_adj: Option<i32>,
-    /// The network namespace to enter; without one the program gets an empty one of its own.
+    /// The network namespace to enter; without one the program gets a new, empty one.
     pub netns: Option<String>,
-    /// Any folder: the new root is mounted on it, in a mount namespace that nobody else sees.
+    /// Any folder: the new root is mounted on it, in a private mount namespace.
     pub root: String,
-    /// Files and folders of the host that the program needs, read-only, at the same paths; what does not exist is left out.
+    /// Files and folders that the program needs, read-only, at the same paths; missing ones are left out.
     pub visible: Vec<String>,
-    /// A file or folder at another place, also read-only: the kernel, the exported folder.
+    /// Files and folders at other paths, also read-only: the kernel, the exported folder.
     pub mounts: Vec<Mount>,
-    /// Device nodes, the program's own.
+    /// Device nodes, created anew and owned by the program's user.
     pub devices: Vec<String>,
-    /// Whether it gets `/proc`, that of its own pid namespace and read-only.
+    /// Whether it gets a read-only `/proc` of its own pid namespace.
     pub proc: bool,
     pub uid: u32,
     pub gid: u32,
     /// Names without `CAP_`.
     pub capabilities: Vec<Capability>,
-    /// Limit of descriptors; without one as many as may be had.
+    /// Limit on descriptors; without one, as many as possible.
     pub nofile: Option<u64>,
-    /// Limit of processes and threads of the user.
+    /// Limit on the user's processes and threads.
     pub nproc: Option<u64>,
     pub seccomp: Profile,
     /// The program (a path in the new root) and its arguments.
@@ -51,14 +51,14 @@ pub struct DeviceFilter {
     pub devices: Vec<Device>,
 }
 
-/// What is mounted where.
+/// What to mount where.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mount {
     pub source: String,
     /// In the new root.
     pub target: String,
-    /// With what is mounted below it now; what is mounted there later follows, writable where it is writable there.
+    /// Includes the mounts below it; later ones follow, writable if they are writable on the host.
     pub recursive: bool,
 }
 
@@ -70,7 +70,7 @@ pub enum Profile {
     Files,
 }
 
-/// Those that a program here may ever be given; numbers as in linux/capability.h.
+/// The capabilities that a program may be given; numbers as in linux/capability.h.
 #[derive(Deserialize, Clone, Copy)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Capability {

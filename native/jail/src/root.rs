@@ -1,4 +1,4 @@
-//! The program's root: a tmpfs with nothing in it but what it needs.
+//! The program's root: a tmpfs that contains only what it needs.
 
 use std::fs;
 use std::io;
@@ -14,7 +14,7 @@ use nix::unistd::{chdir, pivot_root};
 use crate::request::Request;
 use crate::said;
 
-/// What goes into the root, as it was found on the host.
+/// What goes into the root, as found on the host.
 pub struct Parts {
     /// Each target is a path in the new root.
     links: Vec<(PathBuf, PathBuf)>,
@@ -29,7 +29,7 @@ struct Tree {
     source: PathBuf,
     is_folder: bool,
     recursive: bool,
-    /// Mounts that appear later are seen too, and the program executes nothing of it.
+    /// The exported folder: later mounts are visible too, and it is noexec.
     is_share: bool,
 }
 
@@ -39,7 +39,7 @@ struct Device {
 }
 
 impl Parts {
-    /// Looks at the host; changes nothing.
+    /// Examines the host; changes nothing.
     pub fn gather(request: &Request) -> Result<Self, String> {
         let owner = (request.uid, request.gid);
         let mut parts =
@@ -60,7 +60,7 @@ impl Parts {
                 .push((PathBuf::from(&one.target), Tree::of(&one.source, at.is_dir(), one.recursive, at.is_dir())));
         }
         for path in &request.devices {
-            // Of a module that is not loaded there is no node, and the program says what it misses.
+            // Without the module there is no node; the program reports what it is missing.
             let Ok(at) = fs::metadata(path) else { continue };
             if at.file_type().is_char_device() {
                 parts.devices.push(Device { path: path.into(), number: at.rdev() });
@@ -69,10 +69,10 @@ impl Parts {
         Ok(parts)
     }
 
-    /// Builds the root on a folder of the host and makes it this process's. To be called in a mount namespace of its own.
+    /// Builds the root on a folder of the host and pivots to it. Call it in a new mount namespace.
     pub fn enter(self, on: &Path) -> Result<(), String> {
-        // What the host mounts later arrives here, nothing of here leaves.
-        remount("/", MsFlags::MS_SLAVE | MsFlags::MS_REC).map_err(said("cannot part from the host's mounts"))?;
+        // Mounts on the host propagate here, but nothing propagates back.
+        remount("/", MsFlags::MS_SLAVE | MsFlags::MS_REC).map_err(said("cannot detach from the host's mounts"))?;
         let mut trees = Vec::new();
         for (target, tree) in &self.mounts {
             trees.push((target, tree.is_folder, tree.open().map_err(said(&target.to_string_lossy()))?));
@@ -96,9 +96,9 @@ impl Parts {
         if self.has_proc {
             fs::create_dir("proc").map_err(said("/proc"))?;
         }
-        // Onto itself: the old root then lies over the new one, and is taken off.
+        // Onto itself: the old root is then stacked on the new one, and is unmounted.
         pivot_root(".", ".").map_err(said("cannot change the root"))?;
-        umount2(".", MntFlags::MNT_DETACH).map_err(said("cannot let go of the host's root"))?;
+        umount2(".", MntFlags::MNT_DETACH).map_err(said("cannot unmount the host's root"))?;
         chdir("/").map_err(said("cannot change the root"))?;
         let read_only =
             MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
@@ -106,8 +106,8 @@ impl Parts {
     }
 }
 
-/// Mounts `/proc`; to be called in the new pid namespace. Read-only, because what is below `/proc/sys` belongs to uid 0
-/// whatever its capabilities are.
+/// Mounts `/proc`; call it in the new pid namespace. Read-only, because uid 0 may write below `/proc/sys` whatever its
+/// capabilities.
 pub fn mount_proc() -> Result<(), String> {
     let flags = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>).map_err(said("cannot mount /proc"))
@@ -122,12 +122,12 @@ impl Tree {
         Self { source: source.into(), is_folder, recursive, is_share }
     }
 
-    /// A copy of what is mounted there, read-only.
+    /// A detached copy of the mount, read-only.
     fn open(&self) -> io::Result<OwnedFd> {
         let tree = clone_path(&self.source, self.recursive)?;
         let always = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
         let set = if self.is_share { always | libc::MOUNT_ATTR_NOEXEC } else { always };
-        // Of the share only the top: what is mounted in it has flags of its own.
+        // For the share only at the top: mounts in it have their own flags.
         set_attributes(tree.as_fd(), &MountAttributes { set, ..MountAttributes::default() }, !self.is_share)?;
         Ok(tree)
     }
@@ -143,7 +143,7 @@ impl Device {
     }
 }
 
-/// A path of the new root, while that is the working folder.
+/// A path in the new root, while that is the working directory.
 fn inside(path: &Path) -> PathBuf {
     path.strip_prefix("/").unwrap_or(path).to_owned()
 }
@@ -159,7 +159,7 @@ fn make_parents(place: &Path) -> io::Result<()> {
 fn make_place(target: &Path, is_folder: bool) -> io::Result<fs::File> {
     let place = inside(target);
     make_parents(&place)?;
-    // One that is in a folder mounted before is there already.
+    // In a folder mounted earlier it may already exist.
     match fs::symlink_metadata(&place) {
         Ok(_) => {}
         Err(_) if is_folder => fs::create_dir_all(&place)?,

@@ -1,4 +1,4 @@
-//! The system calls that the programs may use. All others answer ENOSYS, after which libraries try older ones.
+//! The system calls that the programs may use. All others fail with ENOSYS, so that libraries fall back to older ones.
 
 use std::collections::BTreeMap;
 
@@ -9,31 +9,31 @@ use seccompiler::{
 use crate::request::Profile;
 use crate::said;
 
-/// Confines this process and whatever it becomes. Needs `no_new_privs`.
+/// Confines this process and whatever it executes. Needs `no_new_privs`.
 pub fn confine(profile: Profile) -> Result<(), String> {
     let filter = match profile {
         Profile::Vmm => filter(&[VMM, COMMON], PRCTL),
         Profile::Files => filter(&[FILES, COMMON], &[PRCTL, PRCTL_FILES].concat()),
     };
-    let program = filter.map_err(said("cannot make the system call filter"))?;
-    seccompiler::apply_filter(&program).map_err(said("cannot set the system call filter"))
+    let program = filter.map_err(said("cannot build the seccomp filter"))?;
+    seccompiler::apply_filter(&program).map_err(said("cannot install the seccomp filter"))
 }
 
 fn filter(lists: &[&[libc::c_long]], prctl: &[i32]) -> Result<BpfProgram, seccompiler::BackendError> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
         lists.iter().flat_map(|list| list.iter()).map(|number| (*number, Vec::new())).collect();
-    // Threads, but no namespaces. The flags of clone3 are out of a filter's sight, so it is missing.
+    // Threads, but no namespaces. A filter cannot see the flags of clone3, so that is not allowed.
     let none = SeccompCmpOp::MaskedEq(NEW_NAMESPACES as u64);
     let no_namespaces = SeccompRule::new(vec![SeccompCondition::new(0, SeccompCmpArgLen::Qword, none, 0)?])?;
     rules.insert(libc::SYS_clone, vec![no_namespaces]);
     rules.insert(libc::SYS_prctl, equal(0, prctl)?);
-    // Unix sockets at most: connections are made for the program.
+    // Only unix sockets: other connections are made for the program.
     rules.insert(libc::SYS_socket, equal(0, &[libc::AF_UNIX])?);
     rules.insert(libc::SYS_socketpair, equal(0, &[libc::AF_UNIX])?);
     SeccompFilter::new(rules, SeccompAction::Errno(libc::ENOSYS as u32), SeccompAction::Allow, ARCH)?.try_into()
 }
 
-/// One rule for each value that an argument may have.
+/// One rule per value that an argument may have.
 fn equal(argument: u8, values: &[i32]) -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
     let rule = |value: &i32| {
         let is = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, *value as u32 as u64)?;
@@ -52,8 +52,7 @@ const NEW_NAMESPACES: libc::c_int = libc::CLONE_NEWNS
     | libc::CLONE_NEWPID
     | libc::CLONE_NEWNET;
 
-/// Names of threads, the filter that QEMU adds of its own, what libcap-ng asks when it is loaded, and KVM's handling of
-/// broken memory.
+/// Thread names, QEMU's own filter, what libcap-ng queries when it is loaded, and KVM's handling of memory errors.
 const PRCTL: &[i32] = &[
     libc::PR_SET_NAME,
     libc::PR_GET_NAME,
@@ -69,13 +68,13 @@ const PRCTL: &[i32] = &[
     libc::PR_SET_DUMPABLE,
 ];
 
-/// How the file system daemon gives up capabilities.
+/// How the files daemon drops capabilities.
 const PRCTL_FILES: &[i32] = &[libc::PR_CAPBSET_DROP, libc::PR_CAP_AMBIENT, libc::PR_GET_SECUREBITS];
 
-/// What only the VMM needs. QEMU 7.2 and 10 were seen to use these and the common ones with the devices of ours; some are
-/// from their sources, for the same on KVM. Not here, among others: execution of more than the VMM itself is left to QEMU's
-/// own filter (`spawn=deny`), and there is no mount, module, ptrace, bpf, keyring, io_uring, perf, userfaultfd, process_vm or
-/// handle call.
+/// What only the VMM needs. QEMU 7.2 and 10 were observed using these and the common ones with our devices; some are
+/// from their sources, for the same on KVM. Executing other programs is left to QEMU's own filter (`spawn=deny`).
+/// There is no mount, module, ptrace, bpf, keyring, io_uring, perf, userfaultfd, process_vm or file handle call,
+/// among others.
 const VMM: &[libc::c_long] = &[
     libc::SYS_mbind,
     libc::SYS_memfd_create,
@@ -89,8 +88,8 @@ const VMM: &[libc::c_long] = &[
     libc::SYS_timer_delete,
 ];
 
-/// What only the file system daemon needs: to change files, as other users, and to go into its share. No `open_by_handle_at`:
-/// by it all of a file system can be reached, also what is not shared.
+/// What only the files daemon needs: to modify files as other users, and to enter its share. No `open_by_handle_at`,
+/// which reaches all of a file system, also what is not shared.
 const FILES: &[libc::c_long] = &[
     libc::SYS_accept4,
     libc::SYS_capset,
@@ -219,7 +218,7 @@ const COMMON: &[libc::c_long] = &[
     libc::SYS_restart_syscall,
     libc::SYS_exit,
     libc::SYS_exit_group,
-    // Sockets that are there already.
+    // Existing sockets.
     libc::SYS_recvfrom,
     libc::SYS_recvmsg,
     libc::SYS_recvmmsg,
@@ -231,7 +230,7 @@ const COMMON: &[libc::c_long] = &[
     libc::SYS_getsockopt,
     libc::SYS_setsockopt,
     libc::SYS_shutdown,
-    // Who it is, and becoming the VMM.
+    // Its identity, and executing the program.
     libc::SYS_getuid,
     libc::SYS_geteuid,
     libc::SYS_getgid,
@@ -277,9 +276,9 @@ mod tests {
     use nix::sys::wait::{WaitStatus, waitpid};
     use nix::unistd::{ForkResult, fork};
 
-    /// The error of a system call, made under a profile with zeros for its other arguments; 0 when there is none.
+    /// The errno of a system call under a profile, with zeros for its other arguments; 0 on success.
     fn errno_of_first(profile: Profile, number: libc::c_long, first: libc::c_long) -> i32 {
-        // SAFETY: the child makes system calls only, and ends without running destructors.
+        // SAFETY: the child only makes system calls, and exits without running destructors.
         unsafe {
             match fork().unwrap() {
                 ForkResult::Child => {
@@ -302,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_reach_the_host_is_not_there() {
+    fn calls_that_could_reach_the_host_are_refused() {
         let refused = [
             libc::SYS_ptrace,
             libc::SYS_finit_module,
@@ -341,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_count_where_they_decide() {
+    fn arguments_are_checked_where_they_matter() {
         let namespaces = libc::c_long::from(libc::CLONE_NEWUSER);
         assert_eq!(errno_of_first(Profile::Files, libc::SYS_clone, namespaces), libc::ENOSYS);
         assert_eq!(errno_of_first(Profile::Vmm, libc::SYS_clone, namespaces), libc::ENOSYS);

@@ -1,4 +1,4 @@
-//! A program in the kernel that chooses the socket for a new connection (`BPF_PROG_TYPE_SK_LOOKUP`, Linux 5.9).
+//! A BPF program that chooses the socket for a new connection (`BPF_PROG_TYPE_SK_LOOKUP`, Linux 5.9).
 
 use std::fs::File;
 use std::io;
@@ -16,7 +16,7 @@ const ATTACH_SK_LOOKUP: u32 = 36;
 const IPV4: u32 = 0;
 const IPV6: u32 = 1;
 
-/// Has the sockets get every TCP connection to a loopback address of this network namespace, until the result is
+/// Steers every TCP connection to a loopback address of this network namespace to the sockets, until the result is
 /// closed.
 pub fn steer(ipv4: BorrowedFd, ipv6: Option<BorrowedFd>) -> io::Result<OwnedFd> {
     let map = create_map().map_err(|e| super::context("bpf: map of sockets", &e))?;
@@ -41,7 +41,7 @@ const JUMP_UNLESS_EQUAL: u8 = 0x55;
 const CALL: u8 = 0x85;
 const EXIT: u8 = 0x95;
 const LOAD_MAP: u8 = 0x18;
-/// The source register of `LOAD_MAP` says that its value is a descriptor.
+/// As the source register of `LOAD_MAP`: its value is a descriptor.
 const MAP_DESCRIPTOR: u8 = 1;
 
 const MAP_LOOKUP_ELEM: i32 = 1;
@@ -54,7 +54,7 @@ const PROTOCOL: i16 = 12;
 const LOCAL_IP4: i16 = 40;
 const LOCAL_IP6: i16 = 44;
 
-/// Where jumps lead.
+/// Jump targets.
 #[derive(Clone, Copy, PartialEq)]
 enum Label {
     Six,
@@ -62,18 +62,18 @@ enum Label {
     End,
 }
 
-/// A line of the program: an instruction (code, destination, source, offset, value), a jump, or a place to jump to.
+/// A line of the program: an instruction (code, destination, source, offset, value), a jump, or a label.
 enum Line {
     Op(u8, u8, u8, i16, i32),
     Jump(u8, u8, i32, Label),
     At(Label),
 }
 
-/// If it is TCP to 127.0.0.0/8 or ::1, the family's socket gets it; everything else goes its way.
+/// TCP to 127.0.0.0/8 or ::1 goes to the family's socket; everything else takes its usual path.
 fn program(map: i32) -> Vec<u64> {
     use Label::{Assign, End, Six};
     use Line::{At, Jump, Op};
-    // Addresses are compared as they lie in memory, in network order.
+    // Addresses are compared as they are in memory, in network byte order.
     let word = |bytes: [u8; 4]| i32::from_ne_bytes(bytes);
     assemble(&[
         Op(MOVE, 6, 1, 0, 0), // r6: the context
@@ -125,7 +125,7 @@ fn assemble(lines: &[Line]) -> Vec<u64> {
     };
     let encode = |code: u8, destination: u8, source: u8, offset: i16, value: i32| {
         let mut bytes = [code, 0, 0, 0, 0, 0, 0, 0];
-        // Two fields of four bits, which change places with the order of bytes.
+        // Two fields of four bits, whose order depends on the endianness.
         bytes[1] = if cfg!(target_endian = "little") { source << 4 | destination } else { destination << 4 | source };
         bytes[2..4].copy_from_slice(&offset.to_ne_bytes());
         bytes[4..].copy_from_slice(&value.to_ne_bytes());
@@ -140,11 +140,11 @@ fn assemble(lines: &[Line]) -> Vec<u64> {
     .collect()
 }
 
-/// The argument of bpf(2), as far as these commands read it; all of them are words of four or eight bytes.
+/// The argument of bpf(2), as far as these commands use it; all fields have four or eight bytes.
 type Attribute = [u32; 32];
 
 fn bpf(command: i32, attribute: &Attribute) -> io::Result<i32> {
-    // SAFETY: the kernel reads `attribute`, and through it what the caller has put there, before the call returns.
+    // SAFETY: the kernel reads `attribute`, and what the caller's pointers in it lead to, before the call returns.
     let result =
         unsafe { libc::syscall(libc::SYS_bpf, command, attribute.as_ptr(), size_of_val(attribute) as libc::c_uint) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result as i32) }
@@ -155,7 +155,7 @@ fn bpf_descriptor(command: i32, attribute: &Attribute) -> io::Result<OwnedFd> {
     bpf(command, attribute).map(|number| unsafe { OwnedFd::from_raw_fd(number) })
 }
 
-/// Puts a pointer where the kernel has a field of eight bytes.
+/// Stores a pointer in a field of eight bytes.
 fn put_pointer<T>(attribute: &mut Attribute, index: usize, value: *const T) {
     let bytes = (value as u64).to_ne_bytes();
     for (half, word) in bytes.chunks_exact(4).zip(&mut attribute[index..]) {
@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(code[exit].to_ne_bytes()[0], EXIT);
         // Not TCP: to the line before the last.
         assert_eq!(2 + 1 + offset(2) as usize, exit - 1);
-        // Key of IPv4 stored: over the lines for IPv6, to the load of the map.
+        // IPv4's key stored: past the lines for IPv6, to the load of the map.
         let jump = code.iter().position(|op| op.to_ne_bytes()[0] == JUMP).unwrap();
         assert_eq!(code[jump + 1 + offset(jump) as usize].to_ne_bytes()[0], LOAD_MAP);
     }

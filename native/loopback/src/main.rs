@@ -1,8 +1,8 @@
-//! Run inside a network namespace by the shim, with a channel of Node's kind as a descriptor. Makes sockets there, passes
-//! them to the shim, and ends: nothing of it stays, and what it made ends with the shim.
+//! Run by the shim in a network namespace, with a Node IPC channel as a descriptor. Creates sockets there, passes
+//! them to the shim, and exits: no process stays, and what it created goes away with the shim.
 //!
-//! Without arguments: a listening socket for each loopback address, which the kernel gives every TCP connection to that
-//! address whatever the port. `datagram`: a UDP socket on the loopback. `connect ADDRESS PORT`: a TCP connection.
+//! Without arguments: a listening socket per loopback address, to which the kernel steers every TCP connection to that
+//! address, whatever the port. `datagram`: a UDP socket on the loopback. `connect ADDRESS PORT`: a TCP connection.
 
 mod bpf;
 mod node;
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use node::Channel;
 
-/// A server on the loopback accepts at once, unless its queue is full.
+/// Connecting over loopback is immediate, unless the server's backlog is full.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
@@ -69,8 +69,8 @@ fn connect(address: &str, port: &str) -> io::Result<()> {
     channel.send(node::SOCKET, "connection", stream.as_fd())
 }
 
-/// Puts a descriptor that Node cannot hold into a socket that it can: what was sent and never received lives as long
-/// as the receiving end.
+/// Wraps a descriptor that Node cannot hold in a socket that it can: a descriptor in flight, never received, lives as
+/// long as the receiving end.
 fn keep(descriptor: OwnedFd) -> io::Result<UnixStream> {
     let (ours, theirs) = UnixStream::pair()?;
     node::send_with_descriptor(ours.as_fd(), b"k", descriptor.as_fd())?;

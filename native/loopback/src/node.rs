@@ -1,15 +1,15 @@
-//! The channel between Node and a child of its: lines of JSON, descriptors as control messages.
+//! The IPC channel between Node and its child: lines of JSON, with descriptors as control messages.
 
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-/// Node makes a server of it.
+/// Node makes it a server.
 pub const SERVER: &str = "net.Server";
-/// Node makes a connection of it.
+/// Node makes it a connection.
 pub const SOCKET: &str = "net.Socket";
-/// Node makes a UDP socket of it.
+/// Node makes it a UDP socket.
 pub const DATAGRAM: &str = "dgram.Socket";
 /// Node only holds it.
 pub const NATIVE: &str = "net.Native";
@@ -21,10 +21,10 @@ const LIMIT: Duration = Duration::from_secs(5);
 pub struct Channel(UnixStream);
 
 impl Channel {
-    /// The descriptor that Node names in the environment.
+    /// Takes the descriptor that Node names in `NODE_CHANNEL_FD`.
     pub fn from_environment() -> io::Result<Self> {
         let number = std::env::var("NODE_CHANNEL_FD").ok().and_then(|text| text.parse::<i32>().ok());
-        let number = number.filter(|n| *n > 2).ok_or_else(|| io::Error::other("this is not a child of the shim"))?;
+        let number = number.filter(|n| *n > 2).ok_or_else(|| io::Error::other("not started by the shim"))?;
         // SAFETY: Node opened it for this process, and nothing else here uses it.
         let stream = unsafe { UnixStream::from_raw_fd(number) };
         stream.set_nonblocking(false)?;
@@ -33,10 +33,11 @@ impl Channel {
         Ok(Self(stream))
     }
 
-    /// Sends a socket and waits until Node has it: it takes one at a time, and waits for none itself.
+    /// Sends a socket and waits for Node's acknowledgement: Node accepts only one at a time, and does not queue them
+    /// itself.
     pub fn send(&mut self, kind: &str, message: &str, descriptor: BorrowedFd) -> io::Result<()> {
         set_nonblocking(descriptor)?;
-        // The last field is of UDP sockets only.
+        // The last field is for UDP sockets only.
         let line =
             format!("{{\"cmd\":\"NODE_HANDLE\",\"type\":\"{kind}\",\"msg\":\"{message}\",\"dgramType\":\"udp4\"}}\n");
         send_with_descriptor(self.0.as_fd(), line.as_bytes(), descriptor)?;
@@ -60,10 +61,10 @@ fn set_nonblocking(descriptor: BorrowedFd) -> io::Result<()> {
     }
 }
 
-/// Sends a few bytes with a descriptor.
+/// Sends a few bytes together with a descriptor.
 pub fn send_with_descriptor(socket: BorrowedFd, bytes: &[u8], descriptor: BorrowedFd) -> io::Result<()> {
     let mut part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
-    // Aligned as a control message must be, and large enough for one with one descriptor.
+    // Aligned as control messages must be, and large enough for one with one descriptor.
     let mut control = [0u64; 4];
     // SAFETY: the message points at `part` and `control`, which live until sendmsg has returned; the one control
     // message fits (checked below), so its header and its data lie inside `control`.
@@ -83,7 +84,7 @@ pub fn send_with_descriptor(socket: BorrowedFd, bytes: &[u8], descriptor: Borrow
     };
     match usize::try_from(sent) {
         Ok(length) if length == bytes.len() => Ok(()),
-        Ok(_) => Err(io::Error::other("the channel took only a part")),
+        Ok(_) => Err(io::Error::other("the channel accepted only a part")),
         Err(_) => Err(io::Error::last_os_error()),
     }
 }

@@ -1,5 +1,5 @@
-//! What a guest may try while the host mounts, unmounts and removes where the guest can write: races with a thread that
-//! exchanges folders and links, planted links, and mounts that come at the wrong moment.
+//! Attacks by a guest while the host mounts, unmounts and removes where the guest can write: races with a thread that
+//! exchanges folders and links, planted links, and mounts at the wrong moment.
 
 use std::fs;
 use std::path::Path;
@@ -14,14 +14,14 @@ use bulkhead_kernel as kernel;
 
 const ROUNDS: usize = 500;
 
-/// Mounts on `volumes/1/a/b/c` while one part of it is a link to the host's folders half of the time.
+/// Mounts on `volumes/1/a/b/c` while one component of it is a link to the host's folders half of the time.
 fn race_a_target(exchanged: &str) {
     let stand = Stand::new();
     let source = stand.volume.join("source");
     fs::create_dir(&source).unwrap();
     fs::create_dir_all(stand.volume.join("a/b/c")).unwrap();
     let link = stand.volume.join("link");
-    // Where the rest of the path exists as well, so that following the link would lead to an existing folder.
+    // The rest of the path exists there as well, so that following the link would lead to an existing folder.
     plant(&link, &stand.host);
     let canary = stand.canary();
     let (mut mounted, mut refused) = (0, 0);
@@ -31,12 +31,12 @@ fn race_a_target(exchanged: &str) {
                 Ok(()) => mounted += 1,
                 Err(_) => refused += 1,
             }
-            // What must never lead anywhere either.
+            // Removal must not follow the link either.
             let _ = stand.remove("volumes/1/a/b/c");
         });
         assert_eq!(stand.canary(), canary, "round {round}: the host is as it was");
         stand.remove("volumes/1").unwrap();
-        assert_eq!(stand.mounts_at(&stand.root).len(), 1, "what the guest has moved goes with its volume");
+        assert_eq!(stand.mounts_at(&stand.root).len(), 1, "what the guest has moved is unmounted with its volume");
         stand.bind(&stand.volume, "volumes/1").unwrap();
     }
     assert!(mounted > 0 && refused > 0, "both happened: mounted {mounted}, refused {refused} times");
@@ -60,7 +60,7 @@ fn a_race_at_the_target_itself() {
     race_a_target("a/b/c");
 }
 
-/// Were the root writable for the guest, removal still would not follow.
+/// Even if the guest could write to the root, removal would not follow links.
 #[test]
 fn a_race_at_the_folder_of_volumes_while_targets_are_removed() {
     let stand = Stand::new();
@@ -96,14 +96,14 @@ fn links_at_the_top_are_refused_by_every_step() {
     let sandbox = stand.root.parent().unwrap().join("sandbox");
     fs::create_dir(&sandbox).unwrap();
     plant(&sandbox.join("mounts"), &stand.host);
-    assert!(perform(&sandbox.join("mounts"), &Step::UnmountAll).is_ok(), "a link is no mount");
+    assert!(perform(&sandbox.join("mounts"), &Step::UnmountAll).is_ok(), "a link is not a mount");
     assert!(perform(&sandbox.join("mounts"), &Step::Share).is_err());
     perform(&sandbox, &Step::Clear).unwrap();
     assert!(!sandbox.exists(), "the link is gone, not what it leads to");
     assert_eq!(stand.canary(), canary);
 }
 
-/// A folder, and one that other things are mounted on at the wrong moment, with files that nobody may delete.
+/// Something with files that must not be deleted is mounted on a folder while that is being removed.
 #[test]
 fn a_mount_that_lands_while_its_target_is_removed_is_not_deleted_into() {
     let stand = Stand::new();
@@ -138,7 +138,7 @@ fn a_target_that_the_guest_moves_takes_its_mount_along_and_loses_it_with_the_vol
     let stand = Stand::new();
     fs::create_dir_all(stand.volume.join("a/b")).unwrap();
     stand.bind(&stand.host, "volumes/1/a/b").unwrap();
-    // As a guest would: through what is exported.
+    // As a guest would, through the exported folder.
     let exported = stand.root.join("volumes/1");
     fs::rename(exported.join("a"), exported.join("elsewhere")).unwrap();
     assert_eq!(stand.mounts_at(&stand.root).len(), 3);
@@ -148,7 +148,7 @@ fn a_target_that_the_guest_moves_takes_its_mount_along_and_loses_it_with_the_vol
 }
 
 #[test]
-fn a_target_that_was_looked_at_before_the_end_is_mounted_on_no_more() {
+fn a_target_opened_before_the_end_can_no_longer_be_mounted_on() {
     let stand = Stand::new();
     let root = crate::root::Root::open_own_mount(&stand.root).unwrap();
     let target = root.make(Path::new("late/rootfs"), crate::root::Kind::Folder).unwrap();

@@ -1,8 +1,8 @@
-//! What went wrong, in words for the one who started the container.
+//! Errors, in words for whoever started the container.
 
 use std::io;
 
-/// The reason, without the mount that it is about: the shim knows which one it asked for.
+/// The reason, without naming the mount: the shim knows which one it asked for.
 #[derive(Debug)]
 pub struct Failure(pub String);
 
@@ -12,9 +12,9 @@ impl Failure {
     }
 }
 
-/// Says what could not be done.
+/// Adds what failed to an error.
 pub trait Context<T> {
-    /// Puts words before the error.
+    /// Prefixes the error.
     fn context(self, what: impl FnOnce() -> String) -> Result<T, Failure>;
 }
 

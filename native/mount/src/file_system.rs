@@ -1,4 +1,4 @@
-//! File systems that are not binds: overlays of a snapshotter, its block devices and image files.
+//! Mounts that are not binds: a snapshotter's overlays, block devices and image files.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -13,7 +13,7 @@ use crate::staging::Stage;
 use crate::tree::{Tree, map_owners, users_of};
 use bulkhead_kernel as kernel;
 
-/// mount(2) takes one page, with its end mark.
+/// mount(2) takes one page, including the terminating zero.
 const MAX_DATA_BYTES: usize = 4095;
 
 /// Mounts a file system on a target.
@@ -40,7 +40,7 @@ pub fn mount(root: &Root, wanted: &FileSystem) -> Result<(), Failure> {
             lower.push(number.to_string());
         }
         let place = stage.place("whole")?;
-        // Relative to the stage, which is the working folder; short, however many there are.
+        // Relative to the stage, the working directory, so that the options stay short however many there are.
         let data = [&options.data[..], &[format!("lowerdir={}", lower.join(":"))]].concat().join(",");
         mount_on(wanted, &options, &data, &place)?;
         copy(&place)
@@ -63,7 +63,7 @@ fn mount_on(wanted: &FileSystem, options: &Options, data: &str, target: &Path) -
     let device = loop_device::for_source(wanted, options)?;
     let source = device.as_ref().map_or(&*wanted.source, |device| &*device.path);
     if let Some(folder) = &wanted.folder {
-        std::env::set_current_dir(folder).context(|| format!("cannot go to {}", folder.display()))?;
+        std::env::set_current_dir(folder).context(|| format!("cannot enter {}", folder.display()))?;
     }
     let result = kernel::mount(source, target, &wanted.kind, options.mount_flags(), data);
     if wanted.folder.is_some() {
@@ -72,7 +72,7 @@ fn mount_on(wanted: &FileSystem, options: &Options, data: &str, target: &Path) -
     result.map_err(|error| Failure(explain(&error, wanted, source)))
 }
 
-/// The words of mount(8), which people look for.
+/// The wording of mount(8), which people search for.
 fn explain(error: &io::Error, wanted: &FileSystem, source: &Path) -> String {
     let source = source.display();
     match error.raw_os_error() {

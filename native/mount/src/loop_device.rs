@@ -1,4 +1,4 @@
-//! Block devices for file systems that lie in a file, as some snapshotters have them.
+//! Loop devices for file systems in a file, which some snapshotters use.
 
 use std::ffi::c_ulong;
 use std::fs::{self, File, OpenOptions};
@@ -14,13 +14,13 @@ use bulkhead_kernel::checked;
 const LOOP_CTL_GET_FREE: c_ulong = 0x4C82;
 const LOOP_CONFIGURE: c_ulong = 0x4C0A;
 const LO_FLAGS_READ_ONLY: u32 = 1;
-/// The device is free again with its last use: once unmounted, or when this process is killed before it is mounted.
+/// The kernel frees the device after its last use: once unmounted, or if this process is killed before it is mounted.
 const LO_FLAGS_AUTOCLEAR: u32 = 4;
 
-/// How often another may take the device that was free.
+/// How often another process may take the free device first.
 const TRIES: usize = 32;
 
-/// `struct loop_config` of linux/loop.h; of its `struct loop_info64` only the flags are of interest.
+/// `struct loop_config` of linux/loop.h; only the flags of its `struct loop_info64` are used.
 #[repr(C)]
 struct LoopConfig {
     fd: u32,
@@ -31,13 +31,13 @@ struct LoopConfig {
     reserved: [u64; 8],
 }
 
-/// A device that is in use as long as this is.
+/// A device that stays in use while this exists.
 pub struct LoopDevice {
     pub path: PathBuf,
     _device: File,
 }
 
-/// A device, if the source is a file with a file system in it.
+/// Sets up a device if the source is a file with a file system in it.
 pub fn for_source(wanted: &FileSystem, options: &Options) -> Result<Option<LoopDevice>, Failure> {
     let is_file = fs::metadata(&wanted.source).is_ok_and(|found| found.is_file());
     if !options.wants_loop && (!is_file || needs_no_device(&wanted.kind)) {
@@ -46,11 +46,11 @@ pub fn for_source(wanted: &FileSystem, options: &Options) -> Result<Option<LoopD
     let source = OpenOptions::new().read(true).write(!options.is_read_only()).open(&wanted.source);
     source
         .and_then(|file| attach(&file, options.is_read_only()))
-        .context(|| format!("cannot make a block device of {}", wanted.source.display()))
+        .context(|| format!("cannot set up a loop device for {}", wanted.source.display()))
         .map(Some)
 }
 
-/// As the kernel says of the file systems that it knows by now.
+/// Whether the kernel lists it as a file system without a block device; only loaded file systems are listed.
 fn needs_no_device(kind: &str) -> bool {
     let known = fs::read_to_string("/proc/filesystems").unwrap_or_default();
     known.lines().any(|line| line.strip_prefix("nodev\t") == Some(kind))
@@ -72,14 +72,14 @@ fn attach(file: &File, is_read_only: bool) -> io::Result<LoopDevice> {
         let number = checked(unsafe { libc::ioctl(control.as_raw_fd(), LOOP_CTL_GET_FREE as _) }.into())?;
         let path = PathBuf::from(format!("/dev/loop{number}"));
         let device = OpenOptions::new().read(true).write(!is_read_only).open(&path)?;
-        // SAFETY: the structure is as large as the kernel reads and outlives the call.
+        // SAFETY: the structure is as large as the kernel expects and outlives the call.
         match checked(unsafe { libc::ioctl(device.as_raw_fd(), LOOP_CONFIGURE as _, &raw const config) }.into()) {
             Ok(_) => return Ok(LoopDevice { path, _device: device }),
             Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {}
             Err(error) => return Err(error),
         }
     }
-    Err(io::Error::other("others take every free one first"))
+    Err(io::Error::other("other processes take every free one first"))
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Run by the shim for each batch of mounts: mounts, unmounts and removes below a folder, by descriptor. What it is asked
-//! comes as JSON on its standard input (request.rs); what went wrong goes as JSON to its standard error.
+//! Run by the shim for each batch of mounts: mounts, unmounts and removes below a folder, by descriptor. The request is
+//! JSON on standard input (request.rs); a failure is JSON on standard error.
 
 #[cfg(test)]
 mod attacks;
@@ -26,7 +26,7 @@ use failure::{Context, Failure};
 use request::{Request, Step};
 use root::Root;
 
-/// More than any container has mounts.
+/// More than any container's mounts take.
 const MAX_REQUEST_BYTES: u64 = 16 << 20;
 
 fn main() -> ExitCode {
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// @return what failed, and at which step.
+/// Returns what failed, and at which step.
 fn run() -> Result<(), (Option<usize>, Failure)> {
     let request = read_request().map_err(|failure| (None, failure))?;
     for (number, step) in request.steps.iter().enumerate() {
@@ -45,7 +45,7 @@ fn run() -> Result<(), (Option<usize>, Failure)> {
 }
 
 fn read_request() -> Result<Request, Failure> {
-    // SAFETY: no pointers. First of all, so that nothing outlives the shim.
+    // SAFETY: no pointers. Done first, so that nothing outlives the shim.
     kernel::checked(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) }.into())
         .context(|| "cannot ask to die with the shim".to_owned())?;
     // SAFETY: cannot fail.
@@ -53,8 +53,8 @@ fn read_request() -> Result<Request, Failure> {
     let mut text = Vec::new();
     io::stdin().take(MAX_REQUEST_BYTES).read_to_end(&mut text).context(|| "cannot read the request".to_owned())?;
     let request: Request =
-        serde_json::from_slice(&text).map_err(|error| Failure(format!("this is no request: {error}")))?;
-    // Had the shim died before it was asked for, the signal would never come.
+        serde_json::from_slice(&text).map_err(|error| Failure(format!("invalid request: {error}")))?;
+    // If the shim died before that, the signal will never come.
     if parent_id() != request.parent {
         return Err(Failure::new("the process that asked is gone"));
     }

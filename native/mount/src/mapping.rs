@@ -1,4 +1,4 @@
-//! The mapping, as a user namespace: the kernel takes it in no other form.
+//! An id mapping as a user namespace, the only form that the kernel accepts.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -10,7 +10,7 @@ pub struct Mapping(String);
 impl Mapping {
     /// Reads `inside:outside:count,...`.
     pub fn parse(text: &str) -> io::Result<Self> {
-        let wrong = || io::Error::new(io::ErrorKind::InvalidInput, format!("{text:?} is no mapping of ids"));
+        let wrong = || io::Error::new(io::ErrorKind::InvalidInput, format!("{text:?} is not an id mapping"));
         let mut lines = String::new();
         for range in text.split(',') {
             let numbers: Vec<u32> = range.split(':').map(str::parse).collect::<Result<_, _>>().map_err(|_| wrong())?;
@@ -21,10 +21,10 @@ impl Mapping {
     }
 }
 
-/// A user namespace with the mapping. It lives as long as the descriptor and what is mounted with it.
+/// A user namespace with the mapping. It lives as long as the descriptor and the mounts that use it.
 pub fn user_namespace(uids: &Mapping, gids: &Mapping) -> io::Result<File> {
     let (mut ours, theirs) = UnixStream::pair()?;
-    // SAFETY: this program has one thread; the child only makes system calls, and ends without running destructors.
+    // SAFETY: this program has one thread; the child only makes system calls, and exits without running destructors.
     let child = unsafe { libc::fork() };
     if child < 0 {
         return Err(io::Error::last_os_error());
@@ -39,16 +39,16 @@ pub fn user_namespace(uids: &Mapping, gids: &Mapping) -> io::Result<File> {
         fs::write(format!("/proc/{child}/gid_map"), &gids.0)?;
         File::open(format!("/proc/{child}/ns/user"))
     });
-    // The child waits for this end.
+    // The child waits for this end to close.
     drop(ours);
     // SAFETY: waits for our own child.
     unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) };
     outcome
 }
 
-/// The child: says that it is in a new user namespace and waits until nobody needs it any more.
+/// The child: reports that it is in a new user namespace and waits until it is no longer needed.
 fn enter(mut parent: UnixStream) -> ! {
-    // SAFETY: no pointers; and `_exit` leaves everything to the parent.
+    // SAFETY: no pointers; `_exit` runs no destructors.
     unsafe {
         if libc::unshare(libc::CLONE_NEWUSER) == 0 && parent.write_all(b"!").is_ok() {
             let _ = parent.read(&mut [0]);

@@ -1,11 +1,12 @@
-//! Mount options: which words are flags of the kernel, and what is left for the file system.
+//! Mount options: separates the kernel's flags from the file system's own options.
 
 use libc::c_ulong;
 
 use bulkhead_kernel::MountAttributes;
 
 pub const READ_ONLY: u64 = 0x01;
-/// nosuid, nodev, noexec: the file system daemon neither executes nor opens what it exports, and the guest's own mounts decide there.
+/// nosuid, nodev, noexec: the files daemon neither executes nor opens devices in what it exports. In the guest its own
+/// mount flags apply.
 pub const INERT: u64 = 0x02 | 0x04 | 0x08;
 const NO_ATIME: u64 = 0x10;
 const STRICT_ATIME: u64 = 0x20;
@@ -16,7 +17,7 @@ const NO_SYMLINK_FOLLOW: u64 = 0x0020_0000;
 const MS_NOSYMFOLLOW: c_ulong = 256;
 const MS_INERT: c_ulong = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
 
-/// A word, the flags that it sets and those that it takes back.
+/// An option, the flags that it sets and those that it clears.
 const FLAGS: [(&str, c_ulong, c_ulong); 20] = [
     ("ro", libc::MS_RDONLY, 0),
     ("rro", libc::MS_RDONLY, 0),
@@ -40,7 +41,7 @@ const FLAGS: [(&str, c_ulong, c_ulong); 20] = [
     ("symfollow", 0, MS_NOSYMFOLLOW),
 ];
 
-/// Words that mean nothing to a file system: for mount(8), of another call, or overruled by what is always so.
+/// Options not passed to the file system: they are for mount(8) or another call, or overridden by what always applies.
 const SILENT: [&str; 27] = [
     "defaults",
     "bind",
@@ -71,16 +72,16 @@ const SILENT: [&str; 27] = [
     "nomand",
 ];
 
-/// Options, sorted.
+/// Parsed options.
 pub struct Options {
     flags: c_ulong,
-    /// With all that is mounted below.
+    /// Includes the mounts below.
     pub is_recursive: bool,
-    /// Read-only, with all that is mounted below.
+    /// Read-only, including the mounts below.
     pub is_all_read_only: bool,
     /// The source is a file with a file system in it.
     pub wants_loop: bool,
-    /// What the file system itself is told.
+    /// The file system's own options.
     pub data: Vec<String>,
 }
 
@@ -109,12 +110,12 @@ impl Options {
         self.flags & libc::MS_RDONLY != 0
     }
 
-    /// For mount(2).
+    /// The flags for mount(2).
     pub fn mount_flags(&self) -> c_ulong {
         self.flags | MS_INERT
     }
 
-    /// For the top of a bind; what is below takes only `below`.
+    /// For the top of a bind only; mounts below get just `all`.
     pub fn top(&self) -> MountAttributes {
         let mut attributes = MountAttributes::default();
         let pairs = [
@@ -135,7 +136,7 @@ impl Options {
         attributes
     }
 
-    /// For all of a bind.
+    /// For a bind and everything below.
     pub fn all(&self) -> MountAttributes {
         let set = INERT | if self.is_all_read_only { READ_ONLY } else { 0 };
         MountAttributes { set, propagation: libc::MS_SLAVE, ..MountAttributes::default() }
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_are_parted_from_what_the_file_system_is_told() {
+    fn flags_are_separated_from_the_file_systems_options() {
         let options = parse("rw,noatime,size=1m,suid,x-mine=1,ro,index=off,defaults");
         assert_eq!(options.mount_flags(), libc::MS_RDONLY | libc::MS_NOATIME | MS_INERT);
         assert_eq!(options.data, ["size=1m", "index=off"]);
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn times_of_access_are_one_setting_of_several() {
+    fn access_time_flags_exclude_each_other() {
         let attributes = parse("bind,noatime").top();
         assert_eq!((attributes.set, attributes.clear), (NO_ATIME, ATIME));
     }

@@ -1,5 +1,5 @@
-//! Unmounts and removes, by descriptor. Nothing here descends into what it finds: a target is empty once nothing is
-//! mounted on it, and one that is not stays, with an error. rmdir(2) and unlink(2) refuse what something is mounted on.
+//! Unmounts and removes, by descriptor. Nothing here recurses into what it finds: a target is empty once it is
+//! unmounted, and one that is not stays, with an error. rmdir(2) and unlink(2) refuse mount points.
 
 use std::ffi::OsString;
 use std::fs;
@@ -11,20 +11,21 @@ use std::time::Duration;
 
 use crate::failure::{Context, Failure};
 use crate::request::Target;
-use crate::root::{Root, look, names_of};
+use crate::root::{Root, hold, look, names_of};
 use bulkhead_kernel::{self as kernel, MountAttributes, Status, Walk};
 
-/// How many mounts may lie on each other.
+/// How many mounts may be stacked.
 const MAX_STACK: usize = 1_000;
-/// How often another may mount or make something while it is removed, and the first pause, which doubles: 0.6 s in all.
+/// How often another process may mount or create something during removal, and the first pause, which doubles: 0.6 s in
+/// total.
 const ROUNDS: u32 = 6;
 const ROUND: Duration = Duration::from_millis(10);
-/// How many names a sandbox's folder may hold in all.
+/// How many names a sandbox's folder may contain in total.
 const MAX_NAMES: usize = 20_000;
 
 const FOLDER: libc::c_int = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_NOFOLLOW;
 
-/// Unmounts what is on the target, then removes it. One that is not there is fine, and so is a root that is not.
+/// Unmounts the target, then removes it. A missing target or root is fine.
 pub fn remove(root: &Path, Target { target }: &Target) -> Result<(), Failure> {
     names_of(target)?;
     let Some(root) = Root::find(root)? else { return Ok(()) };
@@ -45,18 +46,18 @@ pub fn remove(root: &Path, Target { target }: &Target) -> Result<(), Failure> {
             other => return other.context(what),
         }
     }
-    Err(Failure(format!("{}: something is mounted on it again and again", what())))
+    Err(Failure(format!("{}: something keeps being mounted on it", what())))
 }
 
-/// Unmounts the root, with all below it. One without a mount of its own is fine, and so is none at all.
+/// Unmounts the root with everything below. A root that is not a mount point, or missing, is fine.
 pub fn unmount_all(root: &Path) -> Result<(), Failure> {
     let what = || format!("cannot unmount {}", root.display());
     let Some((parent, name)) = open_parent(root).context(what)? else { return Ok(()) };
     detach_all(&parent, Path::new(&name)).context(what)
 }
 
-/// Removes the folder of a sandbox: files of its own, and folders of mount targets, two levels of them (`mounts`, or
-/// `shared` of the first release). Its record goes last, so that whoever is interrupted can begin again.
+/// Removes a sandbox's folder: its own files, and two levels of folders with mount targets (`mounts`, or `shared` in
+/// the first release). Its record goes last, so that an interrupted removal can be repeated.
 pub fn clear(sandbox: &Path) -> Result<(), Failure> {
     let what = || format!("cannot remove {}", sandbox.display());
     let Some((parent, name)) = open_parent(sandbox).context(what)? else { return Ok(()) };
@@ -66,7 +67,7 @@ pub fn clear(sandbox: &Path) -> Result<(), Failure> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             other => other.context(what)?,
         };
-        // A mount, or a target, that its maker had begun before it was killed may still come.
+        // A mount or target that a killed process had begun may still appear.
         left = Clearing { names: 0 }.sandbox(&dir, sandbox).and_then(|()| {
             match kernel::remove(parent.as_fd(), Path::new(&name), true) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).context(what),
@@ -91,26 +92,26 @@ fn open_parent(path: &Path) -> io::Result<Option<(OwnedFd, OsString)>> {
     }
 }
 
-/// Detaches all that is mounted on a name, with what is mounted below.
+/// Lazily unmounts everything on a name, with the mounts below; also file systems that no longer answer.
 fn detach_all(dir: &OwnedFd, name: &Path) -> io::Result<()> {
     for _ in 0..MAX_STACK {
-        match look(dir, name)? {
-            Some((fd, status)) if status.is_mount_root => match kernel::detach(fd.as_fd()) {
-                // Somebody else has just detached it.
+        match hold(dir, name)? {
+            Some(fd) if kernel::is_mount_root(fd.as_fd())? => match kernel::detach(fd.as_fd()) {
+                // Another process has just unmounted it.
                 Err(error) if error.raw_os_error() != Some(libc::EINVAL) => return Err(error),
                 _ => {}
             },
             _ => return Ok(()),
         }
     }
-    Err(io::Error::other("there is always one more mount on it"))
+    Err(io::Error::other("there is always another mount on it"))
 }
 
-/// Parts a mount from its source, of which it may still be a peer: the first release was killed before it had done so.
-/// Unmounting it would unmount there what is mounted below.
+/// Makes a mount a slave of its source, whose peer it may still be: the first release was killed before it did that.
+/// Otherwise unmounting it would also unmount the mounts below its source.
 fn cut(dir: &OwnedFd, name: &Path) -> io::Result<()> {
-    match look(dir, name)? {
-        Some((fd, status)) if status.is_mount_root => {
+    match hold(dir, name)? {
+        Some(fd) if kernel::is_mount_root(fd.as_fd())? => {
             let slave = MountAttributes { propagation: libc::MS_SLAVE, ..Default::default() };
             kernel::set_attributes(fd.as_fd(), &slave, true)
         }
@@ -118,14 +119,14 @@ fn cut(dir: &OwnedFd, name: &Path) -> io::Result<()> {
     }
 }
 
-/// @param any_file: also a file that is not empty.
+/// Removes a folder or an empty file; with `any_file` any file.
 fn remove_empty(dir: &OwnedFd, name: &Path, any_file: bool) -> io::Result<()> {
     let Some((_, status)) = look(dir, name)? else { return Ok(()) };
     if status.is_mount_root {
         return Err(io::Error::from_raw_os_error(libc::EBUSY));
     }
     if !status.is_folder() && !any_file && !is_empty_file(status) {
-        return Err(io::Error::other("it is no mount target: neither a folder nor an empty file"));
+        return Err(io::Error::other("it is not a mount target: neither a folder nor an empty file"));
     }
     match kernel::remove(dir.as_fd(), name, status.is_folder()) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -152,7 +153,7 @@ impl Clearing {
             if status.is_folder() { folders.push(name) } else { files.push(name) }
         }
         for name in folders {
-            // What the first release had for the time of a mount, and left when it was killed.
+            // The first release used these during a mount, and left them when it was killed.
             let is_private = name.to_string_lossy().starts_with("mount-");
             self.folder(dir, &name, &path.join(&name), if is_private { Level::Private } else { Level::Container })?;
         }
@@ -166,7 +167,7 @@ impl Clearing {
         Ok(())
     }
 
-    /// Unmounts and removes a folder; with the targets in it, if it is of a kind that has some.
+    /// Unmounts and removes a folder, with the targets in it if its level has some.
     fn folder(&mut self, dir: &OwnedFd, name: &OsString, path: &Path, level: Level) -> Result<(), Failure> {
         let what = || format!("cannot remove {}", path.display());
         let name = Path::new(name);
@@ -201,18 +202,18 @@ impl Clearing {
     }
 }
 
-/// What may lie where in a sandbox's folder; what lies deeper is not ours.
+/// What may be where in a sandbox's folder; anything deeper is not ours.
 #[derive(Clone, Copy, PartialEq)]
 enum Level {
-    /// Holds folders of containers.
+    /// Contains containers' folders.
     Container,
-    /// Holds targets.
+    /// Contains targets.
     Target,
-    /// Holds nothing, and is an empty folder or file.
+    /// An empty folder or file.
     Leaf,
-    /// Holds files of ours.
+    /// Contains our own files.
     Private,
-    /// Is such a file.
+    /// One of those files.
     File,
 }
 

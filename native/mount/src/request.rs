@@ -1,4 +1,4 @@
-//! What the shim asks for, as JSON: its side is src/host/mount-helper.ts.
+//! The shim's request, as JSON; the shim's side is src/host/mount-helper.ts.
 
 use std::path::PathBuf;
 
@@ -7,26 +7,26 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Request {
-    /// The process that asks; nothing is done once it is gone.
+    /// The requesting process; nothing is done once it is gone.
     pub parent: u32,
-    /// The folder below which everything lies; an absolute path without links.
+    /// The folder that everything is below; an absolute path without links.
     pub root: PathBuf,
-    /// Done in order, up to the first that fails.
+    /// Performed in order, up to the first that fails.
     pub steps: Vec<Step>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Step {
-    /// Makes the root a shared mount of its own.
+    /// Turns the root into a shared mount.
     Share,
     Bind(Bind),
     Mount(FileSystem),
-    /// Unmounts what is on the target and removes it, which must be empty then.
+    /// Unmounts the target and removes it; it must be empty by then.
     Remove(Target),
-    /// Unmounts the root itself, and with it all below.
+    /// Unmounts the root and with it everything below.
     UnmountAll,
-    /// Removes the root, a sandbox's folder, with what sandboxes have in it; see removal.rs.
+    /// Removes the root, a sandbox's folder, with the files that a sandbox keeps there; see removal.rs.
     Clear,
 }
 
@@ -36,7 +36,7 @@ pub struct Target {
     pub target: PathBuf,
 }
 
-/// Shows at the target, relative to the root, what is at the source.
+/// Bind-mounts the source on the target, which is relative to the root.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Bind {
@@ -55,9 +55,9 @@ pub struct FileSystem {
     pub source: PathBuf,
     pub target: PathBuf,
     pub options: Vec<String>,
-    /// What relative paths in the options count from.
+    /// What paths in the options are relative to.
     pub folder: Option<PathBuf>,
-    /// Lower folders of an overlay, where their owners are to be mapped; they are not among the options then.
+    /// Lower folders of an id-mapped overlay; the options then have none.
     #[serde(default)]
     pub lower: Vec<PathBuf>,
     pub id_map: Option<IdMap>,

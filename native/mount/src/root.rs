@@ -1,5 +1,5 @@
-//! The folder that everything is mounted below, and the way to a target in it. What lies there may be a guest's: each
-//! step is from the folder that is held open, follows no link, and the mount goes to what was looked at.
+//! The folder that everything is mounted below, and the walk to a target in it. A guest may control what is there, so
+//! each step starts at a folder held open and follows no link, and the mount goes to the descriptor that was opened.
 
 use std::ffi::OsStr;
 use std::io;
@@ -29,7 +29,7 @@ impl Root {
         Self::find(path)?.ok_or_else(|| Failure(format!("{} does not exist", path.display())))
     }
 
-    /// As `open`; nothing when it is not there.
+    /// Like `open`; `None` when it does not exist.
     pub fn find(path: &Path) -> Result<Option<Self>, Failure> {
         match kernel::open(None, path, FOLDER, Walk::Absolute) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -39,7 +39,8 @@ impl Root {
         }
     }
 
-    /// Opens what is to be mounted in: only in a mount of its own is a mount gone for certain when that one is.
+    /// Opens a root to mount in. It must be a mount itself, because only then does unmounting it surely unmount all
+    /// in it.
     pub fn open_own_mount(path: &Path) -> Result<Self, Failure> {
         let root = Self::open(path)?;
         let status = kernel::status(root.fd.as_fd()).context(|| format!("cannot look at {}", path.display()))?;
@@ -49,7 +50,7 @@ impl Root {
         Err(Failure::new(format!("{} is not, or no longer, a mount of its own: the sandbox has ended", path.display())))
     }
 
-    /// Makes a target and the folders on the way; what exists is kept. Gives exactly what will be mounted on.
+    /// Creates a target and its parent folders; existing ones are kept. Returns exactly what will be mounted on.
     pub fn make(&self, target: &Path, kind: Kind) -> Result<OwnedFd, Failure> {
         let names = names_of(target)?;
         let whole = self.path.join(target);
@@ -66,7 +67,7 @@ impl Root {
     }
 }
 
-/// The parts of a relative path.
+/// The components of a relative path.
 pub fn names_of(path: &Path) -> Result<Vec<&OsStr>, Failure> {
     let names: Option<Vec<&OsStr>> = path
         .components()
@@ -77,11 +78,11 @@ pub fn names_of(path: &Path) -> Result<Vec<&OsStr>, Failure> {
         .collect();
     match names {
         Some(names) if !names.is_empty() => Ok(names),
-        _ => Err(Failure(format!("the target {} does not lie below the root", path.display()))),
+        _ => Err(Failure(format!("the target {} is not below the root", path.display()))),
     }
 }
 
-/// Opens a name, which is made if it is not there.
+/// Opens a name, creating it if it is missing.
 fn enter(dir: &OwnedFd, name: &Path, kind: Kind) -> Result<OwnedFd, String> {
     match open_as(dir, name, kind) {
         Err(Problem::Absent) => {}
@@ -93,7 +94,7 @@ fn enter(dir: &OwnedFd, name: &Path, kind: Kind) -> Result<OwnedFd, String> {
         Kind::File => kernel::make_file(dir.as_fd(), name),
     };
     match made {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(format!("cannot be made: {error}")),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(format!("cannot be created: {error}")),
         _ => open_as(dir, name, kind).map_err(|problem| problem.to_string()),
     }
 }
@@ -138,11 +139,16 @@ fn open_as(dir: &OwnedFd, name: &Path, kind: Kind) -> Result<OwnedFd, Problem> {
     }
 }
 
-/// Opens a name as it is, a link too; nothing when it is not there.
+/// Opens a name as it is, even a link; `None` when it does not exist.
 pub fn look(dir: &OwnedFd, name: &Path) -> io::Result<Option<(OwnedFd, Status)>> {
+    let Some(fd) = hold(dir, name)? else { return Ok(None) };
+    kernel::status(fd.as_fd()).map(|status| Some((fd, status)))
+}
+
+/// Opens what is at a name, including a mount there, without querying its file system.
+pub fn hold(dir: &OwnedFd, name: &Path) -> io::Result<Option<OwnedFd>> {
     match kernel::open(Some(dir.as_fd()), name, ANYTHING, Walk::Beneath) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-        Ok(fd) => kernel::status(fd.as_fd()).map(|status| Some((fd, status))),
+        other => other.map(Some),
     }
 }

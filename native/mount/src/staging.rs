@@ -1,5 +1,5 @@
-//! A mount namespace of this process's own, in which a mount is put together. What is made there is nowhere on the host,
-//! and goes with the process should it be killed.
+//! A private mount namespace of this process, in which a mount is assembled. What is made there is never visible on the
+//! host, and goes away if the process is killed.
 
 use std::fs::File;
 use std::io;
@@ -10,13 +10,13 @@ use crate::failure::{Context, Failure};
 use crate::tree::Tree;
 use bulkhead_kernel::{self as kernel, Walk};
 
-/// This thread is in the namespace, its working folder an empty one.
+/// While this exists, the thread is in that namespace, and its working directory is an empty folder.
 pub struct Stage {
     home: File,
 }
 
 impl Stage {
-    /// @param cover: an existing folder, which is covered in the namespace.
+    /// Enters a new namespace. `cover` is an existing folder, on which a tmpfs is mounted there.
     pub fn enter(cover: &Path) -> Result<Self, Failure> {
         let enter = || -> io::Result<Self> {
             let home = File::open("/proc/thread-self/ns/mnt")?;
@@ -28,10 +28,10 @@ impl Stage {
             std::env::set_current_dir(cover)?;
             Ok(stage)
         };
-        enter().context(|| "cannot make a mount namespace".to_owned())
+        enter().context(|| "cannot create a mount namespace".to_owned())
     }
 
-    /// Puts something together, and leaves.
+    /// Runs `make` in the namespace, then leaves it.
     pub fn with<T>(self, make: impl FnOnce(&Self) -> Result<T, Failure>) -> Result<T, Failure> {
         let made = make(&self);
         let leave = || -> io::Result<()> {
@@ -43,9 +43,9 @@ impl Stage {
         made
     }
 
-    /// A new folder, relative to the working folder.
+    /// A new folder, relative to the working directory.
     pub fn place(&self, name: &str) -> Result<PathBuf, Failure> {
-        std::fs::create_dir(name).context(|| format!("cannot make the folder {name}"))?;
+        std::fs::create_dir(name).context(|| format!("cannot create the folder {name}"))?;
         Ok(name.into())
     }
 

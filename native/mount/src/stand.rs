@@ -1,5 +1,5 @@
-//! Where tests mount: a mount namespace of the test's own thread, in it a root that is shared, a volume of a guest, and
-//! a host of which nothing may change.
+//! Where tests mount: a mount namespace of the test's own thread, with a shared root, a guest's volume, and a host that
+//! must not change.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -15,9 +15,9 @@ static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 pub struct Stand {
     dir: PathBuf,
-    /// Where mounts are made.
+    /// The root to mount in.
     pub root: PathBuf,
-    /// What a guest may write, mounted in the root at `volumes/1`.
+    /// A folder that a guest may write to, mounted in the root at `volumes/1`.
     pub volume: PathBuf,
     /// What a guest would like to reach.
     pub host: PathBuf,
@@ -58,7 +58,7 @@ impl Stand {
         removal::remove(&self.root, &Target { target: target.into() })
     }
 
-    /// All of the host's folder: names, kinds, content, and what is mounted in it.
+    /// Everything in the host's folder: names, kinds, content, and mounts.
     pub fn canary(&self) -> String {
         let mut lines = Vec::new();
         list(&self.host, &mut lines);
@@ -66,14 +66,14 @@ impl Stand {
         lines.join("\n")
     }
 
-    /// The mount points at a folder or below, as this thread sees them.
+    /// The mount points at or below a folder, as this thread sees them.
     pub fn mounts_at(&self, dir: &Path) -> Vec<String> {
         let table = fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
         let points = table.lines().filter_map(|line| line.split(' ').nth(4));
         points.filter(|point| Path::new(point).starts_with(dir)).map(str::to_owned).collect()
     }
 
-    /// Exchanges two names again and again, beside what is run.
+    /// Exchanges two names again and again while `run` runs.
     pub fn while_exchanging<T>(&self, one: &Path, other: &Path, run: impl FnOnce() -> T) -> T {
         let stop = AtomicBool::new(false);
         thread::scope(|scope| {
@@ -89,7 +89,7 @@ impl Stand {
     }
 }
 
-/// Also when a test fails.
+/// Stops the thread, even when a test fails.
 struct Stop<'a>(&'a AtomicBool);
 
 impl Drop for Stop<'_> {
@@ -107,7 +107,7 @@ impl Drop for Stand {
     }
 }
 
-/// renameat2(RENAME_EXCHANGE), which what is mounted on prevents.
+/// renameat2(RENAME_EXCHANGE), which fails for mount points.
 fn exchange(one: &Path, other: &Path) {
     let (one, other) = (kernel::c_path(one).unwrap(), kernel::c_path(other).unwrap());
     let here = libc::AT_FDCWD;
@@ -115,7 +115,7 @@ fn exchange(one: &Path, other: &Path) {
     unsafe { libc::syscall(libc::SYS_renameat2, here, one.as_ptr(), here, other.as_ptr(), libc::RENAME_EXCHANGE) };
 }
 
-/// A link to a folder of the host where the guest has one.
+/// Plants a link to one of the host's folders.
 pub fn plant(at: &Path, to: &Path) {
     symlink(to, at).unwrap();
 }

@@ -1,5 +1,5 @@
-//! A mount that is not mounted anywhere yet: it gets all its attributes first, so it is born with them everywhere that
-//! it propagates to. Should this process be killed, it is gone.
+//! A detached mount. It gets all its attributes before it is attached, so it has them wherever it propagates to. If
+//! this process is killed, the mount is gone.
 
 use std::fs::File;
 use std::io;
@@ -18,18 +18,18 @@ const MOUNT_ATTR_IDMAP: u64 = 0x0010_0000;
 pub struct Tree(OwnedFd);
 
 impl Tree {
-    /// A copy of what is mounted at a path.
+    /// A copy of the mount at a path.
     pub fn copy(source: &Path, is_recursive: bool) -> io::Result<Self> {
         kernel::clone_path(source, is_recursive).map(Self)
     }
 
-    /// A file can only be mounted on a file.
+    /// The kind of target that it needs: a file can only be mounted on a file.
     pub fn kind(&self) -> io::Result<Kind> {
         let status = kernel::status(self.0.as_fd())?;
         Ok(if status.is_folder() { Kind::Folder } else { Kind::File })
     }
 
-    /// Shows owners as other ids; at the top only, as runc does without `ridmap`.
+    /// Makes it id-mapped; only at the top, like runc without `ridmap`.
     pub fn map_owners(&self, users: &File) -> io::Result<()> {
         let attributes =
             MountAttributes { set: MOUNT_ATTR_IDMAP, user_namespace: users.as_raw_fd() as u64, ..Default::default() };
@@ -41,7 +41,7 @@ impl Tree {
     }
 }
 
-/// A namespace with the mapping, if there is one.
+/// A user namespace with the mapping, if there is one.
 pub fn users_of(map: Option<&IdMap>) -> Result<Option<File>, Failure> {
     let Some(IdMap { uids, gids }) = map else { return Ok(None) };
     Mapping::parse(uids)
@@ -50,17 +50,18 @@ pub fn users_of(map: Option<&IdMap>) -> Result<Option<File>, Failure> {
         .map(Some)
 }
 
-/// Maps owners, with words for the usual reason why that fails.
+/// Makes a mount id-mapped, with an explanation of the usual failure.
 pub fn map_owners(tree: &Tree, users: &File) -> Result<(), Failure> {
     tree.map_owners(users).map_err(|error| match error.raw_os_error() {
-        Some(libc::EINVAL) => Failure::new("its file system, or this kernel, cannot show files with mapped owners"),
+        Some(libc::EINVAL) => Failure::new("its file system, or this kernel, does not support id-mapped mounts"),
         _ => Failure(format!("cannot map its owners: {error}")),
     })
 }
 
-/// Shows at a target what is at a path of the host.
+/// Bind-mounts a path of the host on a target.
 ///
-/// It receives what the host mounts at the source later, and gives nothing back: unmounting it unmounts nothing there.
+/// It receives what the host mounts at the source later, but not vice versa: unmounting it unmounts nothing at the
+/// source.
 pub fn bind(root: &Root, bind: &Bind) -> Result<(), Failure> {
     let options = Options::parse(&bind.options);
     let tree = Tree::copy(&bind.source, options.is_recursive).map_err(|error| match error.kind() {
@@ -79,19 +80,19 @@ pub fn bind(root: &Root, bind: &Bind) -> Result<(), Failure> {
     if let Some(users) = users_of(bind.id_map.as_ref())? {
         map_owners(&tree, &users)?;
     }
-    let kind = tree.kind().context(|| "cannot look at the source".to_owned())?;
+    let kind = tree.kind().context(|| "cannot stat the source".to_owned())?;
     let target = root.make(&bind.target, kind)?;
     tree.attach(&target).context(|| "cannot attach the mount".to_owned())
 }
 
-/// Makes the root a shared mount of its own: mounts in it reach the daemon's namespace, and go when it goes.
+/// Turns the root into a shared mount: mounts in it propagate to the daemon's namespace, and go away with the root.
 pub fn share(root: &Root) -> Result<(), Failure> {
     let attributes = |propagation| MountAttributes { set: INERT, propagation, ..Default::default() };
     let made = || {
         let tree = Tree(kernel::clone_descriptor(root.fd.as_fd())?);
         kernel::set_attributes(tree.0.as_fd(), &attributes(libc::MS_PRIVATE), false)?;
         tree.attach(&root.fd)?;
-        // It has become a peer of its copies where the mount below it propagates to: those shall get nothing from it.
+        // It has become a peer of its copies wherever the mount below propagates to; nothing may propagate to those.
         kernel::set_attributes(tree.0.as_fd(), &attributes(libc::MS_PRIVATE), false)?;
         kernel::set_attributes(tree.0.as_fd(), &attributes(libc::MS_SHARED), false)
     };

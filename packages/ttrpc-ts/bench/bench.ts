@@ -1,7 +1,7 @@
 // Measures ttrpc-ts against Go's ttrpc and @grpc/grpc-js: `node bench.ts [rounds] [ms per run] [filter]`.
 //
-// Every round runs all contestants of a case one after the other, so that the changing load of the machine
-// hits them alike; ratios are medians of the ratios within a round.
+// Every round runs all contestants of a case one after the other, so that the changing load of the machine affects them
+// alike; ratios are medians of the ratios within a round.
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -90,7 +90,7 @@ async function compete(test: (typeof cases)[number], servers: Record<Peer, Runni
 
 const columns = ['perSecond', 'p50us', 'p99us', 'cpuUs'] as const;
 
-/** Medians of a contestant, and medians of its ratios to the peers within each round. */
+/** A contestant's medians, and the medians of its ratios to the peers within each round. */
 function line(name: string, results: ReadonlyMap<string, readonly Figures[]>, hasTimes: boolean): string {
   const own = results.get(name) ?? [];
   const ratio = (peer: string, key: keyof Figures): string => {

@@ -1,4 +1,4 @@
-// A client that measures: `node load.ts ttrpc|grpc <socket> unary|stream <in flight> <bytes> <ms> <pid of the server>`,
+// The measuring client: `node load.ts ttrpc|grpc <socket> unary|stream <in flight> <bytes> <ms> <pid of the server>`,
 // like `load` of test/conformance/go. Prints its figures as JSON.
 
 import { readFileSync } from 'node:fs';
@@ -10,11 +10,11 @@ export interface Figures {
   readonly perSecond: number;
   readonly p50us: number;
   readonly p99us: number;
-  /** What client and server together spend on a call or message, in microseconds of processor time. */
+  /** CPU time of client and server together per call or message, in microseconds. */
   readonly cpuUs: number;
 }
 
-/** The processor time of this process and of the server, in microseconds. */
+/** The CPU time of this process and the server, in microseconds. */
 function clock(): number {
   const { user, system } = process.cpuUsage();
   const stat = readFileSync(`/proc/${server}/stat`, 'utf8');
@@ -88,7 +88,7 @@ const run = (limit: number): Promise<Figures> =>
   shape === 'unary'
     ? unaryLoad(client, Number(inFlight), Number(size), limit)
     : streamLoad(client, Number(size), limit);
-// JavaScript on either side needs some thousand calls until it is compiled; grpc-js in 1 s would not get there.
+// Warms up: JavaScript on either side takes some thousand calls to be compiled, more than grpc-js makes in 1 s.
 for (let calls = 0, start = performance.now(); calls < 5000 && performance.now() - start < 5000; ) {
   const { perSecond } = await run(Number(ms));
   calls += (perSecond * Number(ms)) / 1e3;

@@ -1,4 +1,4 @@
-// A server to be measured: `node server.ts ttrpc|grpc <socket>`. Prints "listening".
+// The measured server: `node server.ts ttrpc|grpc <socket>`. Prints "listening".
 
 import { Server } from 'ttrpc-ts';
 import { PeerService, peerHandlers } from '../../../test/conformance/peer-service.ts';

@@ -1,6 +1,6 @@
 import { Code, type Codec, Server, type ServiceSpec, TtrpcError } from 'ttrpc-ts';
 
-// Any codec will do: this one is JSON. See "Codecs" for protobuf.
+// Any codec will do; this one is JSON. See "Codecs" for protobuf.
 function json<T>(): Codec<T> {
   return {
     encode: (message) => new TextEncoder().encode(JSON.stringify(message)),
@@ -8,7 +8,7 @@ function json<T>(): Codec<T> {
   };
 }
 
-// A service is described once; clients and handlers get their types from it.
+// A service is described once; clients and handlers derive their types from it.
 const Greeter = {
   name: 'example.Greeter',
   methods: {
@@ -25,7 +25,7 @@ const server = new Server();
 server.add(Greeter, {
   async greet({ name }, { metadata, signal }) {
     if (name === '') throw new TtrpcError(Code.InvalidArgument, 'name is empty');
-    signal.throwIfAborted(); // fires at the caller's time limit, or when the caller is gone
+    signal.throwIfAborted(); // aborted on timeout, or when the caller has gone
     const [language] = metadata.get('language') ?? ['en'];
     return { text: language === 'de' ? `Hallo ${name}` : `Hello ${name}` };
   },

@@ -15,7 +15,7 @@ const Numbers = {
   },
 } as const satisfies ServiceSpec;
 
-// Both sides take any Duplex; here they are joined in memory.
+// Both sides take any Duplex; here they are connected in memory.
 const [near, far] = duplexPair();
 const server = new Server();
 server.add(Numbers, {
@@ -45,7 +45,7 @@ console.log('sum', await numbers.sum(source()));
 for await (const square of numbers.squares(source())) console.log('square', square);
 for await (const n of numbers.count(1000)) {
   console.log('count', n);
-  if (n === 2) break; // leaving the loop gives the call up
+  if (n === 2) break; // leaving the loop cancels the call
 }
 
 await server.shutdown({ timeoutMs: 1000 });

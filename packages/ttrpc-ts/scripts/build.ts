@@ -1,6 +1,6 @@
-// Builds the package as it is published into dist/: CommonJS with its types, and a door for `import`.
+// Builds the package as published into dist/: CommonJS with its types, and an entry point for `import`.
 //
-// There is one copy of the code: the ES module only passes on what the CommonJS one exports. With two
+// There is one copy of the code: the ES module only re-exports the CommonJS one. With two
 // copies, `instanceof TtrpcError` would fail between a program that imports and a library that requires.
 
 import { execFileSync } from 'node:child_process';
@@ -42,7 +42,7 @@ const published = {
 };
 writeFileSync(join(dist, 'package.json'), `${JSON.stringify(published, null, 2)}\n`);
 
-// After package.json, which says how to read the files beside it.
+// After package.json, which says how Node reads the files next to it.
 const names = Object.keys(require(join(dist, 'cjs/index.js')) as object).sort();
 const list = names.map((name) => `  ${name},\n`).join('');
 writeFileSync(join(dist, 'index.mjs'), `export {\n${list}} from './cjs/index.js';\n`);
@@ -52,8 +52,8 @@ for (const file of ['README.md', 'CHANGELOG.md', 'LICENSE']) copyFileSync(join(r
 tidyDeclarations(join(dist, 'cjs'));
 
 /**
- * Lets the declarations name files that exist (the compiler leaves `.ts` in them) and drops those that the
- * public surface does not lead to.
+ * Makes the declarations refer to files that exist (the compiler leaves `.ts` in them) and removes those that the
+ * public API does not reach.
  */
 function tidyDeclarations(folder: string): void {
   const wanted = new Set<string>();

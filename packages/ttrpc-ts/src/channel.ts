@@ -1,4 +1,4 @@
-// Owns one Duplex: reads its frames, writes frames to it, and notices its end. Client and server share it.
+// Owns one Duplex: reads and writes its frames, and notices when it closes. Shared by client and server.
 
 import type { Duplex } from 'node:stream';
 import { emptyBuffer, FrameReader, type FrameSink, FrameType } from './frame.ts';
@@ -9,12 +9,12 @@ import { Code, TtrpcError } from './status.ts';
 import { StrayBudget, strayWindowMs } from './stray-budget.ts';
 import { encodeFailure, responsePayloadTag } from './wire.ts';
 
-/** How long a connection that was ended waits for the end of its peer. */
+/** How long a connection that we ended waits for its peer to end it too, in ms. */
 const lingerMs = 200;
 
-/** What a channel tells its owner. */
+/** What a channel reports to its owner. */
 export interface ChannelOwner extends FrameSink {
-  /** The connection is gone, once. */
+  /** The connection has closed. Called once. */
   onClosed(error: TtrpcError): void;
 }
 
@@ -63,8 +63,8 @@ export class Channel {
   }
 
   /**
-   * Never throws: a status over the limit is replaced by one without its text, and a peer that leaves even that unread is
-   * given up.
+   * Never throws: a status over the limit is replaced by one without its text, and if the peer reads so little that
+   * even that cannot be queued, the connection is closed.
    */
   writeFailure(streamId: number, error: TtrpcError): void {
     const short = new TtrpcError(error.code, 'the status of this failure exceeds the limit of a message');
@@ -84,15 +84,15 @@ export class Channel {
     }
   }
 
-  /** Gives up a peer that sends too much of what nothing waits for. */
+  /** Closes the connection to a peer that sends too many frames that no call expects. */
   closeForStrays(): void {
     const what = `the peer sent too much within ${strayWindowMs / 1000} s that no call waits for`;
     this.close(new TtrpcError(Code.ResourceExhausted, `ttrpc connection closed: ${what}`));
   }
 
   /**
-   * Closes when everything is written and the peer has had `graceMs` since then to close by itself: of an answer and
-   * an end that arrive together, Go's client may see the end first.
+   * Closes once everything is written and the peer has had `graceMs` since then to close by itself: when an answer
+   * and the end arrive together, Go's client may notice the end first.
    */
   endGently(graceMs: number): void {
     if (this.#closed || this.#ending) return;
@@ -108,12 +108,12 @@ export class Channel {
     this.writer.close();
     this.duplex.end(() => {
       if (this.#closed) return;
-      // The peer answers the end with its own. One that does not is not waited for.
+      // The peer ends its side too; one that does not is not waited for.
       this.#endTimer = setTimeout(() => this.close(lost(undefined)), lingerMs);
     });
   }
 
-  /** Closes at once; `error` is what the owner is told. */
+  /** Closes at once, and passes `error` to the owner. */
   close(error: TtrpcError): void {
     if (this.#closed) return;
     this.#closed = true;

@@ -1,4 +1,4 @@
-// Owns the calls that a client waits for: the time limit, the signal, the reply, the stream of replies.
+// Owns a client's pending calls: their timeout, signal, reply and stream of replies.
 
 import { type CallEvent, clientChannels, publishEnd } from './diagnostics.ts';
 import { Flag } from './frame.ts';
@@ -8,14 +8,14 @@ import type { CallOptions, Codec } from './service.ts';
 import { Code, TtrpcError } from './status.ts';
 import { decodeResponse } from './wire.ts';
 
-/** What a call needs of its connection. */
+/** What a call needs from its connection. */
 export interface CallHost {
   readonly gate: ReceiveGate;
-  /** The call is over: frames that still arrive for it are ignored. */
+  /** The call is over; frames that still arrive for it are ignored. */
   forget(streamId: number): void;
 }
 
-/** Stops a call when its time is over or its signal fires. */
+/** Stops a call when it times out or its signal is aborted. */
 class CallLimits {
   readonly #signal: AbortSignal | undefined;
   readonly #timer: NodeJS.Timeout | undefined;
@@ -37,7 +37,7 @@ class CallLimits {
   }
 }
 
-/** A longer timer would fire at once. */
+/** setTimeout fires a longer timer at once. */
 const maxTimerMs = 2 ** 31;
 
 export function timeoutError(timeoutMs: number): TtrpcError {
@@ -67,16 +67,16 @@ export function malformed(what: string, cause: unknown): TtrpcError {
   return new TtrpcError(Code.Internal, `${what} cannot be decoded: ${String(cause)}`, { cause });
 }
 
-/** A call that is waited for. Its end comes once. */
+/** A pending call. It ends exactly once. */
 export abstract class PendingCall {
   readonly #host: CallHost;
   readonly #id: number;
   readonly #limits: CallLimits | undefined;
   readonly #event: CallEvent | undefined;
   #isOver = false;
-  /** Whether it has sent a stream of requests. */
+  /** Whether it sends a stream of requests. */
   sendsStream = false;
-  /** Runs at the end. */
+  /** Called at the end. */
   onOver: (() => void) | undefined;
 
   constructor(host: CallHost, id: number, options: CallOptions | undefined, event: CallEvent | undefined) {
@@ -90,9 +90,9 @@ export abstract class PendingCall {
   abstract readonly isStream: boolean;
 
   abstract onResponse(buffer: Buffer, start: number, end: number): void;
-  /** False for a frame that says nothing. */
+  /** Returns false for a frame without any meaning. */
   abstract onData(flags: number, buffer: Buffer, start: number, end: number): boolean;
-  /** Ends the call with an error, after the replies that wait to be read or (`discard`) instead of them. */
+  /** Ends the call with an error, after the unread replies or (`discard`) instead of them. */
   abstract fail(error: TtrpcError, discard: boolean): void;
 
   protected finish(error: TtrpcError | undefined): void {
@@ -186,7 +186,7 @@ export class ReplyStreamCall<T> extends PendingCall {
       this.fail(reply, false);
       return;
     }
-    // A peer may put its last message into the response.
+    // A peer may send its last message in the response.
     if (reply.length > 0) this.replies.push(reply);
     this.finish(undefined);
     this.replies.end();

@@ -1,4 +1,4 @@
-// Owns the making of typed clients.
+// Owns the creation of typed clients.
 
 import type { BoundMethod, Connection } from './connection.ts';
 import { wrapCall } from './interceptor.ts';
@@ -7,7 +7,7 @@ import { encodeRoute } from './wire.ts';
 
 type AnyCall = (input: unknown, options?: CallOptions) => unknown;
 
-/** Makes the client of a service on a connection: one function per method. It holds no state of its own. */
+/** Creates the client of a service on a connection: one function per method. It has no state of its own. */
 export function createClient<S extends ServiceSpec>(service: S, connection: Connection): Client<S> {
   const client: Record<string, AnyCall> = {};
   for (const [key, spec] of Object.entries(service.methods)) {

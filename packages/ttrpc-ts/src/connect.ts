@@ -1,4 +1,4 @@
-// Owns the shortest way to a connection: a unix or TCP socket.
+// Owns the simplest way to connect: by unix or TCP socket.
 
 import { connect as connectSocket } from 'node:net';
 import { Connection, type ConnectionOptions } from './connection.ts';
@@ -9,11 +9,11 @@ export type ConnectAddress = { readonly path: string } | { readonly port: number
 
 /** Options of {@link connect}. */
 export interface ConnectOptions extends ConnectionOptions {
-  /** Gives up the attempt. */
+  /** Cancels the attempt. */
   readonly signal?: AbortSignal;
 }
 
-/** Connects to a server. Rejects with `Unavailable` if nothing answers there, `Canceled` if the signal fires. */
+/** Connects to a server. Rejects with `Unavailable` when that fails, `Canceled` when the signal is aborted. */
 export function connect(address: ConnectAddress, options: ConnectOptions = {}): Promise<Connection> {
   const { signal } = options;
   return new Promise((resolve, reject) => {

@@ -1,4 +1,4 @@
-// Owns the client side of a connection: stream ids, the calls under way, and their end with the connection.
+// Owns the client side of a connection: stream ids, calls in progress, and their end with the connection.
 
 import type { Duplex } from 'node:stream';
 import { Channel, type ChannelOwner } from './channel.ts';
@@ -26,7 +26,7 @@ export interface ConnectionOptions {
   readonly limits?: ConnectionLimits;
 }
 
-/** @internal A method together with the bytes that every request for it begins with. */
+/** @internal A method, with the bytes that every request for it begins with. */
 export interface BoundMethod {
   readonly service: string;
   readonly method: string;
@@ -38,24 +38,24 @@ export interface BoundMethod {
 const lastStreamId = 0xffffffff;
 
 /**
- * The client side of one ttrpc connection, over any Duplex: a unix or TCP socket, a virtio-serial port, one
- * end of an in-memory pair. Any number of calls may be under way at once.
+ * The client side of one ttrpc connection, over any Duplex: a unix or TCP socket, a virtio-serial port, one end of an
+ * in-memory pair. Any number of calls may be in progress at once.
  *
- * The Duplex may still be connecting. When it ends, fails or is closed, every call under way is rejected
- * with the same `Unavailable` error (`ResourceExhausted` when it was closed for what the peer sent, see
- * `limits.strayFrames`); there is no reconnecting, a new Connection is the way to do that.
+ * The Duplex may still be connecting. When it ends, fails or is closed, every call in progress rejects with the same
+ * `Unavailable` error (`ResourceExhausted` when it was closed because of what the peer sent, see `limits.strayFrames`).
+ * There is no reconnecting; create a new Connection.
  */
 export class Connection {
   readonly #channel: Channel;
   readonly #calls = new Map<number, PendingCall>();
   readonly #host: CallHost;
   #nextId = 1;
-  /** The stream whose frame is being handled: a call that ends in this time was ended by its peer. */
+  /** The stream whose frame is being handled; a call that ends meanwhile was ended by its peer. */
   #handling = 0;
   #closeError: TtrpcError | undefined;
   /** @internal */
   readonly interceptors: readonly ClientInterceptor[];
-  /** Resolves when the connection is gone, whatever the cause; see {@link closeError}. */
+  /** Resolves when the connection has closed, for whatever reason; see {@link closeError}. */
   readonly closed: Promise<void>;
 
   constructor(duplex: Duplex, options: ConnectionOptions = {}) {
@@ -76,27 +76,27 @@ export class Connection {
     this.#host = { gate: this.#channel.gate, forget: (id) => this.#forget(id) };
   }
 
-  /** Why the connection is gone; undefined while it is up. */
+  /** Why the connection has closed; undefined while it is up. */
   get closeError(): TtrpcError | undefined {
     return this.#closeError;
   }
 
-  /** How many calls are waiting for their end. */
+  /** How many calls are in progress. */
   get activeCalls(): number {
     return this.#calls.size;
   }
 
-  /** Whether the peer reads too slowly for what was sent (`limits.writeBytes`): better wait for {@link drained}. */
+  /** Whether the peer reads too slowly for what was sent (`limits.writeBytes`); better wait for {@link drained}. */
   get isBlocked(): boolean {
     return this.#channel.writer.isBlocked;
   }
 
-  /** Resolves when the peer has taken what was sent, or the connection is gone. Look at {@link isBlocked} again then. */
+  /** Resolves when there is room again, or the connection has closed. Then check {@link isBlocked} again. */
   drained(): Promise<void> {
     return this.#channel.writer.drained();
   }
 
-  /** Closes the connection at once; calls under way are rejected with `Unavailable`. Idempotent. */
+  /** Closes the connection at once; calls in progress reject with `Unavailable`. Idempotent. */
   close(): void {
     this.#channel.close(new TtrpcError(Code.Unavailable, 'ttrpc connection closed by this side'));
   }
@@ -167,14 +167,14 @@ export class Connection {
       this.#calls.set(id, pending);
       return { id, pending, replies: pending.replies };
     } catch (error) {
-      // A stream tells of its failure where it is read, like any other failure of the call.
+      // A stream fails on its reader, like any other failure of the call.
       const pending = new ReplyStreamCall(this.#host, 0, method.spec.response, undefined, undefined);
       pending.fail(TtrpcError.from(error), false);
       return { id: 0, pending, replies: pending.replies };
     }
   }
 
-  /** Writes the request frame; yields the id of its stream. Throws what makes the call impossible. */
+  /** Writes the request frame and returns its stream id. Throws what makes the call impossible. */
   #send(method: BoundMethod, flags: number, payload: Uint8Array, options: CallOptions | undefined): number {
     if (this.#closeError !== undefined) throw this.#closeError;
     let tail = emptyBuffer;
@@ -204,7 +204,7 @@ export class Connection {
     call.onOver = () => sending.stop();
     sending.done.then(
       (completed) => {
-        // Without data it cannot fail.
+        // A frame without data cannot fail.
         if (completed) this.#channel.writeData(id, Flag.remoteClosed | Flag.noData, emptyBuffer);
       },
       (error: unknown) => {
@@ -217,7 +217,7 @@ export class Connection {
     const call = this.#calls.get(id);
     let isExpected = false;
     if (call === undefined) {
-      // What a peer still sends to a call that was given up here is of no interest.
+      // What a peer still sends for a call that was canceled here is ignored.
       isExpected = this.#channel.strays.admit(id, type, flags, end - start);
     } else {
       this.#handling = id;

@@ -1,4 +1,4 @@
-// Owns the events for tracing: four channels of node:diagnostics_channel, free while nobody subscribes.
+// Owns the tracing events: four channels of node:diagnostics_channel, which cost nothing without subscribers.
 
 import { type Channel, channel } from 'node:diagnostics_channel';
 import type { MethodKind } from './service.ts';
@@ -6,7 +6,7 @@ import type { TtrpcError } from './status.ts';
 
 /**
  * What is published on `ttrpc-ts:client:start`, `ttrpc-ts:client:end`, `ttrpc-ts:server:start` and
- * `ttrpc-ts:server:end`. Start and end of a call publish the same object, so it can key a WeakMap.
+ * `ttrpc-ts:server:end`. The start and end of a call publish the same object, so it can be the key of a WeakMap.
  */
 export interface CallEvent {
   readonly service: string;
@@ -37,7 +37,7 @@ export const serverChannels: CallChannels = {
   end: channel('ttrpc-ts:server:end'),
 };
 
-/** Publishes the start of a call; undefined when nobody listens. */
+/** Publishes the start of a call; undefined without subscribers. */
 export function publishStart(
   channels: CallChannels,
   call: { readonly service: string; readonly method: string; readonly kind: MethodKind },

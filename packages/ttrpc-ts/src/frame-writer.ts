@@ -1,15 +1,15 @@
-// Owns the way out: gathers the frames of one turn of the event loop and hands them to the Duplex at once.
+// Owns writing: collects the frames of one turn of the event loop and writes them to the Duplex at once.
 
 import type { Duplex } from 'node:stream';
 import { emptyBuffer, headerBytes, maxMessageBytes } from './frame.ts';
 import { Code, TtrpcError } from './status.ts';
 import { varintBytes, writeVarint } from './wire.ts';
 
-/** Payloads up to this size are copied next to their header; a larger one is handed over as it is. */
+/** Payloads up to this size are copied next to their header; a larger one is passed on as it is. */
 const copyBytes = 4096;
-/** Frames are gathered in slabs of this size. A slab is never written twice, so it needs no bookkeeping. */
+/** Frames are collected in slabs of this size. A slab is never reused, so it needs no bookkeeping. */
 const slabBytes = 32 * 1024;
-/** Header, the tag and length of a payload, with room to spare. */
+/** Header, payload tag and length, with room to spare. */
 const headRoom = 32;
 
 /** Writes frames to a Duplex, once per turn, in the order of the calls. */
@@ -25,7 +25,7 @@ export class FrameWriter {
   #scheduled = false;
   #closed = false;
   #waiting: (() => void)[] = [];
-  /** When frames were last handed to the Duplex, as of `performance.now()`. */
+  /** When frames were last written to the Duplex, as of `performance.now()`. */
   flushedAt: number = Number.NEGATIVE_INFINITY;
 
   constructor(duplex: Duplex, limits: { readonly highWaterBytes: number; readonly queueBytes: number }) {
@@ -35,7 +35,7 @@ export class FrameWriter {
     duplex.on('drain', () => this.#releaseWaiting());
   }
 
-  /** Whether the peer reads too slowly for what was written: wait for {@link drained} before producing more. */
+  /** Whether the peer reads too slowly for what was written; wait for {@link drained} before producing more. */
   get isBlocked(): boolean {
     return !this.#closed && this.#queuedBytes > this.#highWaterBytes;
   }
@@ -48,7 +48,7 @@ export class FrameWriter {
     return this.#partBytes + this.#fill - this.#start;
   }
 
-  /** Resolves when everything written has left, or the connection is closed. */
+  /** Resolves when there is room again, or the connection has closed. */
   drained(): Promise<void> {
     if (!this.isBlocked) return Promise.resolve();
     return new Promise((resolve) => {
@@ -57,9 +57,9 @@ export class FrameWriter {
   }
 
   /**
-   * Writes one frame whose data is `prefix`, then `payload` (behind `payloadTag` and its length, unless the
-   * tag is 0 or the payload is empty), then `suffix`. Throws `ResourceExhausted` if the data is over 4 MiB, or if
-   * there is data and the peer has left too much unread. The end of a stream has none: it always goes.
+   * Writes one frame whose data is `prefix`, then `payload` (after `payloadTag` and its length, unless the tag is 0
+   * or the payload is empty), then `suffix`. Throws `ResourceExhausted` if the data is over 4 MiB, or if there is
+   * data and the peer has left too much unread. A frame that ends a stream has no data, so it is always sent.
    */
   write(
     streamId: number,
@@ -107,7 +107,7 @@ export class FrameWriter {
     this.#fill = copied ? this.#copyBody(pos, payload, suffix) : this.#passBody(pos, payload, suffix);
     if (!this.#scheduled) {
       this.#scheduled = true;
-      // After the microtasks of this turn: the replies of handlers that are async but did not wait go along.
+      // After this turn's microtasks, to include replies of async handlers that did not wait for anything.
       process.nextTick(flushWriter, this);
     }
   }
@@ -138,7 +138,7 @@ export class FrameWriter {
     this.#fill = 0;
   }
 
-  /** Makes a part of what the slab holds since the last one. */
+  /** Turns what was added to the slab since the last part into a part. */
   #closePart(): void {
     if (this.#fill === this.#start) return;
     this.#parts.push(this.#slab.subarray(this.#start, this.#fill));
@@ -146,7 +146,7 @@ export class FrameWriter {
     this.#start = this.#fill;
   }
 
-  /** Hands everything gathered to the Duplex: one write, or one writev. */
+  /** Writes everything collected to the Duplex: one write, or one writev. */
   flush(): void {
     this.#scheduled = false;
     if (this.#closed) return;
@@ -167,7 +167,7 @@ export class FrameWriter {
     if (this.#waiting.length > 0 && !duplex.writableNeedDrain) this.#releaseWaiting();
   }
 
-  /** Drops what was not handed over and lets everyone who waits go on. */
+  /** Drops what was not written and resolves everyone who waits. */
   close(): void {
     this.#closed = true;
     this.#parts = [];

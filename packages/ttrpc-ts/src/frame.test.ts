@@ -1,17 +1,9 @@
-// The reader of frames: every cut, the limit, the stop.
+// The frame reader: every way to split frames, the limit, stopping.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { frame } from '../test/support.ts';
 import { FrameReader, maxMessageBytes } from './frame.ts';
-
-function frame(id: number, type: number, flags: number, data: Uint8Array): Buffer {
-  const header = Buffer.alloc(10);
-  header.writeUInt32BE(data.length, 0);
-  header.writeUInt32BE(id, 4);
-  header[8] = type;
-  header[9] = flags;
-  return Buffer.concat([header, data]);
-}
 
 function reader(onFrame?: (found: string) => void): { found: string[]; reader: FrameReader } {
   const found: string[] = [];
@@ -36,7 +28,7 @@ const bytes = Buffer.concat([
 ]);
 const frames = ['1 1 0 first', '4294967295 3 5 ', '5 255 255 third one'];
 
-test('every cut into two and into equal pieces', () => {
+test('every split into two and into equal pieces', () => {
   for (let cut = 0; cut <= bytes.length; cut++) {
     const { found, reader: r } = reader();
     r.push(bytes.subarray(0, cut));
@@ -51,7 +43,7 @@ test('every cut into two and into equal pieces', () => {
   }
 });
 
-test('the limit is 4 MiB to the byte; what is over it is skipped in any cut', () => {
+test('the limit is exactly 4 MiB; a larger frame is skipped, however it is split', () => {
   const most = frame(1, 1, 0, Buffer.alloc(maxMessageBytes));
   const over = frame(3, 2, 0, Buffer.alloc(maxMessageBytes + 1));
   for (const cut of [5, 10, 11, 1000, over.length - 1, over.length, over.length + 3]) {
@@ -71,7 +63,7 @@ test('the limit is 4 MiB to the byte; what is over it is skipped in any cut', ()
   assert.deepEqual(found, ['7 1 over 4294967294']);
 });
 
-test('a stop in the middle of a chunk ends the reading', () => {
+test('stopping in the middle of a chunk ends the reading', () => {
   const { found, reader: r } = reader((text) => {
     if (text.startsWith('1 ')) r.stop();
   });

@@ -1,11 +1,11 @@
-// Owns the frame format and the reader that finds every frame of a chunk of bytes.
+// Owns the frame format and the reader that finds the frames in a chunk of bytes.
 //
 // A frame is a header of ten bytes, big-endian (u32 length of the data, u32 stream id, u8 type, u8 flags),
 // followed by the data.
 
 export const headerBytes = 10;
 
-/** The largest data of a frame that a ttrpc peer takes. */
+/** The largest frame data that a ttrpc peer accepts. */
 export const maxMessageBytes: number = 4 << 20;
 
 export const FrameType = { request: 1, response: 2, data: 3 } as const;
@@ -19,14 +19,14 @@ export const Flag = {
   noData: 0x04,
 } as const;
 
-/** Takes what the reader finds. The bytes of a frame are `buffer[start..end)`; they may be kept but not changed. */
+/** Receives what the reader finds. A frame's data is `buffer[start..end)`; it may be kept but not modified. */
 export interface FrameSink {
   onFrame(streamId: number, type: number, flags: number, buffer: Buffer, start: number, end: number): void;
   /** A frame over the limit; its data is skipped. */
   onOversized(streamId: number, type: number, length: number): void;
 }
 
-/** Cuts a stream of bytes into frames. Only a frame that spans chunks is copied, once. */
+/** Splits a stream of bytes into frames. Only a frame that spans chunks is copied, once. */
 export class FrameReader {
   readonly #sink: FrameSink;
   readonly #header: Buffer = Buffer.alloc(headerBytes);
@@ -43,7 +43,7 @@ export class FrameReader {
     this.#sink = sink;
   }
 
-  /** Ends the reading, also in the middle of a chunk. */
+  /** Stops reading, even in the middle of a chunk. */
   stop(): void {
     this.#stopped = true;
     this.#body = undefined;
@@ -81,7 +81,7 @@ export class FrameReader {
     this.#flags = from[pos + 9] as number;
   }
 
-  /** Goes on with the frame that the last chunk left unfinished; yields the position after it. */
+  /** Continues the frame that the last chunk left unfinished; returns the position after it. */
   #resume(chunk: Buffer): number {
     if (this.#headerFill > 0) {
       const taken = chunk.copy(this.#header, this.#headerFill, 0, headerBytes - this.#headerFill);
@@ -102,8 +102,8 @@ export class FrameReader {
       this.#sink.onOversized(this.#streamId, this.#type, length);
       return this.#skipIn(chunk, pos);
     }
-    // Not filled with zeros and not from the pool: the kernel gives pages only for what really arrives,
-    // so a header that announces 4 MiB costs its sender more than it costs this side.
+    // Neither zeroed nor from the pool: the kernel provides pages only for what really arrives, so a header that
+    // announces 4 MiB costs its sender more than it costs us.
     this.#body = length === 0 ? emptyBuffer : Buffer.allocUnsafeSlow(length);
     this.#bodyFill = 0;
     return this.#fillIn(chunk, pos);

@@ -1,4 +1,4 @@
-// ttrpc-ts: ttrpc for Node.js. The whole public surface of the package.
+// ttrpc-ts: ttrpc for Node.js. The whole public API of the package.
 
 export { createClient } from './client.ts';
 export { type ConnectAddress, type ConnectOptions, connect } from './connect.ts';

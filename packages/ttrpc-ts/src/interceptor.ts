@@ -1,8 +1,8 @@
-// Owns interceptors: functions around every call of a connection or of a server.
+// Owns interceptors: functions that wrap every call of a connection or a server.
 
 import type { CallContext, CallOptions, MethodKind } from './service.ts';
 
-/** A call on its way out. */
+/** An outgoing call. */
 export interface OutgoingCall {
   readonly service: string;
   /** Name of the method on the wire. */
@@ -14,8 +14,8 @@ export interface OutgoingCall {
 }
 
 /**
- * Wraps the calls of a {@link Connection}. `next` makes the call; it may be given a changed one (more
- * metadata, say), be called again (a retry) or not at all. The first interceptor of a list is outermost.
+ * Wraps the calls of a {@link Connection}. `next` makes the call; it may be given a changed one (more metadata, say),
+ * called again (a retry), or not called. The first interceptor of a list is outermost.
  */
 export interface ClientInterceptor {
   /** Wraps methods with a single reply: `unary` and `client-stream`. */
@@ -27,7 +27,7 @@ export interface ClientInterceptor {
   ): AsyncIterableIterator<unknown>;
 }
 
-/** Wraps the handlers of a server, like {@link ClientInterceptor} the calls of a client. */
+/** Wraps the handlers of a server, as {@link ClientInterceptor} wraps the calls of a client. */
 export interface ServerInterceptor {
   /** Wraps methods with a single reply: `unary` and `client-stream`. */
   single?(
@@ -43,12 +43,12 @@ export interface ServerInterceptor {
   ): AsyncIterable<unknown>;
 }
 
-/** Whether the replies of a method are a stream. */
+/** Whether a method has a stream of replies. */
 export function repliesWithStream(kind: MethodKind): boolean {
   return kind === 'server-stream' || kind === 'bidi';
 }
 
-/** The call of a method with the interceptors of its connection around it. */
+/** Wraps a call in the interceptors of its connection. */
 export function wrapCall(
   interceptors: readonly ClientInterceptor[],
   kind: MethodKind,
@@ -70,7 +70,7 @@ export function wrapCall(
 
 type Handle = (input: unknown, context: CallContext) => unknown;
 
-/** A handler with the interceptors of its server around it. */
+/** Wraps a handler in the interceptors of its server. */
 export function wrapHandler(
   interceptors: readonly ServerInterceptor[],
   kind: MethodKind,
@@ -85,7 +85,7 @@ export function wrapHandler(
         interceptor.stream?.(input, context, next as (i: unknown, c: CallContext) => AsyncIterable<unknown>);
     } else {
       if (interceptor.single === undefined) continue;
-      // A handler may answer without a promise; an interceptor can rely on one.
+      // A handler may return a plain value; an interceptor always gets a promise.
       const asPromise = async (i: unknown, c: CallContext): Promise<unknown> => next(i, c);
       wrapped = (input, context) => interceptor.single?.(input, context, asPromise);
     }

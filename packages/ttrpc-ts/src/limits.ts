@@ -2,38 +2,38 @@
 
 /** Limits of a connection; every field has a default. */
 export interface ConnectionLimits {
-  /** Received messages that one stream may hold unread (64). More, and the connection is not read until the reader catches up. */
+  /** Unread messages that one stream may hold (64); beyond that, reading pauses until its reader catches up. */
   readonly streamMessages?: number;
-  /** The same in bytes (1 MiB). What counts is the memory kept alive: the chunks that the messages came in. */
+  /** The same in bytes (1 MiB). This counts the memory kept alive: the chunks that the messages arrived in. */
   readonly streamBytes?: number;
-  /** Bytes that all streams of a connection may hold unread (16 MiB). */
+  /** Unread bytes that all streams of a connection may hold (16 MiB). */
   readonly connectionBytes?: number;
   /**
-   * Milliseconds (1000) after which a full stream that is not read at all fails with `ResourceExhausted`,
-   * since ttrpc has no flow control of its own and it holds up every other call. `Infinity` turns this off.
+   * Milliseconds (1000) after which a full stream that nobody reads fails with `ResourceExhausted`, because ttrpc has
+   * no flow control of its own and the stream holds up every other call. `Infinity` disables this.
    */
   readonly stallMs?: number;
-  /** Bytes (1 MiB) that may wait to be written before streams, and a server's reading, wait for the peer. */
+  /** Unsent bytes (1 MiB) beyond which streams stop sending, and a server stops reading, until the peer catches up. */
   readonly writeBytes?: number;
   /**
-   * Bytes (64 MiB) that may wait to be written at all, for a peer that reads nothing. What would go beyond fails
-   * with `ResourceExhausted`; a server whose refusals do not fit either closes the connection.
+   * Unsent bytes (64 MiB) that may be queued for a peer that does not read. Whatever would exceed that fails with
+   * `ResourceExhausted`; a server that cannot queue even the refusals closes the connection.
    */
   readonly queueBytes?: number;
   /**
-   * Frames (10 000) that may come within ten seconds although nothing here waits for them: on unknown streams, of
-   * unknown types, empty ones; a large one counts once for each 16 KiB. More, and the connection is closed. Answers to
-   * calls that ended on this side first do not count. `Infinity` turns this off.
+   * Frames (10 000) that may arrive within ten seconds without any call expecting them: on unknown streams, of unknown
+   * types, empty ones; a large one counts once more for each 16 KiB. Beyond that the connection is closed. Answers to
+   * calls that ended on this side first do not count. `Infinity` disables this.
    */
   readonly strayFrames?: number;
 }
 
-/** The limits of the receiving side that the gate keeps, complete. */
+/** The receive limits that the gate enforces, with defaults filled in. */
 export type ReceiveLimits = Required<
   Pick<ConnectionLimits, 'streamMessages' | 'streamBytes' | 'connectionBytes' | 'stallMs'>
 >;
 
-/** The limits of the receiving side with their defaults. @internal */
+/** The receive limits, with defaults filled in. @internal */
 export function receiveLimits(limits: ConnectionLimits): ReceiveLimits {
   return {
     streamMessages: limits.streamMessages ?? 64,
@@ -43,12 +43,12 @@ export function receiveLimits(limits: ConnectionLimits): ReceiveLimits {
   };
 }
 
-/** How much may wait to be written: before others wait for it, and at all. @internal */
+/** How much may be queued for writing: before senders wait, and in total. @internal */
 export function writeLimits(limits: ConnectionLimits): { highWaterBytes: number; queueBytes: number } {
   return { highWaterBytes: limits.writeBytes ?? 1 << 20, queueBytes: limits.queueBytes ?? 64 << 20 };
 }
 
-/** How many frames may come that nothing waits for. @internal */
+/** How many frames may arrive that no call expects. @internal */
 export function strayLimit(limits: ConnectionLimits): number {
   return limits.strayFrames ?? 10_000;
 }

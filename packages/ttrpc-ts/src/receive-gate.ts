@@ -1,20 +1,20 @@
-// Owns the bound on what is received but not consumed: stops reading from the connection while a stream, or
-// all of them together, hold too much, and fails a stream whose reader has stopped.
+// Owns the bound on what is received but not consumed: pauses reading from the connection while one stream, or all
+// together, hold too much, and fails a stream whose reader has stopped.
 
 import type { Duplex } from 'node:stream';
 import type { ReceiveLimits } from './limits.ts';
 import { Code, TtrpcError } from './status.ts';
 
-/** What the gate needs to know of a queue. */
+/** What the gate needs to know about a queue. */
 export interface GatedQueue {
   readonly queuedMessages: number;
   readonly queuedBytes: number;
-  /** Frees what the messages keep alive beyond their own bytes; yields how much that was. */
+  /** Frees what the messages keep alive beyond their own bytes; returns how much that was. */
   compact(): number;
   fail(error: TtrpcError, discard: boolean): void;
 }
 
-/** One per connection; every stream's queue reports to it. */
+/** One per connection. Every stream's queue reports to it. */
 export class ReceiveGate {
   readonly #duplex: Duplex;
   readonly #limits: ReceiveLimits;
@@ -33,7 +33,7 @@ export class ReceiveGate {
     this.#limits = limits;
   }
 
-  /** A queue took a message of `bytes`. */
+  /** A queue has received a message of `bytes`. */
   added(queue: GatedQueue, bytes: number): void {
     this.#bytes += bytes;
     if (queue.queuedMessages === 1) this.#queues.add(queue);
@@ -44,7 +44,7 @@ export class ReceiveGate {
     this.#update();
   }
 
-  /** A queue gave `bytes` to its reader, or dropped them. */
+  /** A queue has given `bytes` to its reader, or dropped them. */
   removed(queue: GatedQueue, bytes: number): void {
     this.#bytes -= bytes;
     this.#progress = true;
@@ -57,7 +57,7 @@ export class ReceiveGate {
     this.#update();
   }
 
-  /** While replies cannot leave, requests that would produce more of them are not read. */
+  /** While replies cannot be sent, requests that would produce more of them are not read. */
   setWriteBlocked(blocked: boolean): void {
     this.#writeBlocked = blocked;
     this.#update();
@@ -73,7 +73,7 @@ export class ReceiveGate {
 
   #compactAll(): void {
     for (const queue of this.#queues) this.#bytes -= queue.compact();
-    // What is left is full too if little was freed: else the next message would have all queues compacted again.
+    // If little was freed this counts as full: otherwise the next message would compact all queues again.
     this.#overBudget = this.#bytes > 0.75 * this.#limits.connectionBytes;
   }
 

@@ -1,4 +1,4 @@
-// Owns the messages of one stream between their arrival and the reader, as an async iterator.
+// Owns the messages of one stream between arrival and reader, as an async iterator.
 
 import type { GatedQueue, ReceiveGate } from './receive-gate.ts';
 import type { Codec } from './service.ts';
@@ -9,26 +9,26 @@ interface Waiter<T> {
   reject(error: unknown): void;
 }
 
-/** What the owner of a queue wants to hear from it. */
+/** What a queue reports to its owner. */
 export interface QueueOwner {
-  /** The status of a message that cannot be decoded: whose fault that is depends on the side. */
+  /** The status for a message that cannot be decoded, which depends on the side. */
   readonly undecodable: number;
-  /** The queue failed on its own account: a message that cannot be decoded, or a reader that stalled. */
+  /** The queue itself failed: a message that cannot be decoded, or a reader that stalled. */
   onQueueError(error: TtrpcError): void;
   /** The reader left before the end. */
   onReaderLeft(): void;
 }
 
-/** Messages in the order of arrival. They are decoded when they are read. */
+/** Messages in order of arrival. They are decoded when read. */
 export class ReceiveQueue<T> implements AsyncIterableIterator<T, undefined>, GatedQueue {
   readonly #codec: Codec<T, never>;
   readonly #gate: ReceiveGate;
   readonly #owner: QueueOwner;
   #items: Uint8Array[] = [];
-  /** What each item counts, see {@link push}. */
+  /** What each item counts for, see {@link push}. */
   #costs: number[] = [];
   #head = 0;
-  /** Items before this one have buffers of their own. */
+  /** Items before this one have their own buffers. */
   #compactTo = 0;
   #lastChunk: ArrayBufferLike | undefined;
   #waiters: Waiter<T>[] = [];
@@ -52,9 +52,9 @@ export class ReceiveQueue<T> implements AsyncIterableIterator<T, undefined>, Gat
   }
 
   /**
-   * Adds a message; ignored after the end. It counts as the whole chunk that it lies in, because that stays in
-   * memory for it; of several messages in a chunk the last one does. Being copied is for messages that wait
-   * for long, see {@link compact}.
+   * Adds a message; ignored after the end. It counts as the whole chunk that it is in, because it keeps that in
+   * memory; of several messages in one chunk, the last one counts. Only messages that wait for long are copied, see
+   * {@link compact}.
    */
   push(payload: Uint8Array): void {
     if (this.#ended) return;
@@ -77,7 +77,7 @@ export class ReceiveQueue<T> implements AsyncIterableIterator<T, undefined>, Gat
     this.#gate.added(this, added);
   }
 
-  /** Copies small messages out of their large chunks, so that these can go; yields the bytes freed. */
+  /** Copies small messages out of large chunks, so that those can be freed; returns the bytes freed. */
   compact(): number {
     let freed = 0;
     for (let i = Math.max(this.#compactTo, this.#head); i < this.#items.length; i++) {
@@ -95,7 +95,7 @@ export class ReceiveQueue<T> implements AsyncIterableIterator<T, undefined>, Gat
     return freed;
   }
 
-  /** No more messages: the reader gets what is queued and then the end. */
+  /** No more messages will come: the reader gets what is queued and then the end. */
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -103,7 +103,7 @@ export class ReceiveQueue<T> implements AsyncIterableIterator<T, undefined>, Gat
     this.#waiters = [];
   }
 
-  /** Ends with an error, after what is queued or (`discard`) instead of it. */
+  /** Ends with an error, after the queued messages or (`discard`) instead of them. */
   fail(error: TtrpcError, discard: boolean): void {
     if (discard) this.#drop();
     if (this.#ended) {
@@ -115,7 +115,7 @@ export class ReceiveQueue<T> implements AsyncIterableIterator<T, undefined>, Gat
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const waiter of waiters) waiter.reject(error);
-    // Only the first waiter learns of the error; as with a generator, the iteration is over then.
+    // The error was delivered; as with a generator, the iteration is then over.
     if (waiters.length > 0) this.#error = undefined;
     if (discard) this.#owner.onQueueError(error);
   }

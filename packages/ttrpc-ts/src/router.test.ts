@@ -1,4 +1,4 @@
-// The router: what it learns, and what it must not.
+// The router: what it learns, and what it must not learn.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -32,7 +32,7 @@ function found(router: Router, request: Buffer): string {
   return target instanceof TtrpcError ? `error ${target.code}` : `${target.service}/${target.method}`;
 }
 
-test('known and unknown routes, also of colliding keys, the first time and later', () => {
+test('known and unknown routes, with colliding keys too, the first time and later', () => {
   const methods: [string, string][] = [];
   for (let i = 0; i < 300; i++) methods.push([`s${i % 7}.Service`, `Method${i}x`]);
   methods.push(['ä.Ü', 'Größe'], ['x', 'y'], ['long'.repeat(50), 'Method'], ['s', 'm'.repeat(200)]);
@@ -48,7 +48,7 @@ test('known and unknown routes, also of colliding keys, the first time and later
   }
 });
 
-test('a route given twice counts as its last, and teaches nothing about its first', () => {
+test('of a route given twice the last one counts, and nothing is learned about the first', () => {
   const router = routerOf(['a', 'One'], ['b', 'Two']);
   const both = Buffer.concat([encodeRoute('a', 'One'), encodeRoute('b', 'Two')]);
   for (let round = 0; round < 3; round++) {
@@ -61,7 +61,7 @@ test('a route given twice counts as its last, and teaches nothing about its firs
   assert.equal(found(router, encodeRoute('x', 'None')), `error ${Code.Unimplemented}`);
 });
 
-test('fields in another order are found too', () => {
+test('fields in another order work too', () => {
   const router = routerOf(['svc', 'Do']);
   const swapped = Buffer.from([0x12, 2, 0x44, 0x6f, 0x0a, 3, 0x73, 0x76, 0x63]);
   assert.equal(found(router, swapped), 'svc/Do');

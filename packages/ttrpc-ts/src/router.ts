@@ -1,38 +1,38 @@
-// Owns the way from the bytes of a request to its handler.
+// Owns finding the handler for the bytes of a request.
 
 import type { BoundHandler } from './server-call.ts';
 import { Code, TtrpcError } from './status.ts';
 import { decodeRequest, encodeRoute, type RequestEnvelope } from './wire.ts';
 
 interface Route {
-  /** Service and method as they stand at the beginning of a request. */
+  /** Service and method as encoded at the beginning of a request. */
   readonly bytes: Buffer;
   readonly target: BoundHandler;
 }
 
 /**
- * The services of a server. Handlers are found by the bytes of service and method, so that neither is made
- * a string for every request. A route is learned from the first request for it, so there are never more
- * than there are methods.
+ * The services of a server. Handlers are found by the encoded bytes of service and method, so that neither becomes a
+ * string on every request. A route is learned from the first request for it, so there are never more routes than
+ * methods.
  */
 export class Router {
   readonly #services = new Map<string, ReadonlyMap<string, BoundHandler>>();
   readonly #routes = new Map<number, Route>();
 
-  /** Throws if the service is there already. */
+  /** Throws if the service was already added. */
   add(service: string, methods: ReadonlyMap<string, BoundHandler>): void {
     if (this.#services.has(service)) throw new Error(`service ${service} was added already`);
     this.#services.set(service, methods);
   }
 
-  /** Reads a request into `envelope`; yields its handler, or the error to answer with. */
+  /** Reads a request into `envelope`; returns its handler, or the error to answer with. */
   route(envelope: RequestEnvelope, buffer: Buffer, start: number, end: number): BoundHandler | TtrpcError {
     const routeEnd = endOfRoute(buffer, start, end);
     const known = routeEnd === 0 ? undefined : this.#known(buffer, start, routeEnd);
     try {
       if (known !== undefined) {
         decodeRequest(envelope, buffer, routeEnd, end);
-        // Both fields may come again, and then the last one counts.
+        // Both fields may be repeated, and then the last one counts.
         if (envelope.service === '' && envelope.method === '') return known;
       }
       decodeRequest(envelope, buffer, start, end);
@@ -62,13 +62,13 @@ export class Router {
 
   #learn(buffer: Buffer, start: number, routeEnd: number, target: BoundHandler): void {
     const bytes = encodeRoute(target.service, target.method);
-    // Not so if the fields came again behind these with other names.
+    // They differ if the fields were repeated later with other names.
     if (bytes.compare(buffer, start, routeEnd) !== 0) return;
     this.#routes.set(keyOf(buffer, start, routeEnd), { bytes, target });
   }
 }
 
-/** The end of service and method if a request begins with both, as every known peer writes them; else 0. */
+/** The end of service and method if a request begins with both, as every known peer writes it; otherwise 0. */
 function endOfRoute(buffer: Buffer, start: number, end: number): number {
   if (end - start < 6 || buffer[start] !== 0x0a) return 0;
   const serviceLength = buffer[start + 1] as number;
@@ -79,7 +79,7 @@ function endOfRoute(buffer: Buffer, start: number, end: number): number {
   return methodLength === 0 || methodLength >= 0x80 || routeEnd > end ? 0 : routeEnd;
 }
 
-/** Tells most methods apart; two with the same key take turns in one place, which is only slower. */
+/** Distinguishes most methods; two with the same key share one slot in turn, which is only slower. */
 function keyOf(buffer: Buffer, start: number, routeEnd: number): number {
   const last = (buffer[routeEnd - 1] as number) | ((buffer[routeEnd - 2] as number) << 8);
   const first = (buffer[start + 1] as number) ^ ((buffer[routeEnd - 3] as number) << 3);

@@ -1,13 +1,13 @@
-// Owns the sending of a stream of messages at the pace of the peer.
+// Owns sending a stream of messages at the peer's pace.
 
 import type { Channel } from './channel.ts';
 import type { Codec } from './service.ts';
 
 /** A stream that is being sent. */
 export interface Sending {
-  /** True when the source ended, false when sending was stopped; rejects with what the source or encoder threw. */
+  /** True when the source ended, false when sending was stopped; rejects with what the source or the encoder threw. */
   readonly done: Promise<boolean>;
-  /** Sends no more and lets the source go. */
+  /** Stops sending and calls the source's `return()`. */
   stop(): void;
 }
 
@@ -42,11 +42,11 @@ export function sendStream<T>(
   function stop(): void {
     if (stopped) return;
     stopped = true;
-    // Not waited for: a source that hangs must not hold up the end of the call.
+    // Not awaited: a source that hangs must not hold up the end of the call.
     try {
       iterator?.return?.()?.then(undefined, () => undefined);
     } catch {
-      // A source that fails while it is let go has nobody left to tell.
+      // There is nobody to report this failure of the source to.
     }
   }
 

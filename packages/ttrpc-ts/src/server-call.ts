@@ -1,4 +1,4 @@
-// Owns one call on the server: what its handler sees, its time limit, and its single end.
+// Owns one call on the server: its handler's context, its timeout, and its single end.
 
 import { type CallEvent, publishEnd, publishStart, serverChannels } from './diagnostics.ts';
 import type { CallContext, MethodKind, ReceivedMetadata } from './service.ts';
@@ -17,20 +17,20 @@ export interface BoundHandler {
 }
 
 const noMetadata: ReceivedMetadata = new Map();
-/** A longer timer would fire at once. */
+/** setTimeout fires a longer timer at once. */
 const maxTimerMs = 2 ** 31 - 1;
 
-/** What a call may keep alive beyond its own bytes. */
+/** Bytes that a call may keep alive beyond its own. */
 const chunkSlackBytes = 4096;
 
-/** Where the metadata of a call lies in the bytes of its request. */
+/** The bytes of the request that contains a call's metadata. */
 export interface MetadataSource {
   readonly buffer: Buffer;
   readonly start: number;
   readonly end: number;
 }
 
-/** One call under way. It is its handler's context. */
+/** A call in progress, which is also its handler's context. */
 export class ServerCall implements CallContext {
   readonly #target: BoundHandler;
   #metadataSource: MetadataSource | undefined;
@@ -41,7 +41,7 @@ export class ServerCall implements CallContext {
   readonly streamId: number;
   readonly deadline: number | undefined;
   readonly #event: CallEvent | undefined;
-  /** Whether the call was answered: whatever its handler still yields is dropped. */
+  /** Whether the call was answered; whatever its handler still produces is dropped. */
   isOver = false;
 
   constructor(
@@ -94,7 +94,7 @@ export class ServerCall implements CallContext {
     return this.#abort.signal;
   }
 
-  /** Prepares for a longer life: a small request must not keep alive the large chunk that it came in. */
+  /** Prepares for a longer life: a small request must not keep the large chunk that it arrived in alive. */
   keep(): void {
     const source = this.#metadataSource;
     if (source === undefined || this.#metadata !== undefined) return;
@@ -105,14 +105,14 @@ export class ServerCall implements CallContext {
     this.#metadataSource = { buffer, start: 0, end: length };
   }
 
-  /** Runs `onTimeout` when the time limit passes; nothing to do for a call without one. */
+  /** Calls `onTimeout` when the call's timeout passes, if it has one. */
   startTimer(onTimeout: () => void): void {
     if (this.deadline === undefined) return;
     const ms = Math.ceil(this.deadline - Date.now());
     if (ms <= maxTimerMs) this.#timer = setTimeout(onTimeout, Math.max(ms, 0));
   }
 
-  /** Marks the call as over, with the error that it ended with; false if it was over already. */
+  /** Marks the call as over, with the error that it ended with; returns false if it already was. */
   finish(error: TtrpcError | undefined): boolean {
     if (this.isOver) return false;
     this.isOver = true;

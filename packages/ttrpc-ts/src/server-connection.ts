@@ -1,4 +1,4 @@
-// Owns one accepted connection: the rules of stream ids, dispatch to handlers, replies and streams.
+// Owns one accepted connection: the rules for stream ids, dispatch to handlers, replies and streams.
 
 import type { Duplex } from 'node:stream';
 import { Channel, type ChannelOwner } from './channel.ts';
@@ -11,7 +11,7 @@ import { type BoundHandler, deadlineError, ServerCall } from './server-call.ts';
 import { Code, TtrpcError } from './status.ts';
 import { newRequestEnvelope, type RequestEnvelope } from './wire.ts';
 
-/** What a connection needs of its server. */
+/** What a connection needs from its server. */
 export interface ServerHost {
   readonly limits: ConnectionLimits;
   readonly maxConcurrentCalls: number;
@@ -31,12 +31,12 @@ export class ServerConnection {
   readonly #channel: Channel;
   readonly #active = new Map<number, ActiveCall>();
   readonly #envelope: RequestEnvelope = newRequestEnvelope();
-  /** Handlers that have not returned, including those whose call is over. */
+  /** Handlers that have not returned, including those whose call is already over. */
   #running = 0;
   #lastId = 0;
-  /** Set when no more calls are taken. */
+  /** Set when no more calls are accepted. */
   #graceMs: number | undefined;
-  /** Whether requests are not read because replies cannot leave. */
+  /** Whether reading requests is paused because replies cannot be sent. */
   #held = false;
 
   constructor(duplex: Duplex, host: ServerHost) {
@@ -49,13 +49,13 @@ export class ServerConnection {
     this.#channel = new Channel(duplex, owner, host.limits);
   }
 
-  /** Takes no more calls and closes `graceMs` after those under way are answered. */
+  /** Accepts no more calls and closes `graceMs` after those in progress are answered. */
   drain(graceMs: number): void {
     this.#graceMs = graceMs;
     this.#endIfDrained();
   }
 
-  /** Closes at once; handlers under way are told through their signals. */
+  /** Closes at once; the signals of running handlers are aborted. */
   close(error: TtrpcError): void {
     this.#channel.close(error);
   }
@@ -68,7 +68,7 @@ export class ServerConnection {
     } else if (type === FrameType.data) {
       this.#onData(id, flags, buffer, start, end);
     } else if (!this.#channel.strays.charge(end - start)) {
-      // Other types are left for later versions of the protocol: a few are ignored.
+      // Other types are reserved for later versions of the protocol: a few are ignored.
       this.#channel.closeForStrays();
     }
     if (this.#channel.writer.isBlocked) this.#holdUntilDrained();
@@ -102,7 +102,7 @@ export class ServerConnection {
       return;
     }
     if (this.#running >= this.#host.maxConcurrentCalls) {
-      this.#refuse(id, Code.ResourceExhausted, 'too many calls under way on this connection');
+      this.#refuse(id, Code.ResourceExhausted, 'too many calls in progress on this connection');
       return;
     }
     if (envelope.timeoutNano < 0) {
@@ -153,7 +153,7 @@ export class ServerConnection {
     }
   }
 
-  /** Makes the call known: to frames that follow, to its time limit, and to the end of the connection. */
+  /** Registers the call, so that later frames, its timeout and the end of the connection find it. */
   #register(call: ServerCall): ActiveCall {
     const active: ActiveCall = { call, requests: undefined, replies: undefined };
     this.#active.set(call.streamId, active);
@@ -243,7 +243,7 @@ export class ServerConnection {
     this.#forget(call);
   }
 
-  /** Ends a call whose handler has not: answers for it and tells it to stop. */
+  /** Ends a call whose handler is still running: answers for it and tells it to stop. */
   #stop(active: ActiveCall, error: TtrpcError): void {
     const { call, requests, replies } = active;
     if (!call.finish(error)) return;
@@ -260,7 +260,7 @@ export class ServerConnection {
     const active = this.#active.get(call.streamId);
     if (active !== undefined) {
       this.#active.delete(call.streamId);
-      // Bytes that nobody will read must not hold up the connection.
+      // Messages that nobody will read must not hold up the connection.
       void active.requests?.return();
     }
     this.#endIfDrained();
@@ -291,7 +291,7 @@ export class ServerConnection {
     this.#host.onConnectionClosed(this);
   }
 
-  /** Answers on the stream that was named, even if that name is what is wrong, so that the peer learns which. */
+  /** Answers on the given stream id, even if that is what is wrong, so that the peer knows which one it was. */
   #refuse(id: number, code: number, message: string): void {
     this.#channel.writeFailure(id, new TtrpcError(code, message));
   }

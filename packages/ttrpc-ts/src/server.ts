@@ -1,4 +1,4 @@
-// Owns a server: its services, its listeners, its connections, and its end.
+// Owns a server: its services, listeners, connections, and shutdown.
 
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -10,13 +10,13 @@ import { ServerConnection, type ServerHost } from './server-connection.ts';
 import type { CallContext, Handlers, ServiceSpec } from './service.ts';
 import { Code, TtrpcError } from './status.ts';
 
-/** A connection that asks to be let in. */
+/** A connection to be authorized. */
 export interface IncomingConnection {
-  /** Nothing was read from it yet. */
+  /** Nothing has been read from it. */
   readonly socket: Socket;
   /**
-   * The file descriptor of the accepted socket, for a check of its peer (`SO_PEERCRED`) outside of
-   * JavaScript; valid until the hook has answered. Undefined where Node does not tell it. Do not close it.
+   * The file descriptor of the accepted socket, for a check of its peer (`SO_PEERCRED`) outside of JavaScript; valid
+   * until the hook has answered. Undefined if Node does not expose it. Do not close it.
    */
   readonly fd: number | undefined;
 }
@@ -26,21 +26,21 @@ export interface ServerOptions {
   /** Wrapped around every handler, the first one outermost. */
   readonly interceptors?: readonly ServerInterceptor[];
   readonly limits?: ConnectionLimits;
-  /** Handlers that may run at once per connection (10 000); a further call answers `ResourceExhausted`. */
+  /** Handlers that may run at once per connection (10 000); further calls get `ResourceExhausted`. */
   readonly maxConcurrentCalls?: number;
   /**
-   * Decides on every connection of a listener before anything is read from it. Throwing (or rejecting, or
-   * taking longer than `authorizeTimeoutMs`) closes the connection without a word.
+   * Decides on every connection of a listener before anything is read from it. If it throws, rejects, or takes longer
+   * than `authorizeTimeoutMs`, the connection is closed without an answer.
    *
-   * Node itself cannot read the credentials of a unix socket's peer: the hook is given the descriptor for
-   * a native addon or a helper process that can. The README shows one.
+   * Node itself cannot read the credentials of a unix socket's peer; the hook gets the descriptor for a native addon
+   * or a helper process that can. The README has an example.
    */
   readonly authorize?: (connection: IncomingConnection) => void | Promise<void>;
   /** Milliseconds that `authorize` may take (5000). */
   readonly authorizeTimeoutMs?: number;
 }
 
-/** Where a server listens: a unix socket, an inherited descriptor, a TCP port, or a server of node:net. */
+/** Where a server listens: a unix socket, an inherited descriptor, a TCP port, or a net.Server. */
 export type ListenAddress =
   | { readonly path: string }
   | { readonly fd: number }
@@ -79,8 +79,8 @@ export class Server {
   }
 
   /**
-   * Serves a service. `handlers` may be any object with methods of these names, also an instance of a
-   * class; missing ones answer `Unimplemented`. Throws if the service was added before.
+   * Serves a service. `handlers` may be any object with methods of these names, including a class instance; missing
+   * ones answer `Unimplemented`. Throws if the service was already added.
    */
   add<S extends ServiceSpec>(service: S, handlers: Handlers<S>): this {
     const methods = new Map<string, BoundHandler>();
@@ -102,7 +102,7 @@ export class Server {
     return this;
   }
 
-  /** Listens; resolves when connections are accepted. A net.Server may be listening already. */
+  /** Listens; resolves when connections are accepted. A net.Server may already be listening. */
   async listen(address: ListenAddress): Promise<void> {
     if (this.#stopped) throw new Error('server was shut down');
     if ('on' in address) {
@@ -124,7 +124,7 @@ export class Server {
     this.#adopt(listener);
   }
 
-  /** Serves a connection that is already there and needs no `authorize`. */
+  /** Serves an existing connection, without `authorize`. */
   accept(duplex: Duplex): void {
     if (this.#stopped) {
       duplex.destroy();
@@ -134,10 +134,10 @@ export class Server {
   }
 
   /**
-   * Ends in order: no new connections, no new calls (`Unavailable`), and once the calls under way are
-   * answered every connection is closed: by its peer or, `graceMs` (1000) after the last answer, by this side. One on
-   * which nothing was answered lately is closed at once. The reason is Go's client: of an answer and an end that arrive
-   * together it takes either. What is left after `timeoutMs` (10 000) is closed as by {@link close}.
+   * Shuts down gracefully: no new connections, no new calls (`Unavailable`), and once the calls in progress are
+   * answered every connection is closed: by its peer or, `graceMs` (1000) after the last answer, by this side. A
+   * connection without a recent answer is closed at once. This is for Go's client: when an answer and the end arrive
+   * together, it takes either. What is left after `timeoutMs` (10 000) is closed as by {@link close}.
    */
   async shutdown(options: { readonly timeoutMs?: number; readonly graceMs?: number } = {}): Promise<void> {
     this.#stopListening();
@@ -152,7 +152,7 @@ export class Server {
     clearTimeout(timer);
   }
 
-  /** Ends at once: listeners and connections are closed, handlers under way are told through their signals. */
+  /** Closes listeners and connections at once; the signals of running handlers are aborted. */
   close(): void {
     this.#stopListening();
     const error = new TtrpcError(Code.Unavailable, 'server was closed');
@@ -175,7 +175,7 @@ export class Server {
     this.#listeners.add(listener);
     listener.on('connection', (socket) => this.#onConnection(socket));
     listener.once('close', () => this.#listeners.delete(listener));
-    // A failure to accept (out of descriptors) hurts that connection, not the process.
+    // A failure to accept (out of descriptors) affects that connection, not the process.
     listener.on('error', () => undefined);
   }
 
@@ -202,7 +202,7 @@ export class Server {
   }
 }
 
-/** Node keeps the descriptor on the handle of the socket, which its documentation does not mention. */
+/** Node keeps the descriptor in the socket's handle, which is undocumented. */
 function descriptorOf(socket: Socket): number | undefined {
   const handle = (socket as { _handle?: { fd?: unknown } | null })._handle;
   return typeof handle?.fd === 'number' && handle.fd >= 0 ? handle.fd : undefined;

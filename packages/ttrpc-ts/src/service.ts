@@ -1,11 +1,11 @@
-// Owns how a service is described and the types that follow from it for clients and handlers.
+// Owns the description of a service, and the types of clients and handlers derived from it.
 
 /**
- * Turns messages into bytes and back. `In` is what `encode` accepts when that is wider than what `decode`
- * yields (for instance a message whose fields may be left out).
+ * Turns messages into bytes and back. `In` is what `encode` accepts when that is wider than what `decode` returns (for
+ * instance a message whose fields may be left out).
  *
- * `decode` is given a view into the bytes that were received, not a copy: keep what you need, do not
- * write into it. `encode` gives its bytes away: do not change them afterwards.
+ * `decode` gets a view of the received bytes, not a copy: copy what you keep, and do not modify it. `encode` gives its
+ * bytes away: do not modify them afterwards.
  */
 export interface Codec<T, In = T> {
   encode(message: In): Uint8Array;
@@ -38,26 +38,26 @@ export interface ServiceSpec {
 /** What a codec accepts. */
 export type Input<C> = C extends { encode(message: infer In): Uint8Array } ? In : never;
 
-/** What a codec yields. */
+/** What a codec returns. */
 export type Output<C> = C extends { decode(bytes: Uint8Array): infer T } ? T : never;
 
-/** A value, or a promise of it. */
+/** A value, or a promise for it. */
 export type Awaitable<T> = T | Promise<T>;
 
-/** Metadata to send: one value or several per key. Keys are sent as given; ttrpc peers expect lower case. */
+/** Metadata to send: one or several values per key. Keys are sent as given; ttrpc peers expect lower case. */
 export type Metadata = Readonly<Record<string, string | readonly string[]>>;
 
-/** Metadata as received: every key with all of its values, in the order of the wire. */
+/** Received metadata: every key with all of its values, in wire order. */
 export type ReceivedMetadata = ReadonlyMap<string, readonly string[]>;
 
 /** Options of one call. */
 export interface CallOptions {
   /**
-   * Gives the call up: it ends with `Canceled` (or `DeadlineExceeded`, if the signal's reason is a
-   * `TimeoutError`). ttrpc has no message for this, so the server is not told: use `timeoutMs` to bound its work.
+   * Cancels the call: it fails with `Canceled` (or `DeadlineExceeded`, if the signal's reason is a `TimeoutError`).
+   * ttrpc has no cancel message, so the server does not know: use `timeoutMs` to bound its work.
    */
   readonly signal?: AbortSignal;
-  /** Time limit in milliseconds. It is sent to the server and enforced on this side too (`DeadlineExceeded`). */
+  /** Timeout in milliseconds. It is sent to the server and also enforced on this side (`DeadlineExceeded`). */
   readonly timeoutMs?: number;
   readonly metadata?: Metadata;
 }
@@ -82,14 +82,14 @@ export type Client<S extends ServiceSpec> = {
   readonly [M in keyof S['methods']]: ClientMethod<S['methods'][M]>;
 };
 
-/** What a handler knows of the call that it serves. */
+/** What a handler knows about its call. */
 export interface CallContext {
   /**
-   * Aborted when the deadline passes, the connection is lost or the server is closed. Its `reason` is a
-   * `TtrpcError`. It is made on first use, so a handler that ignores it costs nothing.
+   * Aborted when the deadline passes, the connection is lost or the server is closed. Its `reason` is a `TtrpcError`.
+   * It is created on first use, so a handler that ignores it costs nothing.
    */
   readonly signal: AbortSignal;
-  /** When the caller's time limit passes, in milliseconds as of `Date.now()`; undefined without a limit. */
+  /** When the caller's timeout passes, in milliseconds as of `Date.now()`; undefined without a timeout. */
   readonly deadline: number | undefined;
   readonly metadata: ReceivedMetadata;
   /** Full name of the service. */

@@ -1,4 +1,4 @@
-// Owns the status codes of the protocol and the one error class of the library.
+// Owns the protocol's status codes and the library's only error class.
 
 /** The status codes of google.rpc.Code, which ttrpc uses unchanged. */
 export const Code = {
@@ -21,10 +21,10 @@ export const Code = {
   Unauthenticated: 16,
 } as const;
 
-/** One of the values of {@link Code}. A peer may send numbers outside of it; they are kept as they came. */
+/** One of the values of {@link Code}. A peer may send other numbers; they are kept as received. */
 export type Code = (typeof Code)[keyof typeof Code];
 
-/** One `google.protobuf.Any` of a status: the library neither encodes nor decodes `value`. */
+/** One `google.protobuf.Any` of a status; the library neither encodes nor decodes `value`. */
 export interface StatusDetail {
   readonly typeUrl: string;
   readonly value: Uint8Array;
@@ -48,16 +48,15 @@ export function codeName(code: number): string {
 /**
  * The failure of a call or of a connection.
  *
- * Thrown by a handler it goes to the caller with its code, message and details. On the client every
- * rejected call carries one: the status of the peer, or one made here (`Canceled`, `DeadlineExceeded`,
- * `Unavailable` for a lost connection, `ResourceExhausted` for a message over the limit, `Internal` for
- * a reply that cannot be read).
+ * When a handler throws it, the caller gets its code, message and details. On the client every rejected call carries
+ * one: the peer's status, or one created here (`Canceled`, `DeadlineExceeded`, `Unavailable` for a lost connection,
+ * `ResourceExhausted` for a message over the limit, `Internal` for a reply that cannot be decoded).
  */
 export class TtrpcError extends Error {
   override readonly name: string = 'TtrpcError';
-  /** A {@link Code}, or whatever other number the peer sent. */
+  /** A {@link Code}, or another number that the peer sent. */
   readonly code: number;
-  /** Details of the status, in the order of the wire; empty when there are none. */
+  /** Details of the status, in wire order; empty when there are none. */
   readonly details: readonly StatusDetail[];
 
   constructor(code: number, message: string, options: TtrpcErrorOptions = {}) {
@@ -67,8 +66,8 @@ export class TtrpcError extends Error {
   }
 
   /**
-   * Makes an error of this class out of anything thrown: itself if it is one already, else `Unknown`
-   * with the message of the thrown error and the error itself as `cause`.
+   * Converts anything thrown to an error of this class: itself if it already is one, otherwise `Unknown` with the
+   * thrown error's message and the error itself as `cause`.
    */
   static from(thrown: unknown): TtrpcError {
     if (thrown instanceof TtrpcError) return thrown;

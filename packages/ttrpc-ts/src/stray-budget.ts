@@ -1,22 +1,22 @@
-// Owns the tolerance for frames that no call waits for: answers that cross with the end of their caller are legal,
-// a flood is not.
+// Owns the tolerance for frames that no call expects: answers that cross with their caller's end are legal, a flood is
+// not.
 
 import { Flag, FrameType } from './frame.ts';
 
-/** The budget is full again after so long without strays. */
+/** The budget is full again after this long without strays. */
 export const strayWindowMs = 10_000;
-/** A stray frame counts once more for each such portion of its data. */
+/** A stray frame counts once more per portion of its data. */
 const portionBytes = 16 * 1024;
-/** Calls of which a late answer is expected; of more the oldest are no longer. */
+/** How many calls a late answer is expected for; beyond that the oldest are forgotten. */
 const maxLate = 4096;
 
 /**
- * What may still come for a call that is over: one answer; a stream of them up to its end; or refusals, one for each
+ * What may still arrive for a call that is over: one answer; a stream of them up to its end; or refusals, one per
  * message that was sent after the peer had ended the call.
  */
 export type Late = 'answer' | 'stream' | 'refusals';
 
-/** One per connection. What a peer may send without being asked is a number of frames per time. */
+/** One per connection. Limits the rate of frames that a peer sends without being asked. */
 export class StrayBudget {
   readonly #limit: number;
   #left: number;
@@ -28,7 +28,7 @@ export class StrayBudget {
     this.#left = limit;
   }
 
-  /** A call is over, but the peer may not know that yet. */
+  /** A call is over, which the peer may not know. */
   expectLate(streamId: number, late: Late): void {
     if (this.#late.size >= maxLate) {
       for (const oldest of this.#late.keys()) {
@@ -39,7 +39,7 @@ export class StrayBudget {
     this.#late.set(streamId, late);
   }
 
-  /** Takes a frame for which there is no call; false when it is one too many. */
+  /** Counts a frame for which there is no call; returns false when it is one too many. */
   admit(streamId: number, type: number, flags: number, bytes: number): boolean {
     const late = this.#late.get(streamId);
     if (late === undefined) return this.charge(bytes);
@@ -48,7 +48,7 @@ export class StrayBudget {
     return true;
   }
 
-  /** Takes a frame that nobody can have waited for; false when it is one too many. */
+  /** Counts a frame that no call can have expected; returns false when it is one too many. */
   charge(bytes: number): boolean {
     if (this.#limit === Number.POSITIVE_INFINITY) return true;
     const now = performance.now();

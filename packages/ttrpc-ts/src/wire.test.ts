@@ -1,4 +1,4 @@
-// The envelope: what is written is read again, whatever is broken is refused, unknown fields are skipped.
+// The envelope: round trips, malformed input is refused, unknown fields are skipped.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -62,7 +62,7 @@ test('failures', () => {
   );
 });
 
-test('any bytes are read or refused with a WireError', () => {
+test('any bytes are either read or refused with a WireError', () => {
   const envelope = newRequestEnvelope();
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 64 }), (array) => {
@@ -83,7 +83,7 @@ test('any bytes are read or refused with a WireError', () => {
   );
 });
 
-test('unknown fields are skipped, a status of code 0 is none, negative limits have passed', () => {
+test('unknown fields are skipped, a status of code 0 is none, negative timeouts have passed', () => {
   const extra = Buffer.from('30053901020304050607083d0102030442036162633201ff', 'hex');
   const bytes = Buffer.concat([extra, encodeRoute('s', 'm'), extra]);
   const envelope = newRequestEnvelope();

@@ -1,8 +1,8 @@
 // Owns the protobuf form of the envelope: ttrpc.Request, ttrpc.Response and google.rpc.Status.
 //
-// Written by hand because it is five small messages on the hot path of every call and because the library
-// shall depend on no protobuf runtime. Fields are written in the order of their numbers, as Go does, so
-// that the bytes are the same.
+// Written by hand because it is five small messages on the hot path of every call, and because the library must not
+// depend on a protobuf runtime. Fields are written in the order of their numbers, as Go does, so that the bytes are the
+// same.
 
 import { emptyBuffer } from './frame.ts';
 import type { Metadata, ReceivedMetadata } from './service.ts';
@@ -11,10 +11,10 @@ import { type StatusDetail, TtrpcError } from './status.ts';
 export const requestPayloadTag = 0x1a;
 export const responsePayloadTag = 0x12;
 
-/** Thrown inside this file's readers on malformed bytes; callers turn it into a status. */
+/** Thrown by this file's readers on malformed bytes; callers turn it into a status. */
 export class WireError extends Error {}
 
-/** Bytes that the varint of a number below 2^32 takes. */
+/** Length in bytes of the varint of a number below 2^32. */
 export function varintBytes(value: number): number {
   if (value < 0x80) return 1;
   if (value < 0x4000) return 2;
@@ -22,7 +22,7 @@ export function varintBytes(value: number): number {
   return value < 0x10000000 ? 4 : 5;
 }
 
-/** Writes the varint of a number below 2^53; yields the position after it. */
+/** Writes the varint of a number below 2^53; returns the position after it. */
 export function writeVarint(buffer: Buffer, pos: number, value: number): number {
   while (value >= 0x80) {
     buffer[pos++] = (value % 0x80) | 0x80;
@@ -32,7 +32,7 @@ export function writeVarint(buffer: Buffer, pos: number, value: number): number 
   return pos;
 }
 
-/** Reads varints and length-prefixed fields of one message. Reused: holds no data between calls. */
+/** Reads varints and length-prefixed fields of one message. Reused; holds no state between messages. */
 class Cursor {
   buffer: Buffer = emptyBuffer;
   pos = 0;
@@ -63,7 +63,7 @@ class Cursor {
     throw new WireError('malformed varint');
   }
 
-  /** The end of the length-prefixed field that begins at `pos`, with `pos` moved to its first byte. */
+  /** The end of the length-prefixed field at `pos`; moves `pos` to its first byte. */
   lengthEnd(): number {
     const length = this.varint();
     if (length > this.end - this.pos) throw new WireError('field longer than its message');
@@ -109,13 +109,13 @@ class Cursor {
 const cursor = new Cursor();
 const inner = new Cursor();
 
-/** A decoded ttrpc.Request. One is reused per connection; `metadataOf` reads the metadata only if asked. */
+/** A decoded ttrpc.Request. One is reused per connection; `decodeMetadata` reads the metadata when it is needed. */
 export interface RequestEnvelope {
-  /** Empty, like `method`, if reading began behind them. */
+  /** Empty, like `method`, if reading began after them. */
   service: string;
   method: string;
   payload: Buffer;
-  /** Nanoseconds; 0 = no limit, negative = passed already. */
+  /** Nanoseconds; 0: no timeout, negative: already passed. */
   timeoutNano: number;
   hasMetadata: boolean;
 }
@@ -144,7 +144,7 @@ export function decodeRequest(into: RequestEnvelope, buffer: Buffer, start: numb
   }
 }
 
-/** A negative int64 arrives as a varint of 2^63 and more; any negative limit means the same: it has passed. */
+/** A negative int64 arrives as a varint of 2^63 or more; any negative timeout means that it has passed. */
 function signed(value: number): number {
   return value >= 2 ** 63 ? -1 : value;
 }
@@ -180,7 +180,7 @@ function decodePair(buffer: Buffer, start: number, end: number): [string, string
   return [key, value];
 }
 
-/** Reads a ttrpc.Response: its payload, or the error that its status stands for. Throws WireError. */
+/** Reads a ttrpc.Response: its payload, or its status as an error. Throws WireError. */
 export function decodeResponse(buffer: Buffer, start: number, end: number): Buffer | TtrpcError {
   const c = cursor.reset(buffer, start, end);
   let payload = emptyBuffer;
@@ -196,7 +196,7 @@ export function decodeResponse(buffer: Buffer, start: number, end: number): Buff
   return error ?? payload;
 }
 
-/** Text and details of a status are for people and for small facts: what is beyond is cut off. */
+/** Text and details of a status are meant to be small; whatever exceeds these limits is dropped. */
 const maxTextBytes = 64 * 1024;
 const maxDetails = 64;
 
@@ -237,18 +237,18 @@ function field(tag: number, value: Uint8Array): Buffer {
   return Buffer.concat([head, value]);
 }
 
-/** Service and method of a ttrpc.Request: the bytes that all calls of a method begin with. */
+/** Service and method of a ttrpc.Request: the bytes that every request for a method begins with. */
 export function encodeRoute(service: string, method: string): Buffer {
   return Buffer.concat([field(0x0a, Buffer.from(service)), field(0x12, Buffer.from(method))]);
 }
 
-/** What follows the payload of a ttrpc.Request: the time limit and the metadata. */
+/** What follows the payload of a ttrpc.Request: timeout and metadata. */
 export function encodeRequestTail(timeoutMs: number | undefined, metadata: Metadata | undefined): Buffer {
   const parts: Buffer[] = [];
   if (timeoutMs !== undefined) {
     const buffer = Buffer.allocUnsafe(11);
     buffer[0] = 0x20;
-    // An int64 holds 292 years of nanoseconds; a longer limit is none.
+    // An int64 holds 292 years of nanoseconds; longer timeouts are capped.
     const end = writeVarint(buffer, 1, Math.min(Math.max(1, Math.round(timeoutMs * 1e6)), 2 ** 62));
     parts.push(buffer.subarray(0, end));
   }

@@ -1,4 +1,4 @@
-// What a hostile peer may cost: frames that nothing waits for, statuses without end, a peer that reads nothing.
+// What a hostile peer may cost: unexpected frames, endless statuses, a peer that does not read.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -41,7 +41,7 @@ const floods: Record<string, Buffer> = {
   'answers on unknown streams': frame(77, 2, 0, answer(1)),
   'data on unknown streams': frame(78, 3, 0, Buffer.from('x')),
   'requests to a client': frame(1, 1, 0, answer(1)),
-  'an unknown type for a call under way': frame(1, 9, 0),
+  'an unknown type for a call in progress': frame(1, 9, 0),
 };
 
 for (const [what, one] of Object.entries(floods)) {
@@ -90,7 +90,7 @@ test('a header that announces gigabytes closes at once; a little too much fails 
   await isClosedBy(connection);
 });
 
-test('late answers cost nothing: one for each call that was given up, all of a stream that was left', async () => {
+test('late answers cost nothing: one per canceled call, all of a stream that was left', async () => {
   const { connection, client, peer } = hostile({ limits: { strayFrames: 2 } });
   const calls = Array.from({ length: 500 }, (_, n) => client.double({ n }, { timeoutMs: 5 }));
   await Promise.allSettled(calls);
@@ -104,12 +104,12 @@ test('late answers cost nothing: one for each call that was given up, all of a s
   peer.send(frame(1001, 3, 5));
   await delay(20);
   assert.equal(connection.closeError, undefined);
-  // Each but once.
+  // But only one each.
   peer.send(frame(1, 2, 0, answer(1)), frame(3, 2, 0, answer(1)), frame(1001, 3, 5));
   await isClosedBy(connection);
 });
 
-test('the budget is one of frames per time', async (t) => {
+test('the budget limits a rate', async (t) => {
   t.mock.method(performance, 'now', () => clock);
   let clock = 1_000_000;
   const { connection, peer } = hostile();
@@ -136,7 +136,7 @@ test('a server closes on frames of unknown types', async () => {
   assert.equal(server.connections, 0);
 });
 
-test('a status without end is cut: text and details', async () => {
+test('an endless status is truncated: text and details', async () => {
   const { client, peer } = hostile();
   const call = client.double({ n: 1 });
   const details = Array.from({ length: 50_000 }, () => ({ typeUrl: 'x', value: Buffer.alloc(0) }));
@@ -147,7 +147,7 @@ test('a status without end is cut: text and details', async () => {
   assert.deepEqual([thrown.code, thrown.message.length, thrown.details.length], [Code.NotFound, 65_536, 64]);
 });
 
-test('a peer that reads nothing: calls fail when its queue is full, and the queue stays as it is', async () => {
+test('a peer that does not read: calls fail when its queue is full, and the queue grows no further', async () => {
   const [near, far] = memoryPair();
   far.pause();
   const connection = new Connection(near, { limits: { writeBytes: 50_000, queueBytes: 200_000 } });
@@ -168,12 +168,12 @@ test('a peer that reads nothing: calls fail when its queue is full, and the queu
   connection.close();
 });
 
-test('a stream of requests to a peer that reads nothing waits, and ends when it reads again', async () => {
+test('a stream of requests to a peer that does not read waits, and ends when it reads again', async () => {
   await using pair = joined(handlers, { client: { limits: { writeBytes: 100, queueBytes: 4_000 } } });
   assert.equal((await pair.client.sum(numbers(2_000))).n, 1_999_000);
 });
 
-test('answers for a peer that reads none of them: refused while that fits, then it is given up', async () => {
+test('answers for a peer that does not read: refused while refusals fit, then the connection is closed', async () => {
   const [near, far] = memoryPair();
   near.pause();
   const gate = Promise.withResolvers<void>();
@@ -199,7 +199,7 @@ test('a stream of replies whose reader stalls in the peer costs a bounded queue'
   assert.equal((await collect(pair.client.count({ n: 5_000 }))).length, 5_000);
 });
 
-test('a shutdown gives the peer of an answer time to close first', async () => {
+test('a shutdown gives the peer time to close first after an answer', async () => {
   for (const closes of [true, false]) {
     const [near, far] = memoryPair();
     const server = new Server();

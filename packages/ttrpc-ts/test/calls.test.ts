@@ -59,7 +59,7 @@ test('TCP, a net.Server of the caller, an inherited descriptor', async () => {
   using connection = await connect({ port: address.port, host: '127.0.0.1' });
   assert.deepEqual(await createClient(NumService, connection).double({ n: 1 }), { n: 2 });
 
-  // The descriptor of a listening socket, as a launcher hands it to a shim.
+  // The descriptor of a listening socket, as a launcher passes it to a shim.
   const path = socketPath();
   const bound = createServer();
   await new Promise<void>((resolve) => {
@@ -69,7 +69,7 @@ test('TCP, a net.Server of the caller, an inherited descriptor', async () => {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'inherited-server.ts')], {
     stdio: ['ignore', 'ignore', 'inherit', fd],
   });
-  // Closing removes the name that was bound; a second name keeps the socket within reach.
+  // Closing unlinks the bound path; a second path keeps the socket reachable.
   linkSync(`${path}.bound`, path);
   bound.close();
   using second = await connect({ path });
@@ -157,7 +157,7 @@ test('metadata: several values per key, order, UTF-8, none', async () => {
   assert.deepEqual(seen, []);
 });
 
-test('time limit: the server cancels the handler and answers; the client does not depend on it', async () => {
+test('timeout: the server aborts the handler and answers; the client does not depend on it', async () => {
   let reason: unknown;
   let deadline = 0;
   await using pair = joined({
@@ -206,7 +206,7 @@ test('time limit: the server cancels the handler and answers; the client does no
 });
 
 test('AbortSignal: before, during, after, with a reason, on streams', async () => {
-  // By a socket, which keeps the process alive: the timer of AbortSignal.timeout does not.
+  // Over a socket, which keeps the process alive; the timer of AbortSignal.timeout does not.
   await using pair = await joinedBySocket({
     ...handlers,
     async double(request, context) {
@@ -250,7 +250,7 @@ test('AbortSignal: before, during, after, with a reason, on streams', async () =
   assert.deepEqual(await client.double({ n: 5 }), { n: 5 });
 });
 
-test('a lost connection rejects every call with one error; the server tells its handlers', async () => {
+test('a lost connection rejects every call with one error; the server aborts its handlers', async () => {
   let told: unknown;
   const pair = await joinedBySocket({
     async double(request, context) {
@@ -368,7 +368,7 @@ test('a codec that throws fails its call and nothing else', async () => {
   assert.deepEqual(await pair.client.double({ n: 1 }), { n: 2 });
 });
 
-test('a service is added once; handlers may be methods of an instance', async () => {
+test('a service is added once; handlers may be methods of a class instance', async () => {
   class Doubler {
     factor = 3;
     double({ n }: { n: number }): { n: number } {

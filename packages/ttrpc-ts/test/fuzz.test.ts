@@ -1,7 +1,7 @@
-// Mutated frames into both sides: no crash, no hang, no growth, and the other connections do not notice.
+// Mutated frames for both sides: no crash, no hang, no memory growth, no effect on other connections.
 //
 // TTRPC_FUZZ_FRAMES sets the number of frames per side (default 30 000; `npm run fuzz` feeds 1 000 000),
-// TTRPC_FUZZ_SEED repeats a run.
+// TTRPC_FUZZ_SEED reproduces a run.
 
 import assert from 'node:assert/strict';
 import { Duplex } from 'node:stream';
@@ -23,7 +23,7 @@ const framesPerSide = Number(process.env.TTRPC_FUZZ_FRAMES ?? 30_000);
 const seed = Number(process.env.TTRPC_FUZZ_SEED ?? Date.now() % 1_000_000);
 const framesPerConnection = 500;
 
-/** Small and repeatable: the numbers of mulberry32. */
+/** mulberry32: small and reproducible. */
 function randomOf(start: number): (below: number) => number {
   let state = start >>> 0;
   return (below) => {
@@ -38,7 +38,7 @@ function randomOf(start: number): (below: number) => number {
 class Feed extends Duplex {
   written = 0;
   override _read(): void {
-    // Bytes are pushed, not asked for.
+    // Bytes are pushed, not pulled.
   }
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
     this.written += chunk.length;
@@ -56,7 +56,7 @@ function clientFrames(id: number): Buffer[] {
     frame(id, 1, 2, request('test.Num', 'Sum')),
     frame(id, 1, 1, request('test.Num', 'Count', num(3))),
     frame(id, 1, 2, request('test.Num', 'Squares')),
-    // With a time limit of a millisecond and metadata.
+    // With a timeout of a millisecond, and metadata.
     frame(
       id,
       1,
@@ -93,7 +93,7 @@ function mutate(random: (below: number) => number, bytes: Buffer): Buffer {
     case 8:
       return bytes;
     case 1: {
-      // The data is cut, and the header says so.
+      // The data is truncated, and the header says so.
       const kept = bytes.subarray(10, 10 + random(bytes.length - 9));
       return frame(bytes.readUInt32BE(4), bytes[8] as number, bytes[9] as number, kept);
     }
@@ -107,7 +107,7 @@ function mutate(random: (below: number) => number, bytes: Buffer): Buffer {
       bytes.writeUInt32BE(random(0xffffffff), 4);
       return bytes;
     case 5:
-      // What follows is read as something else. Seldom, or nothing else would be tried.
+      // What follows is misread. Rarely, or nothing else would be tested.
       if (random(200) === 0) bytes[random(4)] = random(256);
       return bytes;
     default:
@@ -118,7 +118,7 @@ function mutate(random: (below: number) => number, bytes: Buffer): Buffer {
   }
 }
 
-/** The mutated frames of one connection in chunks of any size. */
+/** The mutated frames of one connection, in chunks of any size. */
 function* chunks(
   random: (below: number) => number,
   make: (id: number) => Buffer[],
@@ -207,7 +207,7 @@ test(`client: ${framesPerSide} mutated frames, seed ${seed}`, { timeout: 600_000
     async function read(stream: AsyncIterable<unknown>): Promise<void> {
       for await (const _ of stream) count();
     }
-    // Calls under way have the last ids.
+    // Calls in progress have the last ids.
     const nextId = (): number => Math.max(1, 2 * ends.length - 1 - 2 * random(8));
     for (const chunk of chunks(random, serverFrames, nextId)) {
       while (connection.activeCalls < 12 && connection.closeError === undefined) {
@@ -225,7 +225,7 @@ test(`client: ${framesPerSide} mutated frames, seed ${seed}`, { timeout: 600_000
     if (random(2) === 0) feed.push(null);
     else feed.destroy(random(2) === 0 ? new Error('cut') : undefined);
     await connection.closed;
-    // Every call has its end: this would hang otherwise.
+    // Every call ends; otherwise this would hang.
     await Promise.all(ends);
     assert.equal(connection.activeCalls, 0, `calls left, seed ${seed}`);
   });

@@ -111,7 +111,7 @@ test('server interceptors: context for the handler, refusals, streams', async ()
   assert.deepEqual(await collect(pair.client.count({ n: 1 })), [{ n: -1 }, { n: 0 }]);
 });
 
-test('diagnostics channels tell of every start and end, and nothing once unsubscribed', async () => {
+test('diagnostics channels report every start and end, and nothing once unsubscribed', async () => {
   const events: string[] = [];
   const ends: CallEvent[] = [];
   const started = new Set<unknown>();

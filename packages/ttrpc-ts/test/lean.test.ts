@@ -16,7 +16,7 @@ test('importing loads node:net and what that needs, nothing else', () => {
       console.log(JSON.stringify(added));
     });`;
   const added: string[] = JSON.parse(execFileSync(process.execPath, ['-e', program], { encoding: 'utf8' }));
-  // The loader of ES modules and of types belongs to how it is imported here.
+  // The loaders for ES modules and types are due to how it is imported here.
   const own = added.filter(
     (name) => !/modules\/|amaro|typescript|url|vm|source_map|fs\/|blob|worker/.test(name),
   );

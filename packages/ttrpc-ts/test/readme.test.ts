@@ -1,4 +1,4 @@
-// The README: its examples are those of examples/, and they do what they say. It and the API agree.
+// The README: its examples are those in examples/, and they work. It and the API agree.
 
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
@@ -20,7 +20,7 @@ async function run(example: string, ...args: string[]): Promise<string> {
   return stdout;
 }
 
-test('the examples of the README are those that are tried here', () => {
+test('the examples in the README are those tested here', () => {
   assert.equal(readme, withExamples(readme), 'run `node scripts/readme.ts`');
 });
 

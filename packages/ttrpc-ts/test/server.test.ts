@@ -1,4 +1,4 @@
-// The server against peers that end early, break the rules, or flood it; its own orderly and sudden end.
+// The server against peers that end early, break the rules, or flood it; its graceful and immediate shutdown.
 
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
@@ -21,7 +21,7 @@ import {
   socketPath,
 } from './support.ts';
 
-/** Status code of a response frame that carries one, by hand: Response.status.code. */
+/** Status code of a response frame that has one, decoded by hand: Response.status.code. */
 function statusOf(answer: RawFrame | undefined): number {
   assert.ok(answer !== undefined, 'no answer');
   assert.equal(answer.type, 2);
@@ -62,7 +62,7 @@ test('stream ids: even, reused, lower, unknown', async () => {
   server.close();
 });
 
-test('unknown types are ignored, responses to a server too, bad requests are answered', async () => {
+test('unknown types and responses to a server are ignored, bad requests are answered', async () => {
   const { peer, server } = rawServer();
   peer.send(
     frame(1, 9, 0, double),
@@ -99,7 +99,7 @@ test('data: after close, with close, on a unary call, on a call that is over', a
   });
   const sum = request('test.Num', 'Sum');
   const one = Buffer.from('{"n":1}');
-  // The last message may come together with the close.
+  // The last message may arrive together with the close.
   peer.send(frame(1, 1, 2, sum), frame(1, 3, 0, one), frame(1, 3, 1, one));
   assert.equal((await peer.next())?.data.toString('latin1'), '\x12\x07{"n":2}');
   peer.send(frame(1, 3, 0, one));
@@ -118,7 +118,7 @@ test('data: after close, with close, on a unary call, on a call that is over', a
   server.close();
 });
 
-test('frames in any cut, and half a frame followed by silence or the end', async () => {
+test('frames split anywhere, and half a frame followed by silence or the end', async () => {
   const { peer, server } = rawServer();
   const bytes = Buffer.concat([frame(1, 1, 0, double), frame(3, 1, 0, double), frame(5, 1, 0, double)]);
   for (const byte of bytes) peer.send(Buffer.from([byte]));
@@ -143,7 +143,7 @@ test('an oversized frame is answered and skipped; the connection lives', async (
   server.close();
 });
 
-test('a flood of calls: those over the limit are refused, replies that cannot leave stop the reading', async () => {
+test('a flood of calls: those over the limit are refused, replies that cannot be sent pause reading', async () => {
   await using pair = joined(
     {
       async double(message, context) {
@@ -181,7 +181,7 @@ test('a flood of calls: those over the limit are refused, replies that cannot le
   server.close();
 });
 
-test('shutdown waits for calls under way, refuses new ones, closes idle connections', async () => {
+test('shutdown waits for calls in progress, refuses new ones, closes idle connections', async () => {
   const pair = await joinedBySocket({
     async double({ n }) {
       await delay(60);
@@ -240,7 +240,7 @@ test('a shutdown in memory does not wait for a peer that does not answer the end
   await ending;
 });
 
-test('authorize: sees the socket before a byte is read, refuses by throwing, has a time limit', async () => {
+test('authorize: gets the socket before a byte is read, refuses by throwing, has a timeout', async () => {
   const path = socketPath();
   const seen: (number | undefined)[] = [];
   let verdict: () => void | Promise<void> = () => undefined;
@@ -287,7 +287,7 @@ print(*struct.unpack("3i", s.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 1
 test('the descriptor of authorize is good for SO_PEERCRED', async (t: TestContext) => {
   const python = 'python3';
   if (spawnSync(python, ['--version']).status !== 0) {
-    t.skip('python3 is not on this machine: SO_PEERCRED WAS NOT TRIED');
+    t.skip('python3 is not on this machine: SO_PEERCRED WAS NOT TESTED');
     return;
   }
   const path = socketPath();

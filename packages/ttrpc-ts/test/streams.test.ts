@@ -21,7 +21,7 @@ import {
 
 const kilobyte = 'x'.repeat(1000);
 
-test('a reader that leaves ends the call and lets its source go', async () => {
+test('a reader that leaves ends the call and its source', async () => {
   let released = false;
   async function* source(): AsyncGenerator<Num> {
     try {
@@ -74,7 +74,7 @@ test('a handler that throws in the middle: messages first, then its status', asy
       for (let i = 0; i < n; i++) yield { n: i };
       throw new TtrpcError(Code.DataLoss, 'ran dry');
     },
-    // Not an iterable at all: a mistake of plain JavaScript callers.
+    // Not an iterable: a mistake that plain JavaScript callers can make.
     squares: (() => undefined) as never,
   });
   const seen: number[] = [];
@@ -207,7 +207,7 @@ test('small messages in large chunks do not keep the chunks alive', async () => 
   server.add(NumService, { sum: (_, context) => aborted(context).then(() => ({ n: 0 })) });
   server.accept(far);
   near.resume();
-  // 60 unread messages in each of 20 streams, every one in a chunk of 64 KiB of its own: 78 MB in all.
+  // 60 unread messages in each of 20 streams, each in its own chunk of 64 KiB: 78 MB in total.
   const padding = frame(1, 99, 0, Buffer.alloc(65_000));
   const before = process.memoryUsage().arrayBuffers;
   for (let stream = 0; stream < 20; stream++) {
@@ -221,7 +221,7 @@ test('small messages in large chunks do not keep the chunks alive', async () => 
       await new Promise(setImmediate);
     }
   }
-  // V8 frees array buffers in a thread of its own, some time after the collection.
+  // V8 frees array buffers on another thread, some time after the collection.
   let kept = Number.POSITIVE_INFINITY;
   for (let round = 0; kept >= 25 && round < 50; round++) {
     await delay(20);
@@ -240,7 +240,7 @@ test('an abort drops what is queued; a lost connection delivers it first', async
   assert.equal((await dropped.next()).value?.n, 0);
   await delay(10);
   controller.abort();
-  // The stream was complete on this side already: nothing is left to abort.
+  // The stream was already complete on this side: nothing is left to abort.
   assert.equal((await collect(dropped)).length, 9);
   await first[Symbol.asyncDispose]();
 

@@ -1,4 +1,4 @@
-// What the tests share: a service of numbers, ways to connect both sides, and a peer that speaks raw frames.
+// Shared by the tests: a service of numbers, ways to connect both sides, and a peer that speaks raw frames.
 
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
@@ -86,7 +86,7 @@ export interface PairOptions {
   readonly client?: ConnectionOptions;
 }
 
-/** Two ends joined in memory. Up to Node 22 those of node:stream do not learn that the other one was destroyed. */
+/** Two ends connected in memory. Up to Node 22, node:stream's own do not notice that the other one was destroyed. */
 export function memoryPair(): [Duplex, Duplex] {
   const [one, other] = duplexPair();
   one.on('close', () => setImmediate(() => other.destroy()));
@@ -94,7 +94,7 @@ export function memoryPair(): [Duplex, Duplex] {
   return [one, other];
 }
 
-/** A client and a server joined in memory. */
+/** A client and a server connected in memory. */
 export function joined(own: NumHandlers = handlers, options: PairOptions = {}): Pair {
   const [clientEnd, serverEnd] = memoryPair();
   const server = new Server(options.server);
@@ -104,7 +104,7 @@ export function joined(own: NumHandlers = handlers, options: PairOptions = {}): 
   return disposable(server, connection);
 }
 
-/** A client and a server joined by a unix socket. */
+/** A client and a server connected by a unix socket. */
 export async function joinedBySocket(
   own: NumHandlers = handlers,
   options: PairOptions = {},
@@ -145,7 +145,7 @@ export function frame(id: number, type: number, flags: number, data: Uint8Array 
   return Buffer.concat([header, data]);
 }
 
-/** An encoded ttrpc.Request, by a second hand than the library's. */
+/** An encoded ttrpc.Request, encoded independently of the library. */
 export function request(service: string, name: string, payload: Uint8Array = Buffer.alloc(0)): Buffer {
   const bytes = (tag: number, value: Uint8Array): Buffer => {
     if (value.length > 127) throw new Error('too long for this helper');
@@ -229,7 +229,7 @@ export function aborted(context: CallContext): Promise<void> {
 
 setFlagsFromString('--expose-gc');
 
-/** A full collection, for tests that look at memory. */
+/** A full garbage collection, for tests that measure memory. */
 export const collectGarbage: () => void = runInNewContext('gc');
 
 export function delay(ms: number): Promise<void> {

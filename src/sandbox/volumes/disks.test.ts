@@ -15,10 +15,13 @@ after(() => rmSync(dir, { recursive: true }));
 class Plug {
   readonly added: DiskSpec[] = [];
   readonly removed: string[] = [];
+  isBroken = false;
   async addDisk(disk: DiskSpec) {
+    if (this.isBroken) throw new Error('no');
     this.added.push(disk);
   }
   async removeDisk(serial: string) {
+    if (this.isBroken) throw new Error('no');
     this.removed.push(serial);
   }
 }
@@ -55,6 +58,52 @@ test('what a VM has from its boot on is not plugged in again, nor taken out', as
   assert.equal(named!.source, 'serial:bulkhead-root-0');
   await disks.release('a');
   assert.deepEqual([plug.added, plug.removed], [[], []]);
+});
+
+const use = (name: string, readOnly = false) => ({ source: join(dir, name), readOnly, containerPath: '/d' });
+
+test('a container that comes while the last user goes: out, and in again under another name', async () => {
+  const plug = new Plug();
+  const disks = new Disks(plug);
+  await disks.use('a', [use('x')]);
+  const [, [device]] = await Promise.all([disks.release('a'), disks.use('b', [use('x')])]);
+  assert.deepEqual(plug.removed, ['bulkhead-disk-1']);
+  assert.equal(device!.id, 'serial:bulkhead-disk-2', 'the guest cannot mistake it for the one that goes');
+  assert.ok(disks.isUsedBy('b') && !disks.isUsedBy('a'));
+});
+
+test('one for who writes, another for who only reads', async () => {
+  const plug = new Plug();
+  await new Disks(plug).use('a', [use('x'), use('x', true), use('x')]);
+  assert.deepEqual(
+    plug.added.map(({ readOnly }) => readOnly),
+    [false, true],
+  );
+});
+
+test("what cannot be plugged in is nobody's, and the next container can try again", async () => {
+  const plug = new Plug();
+  const disks = new Disks(plug);
+  await disks.use('a', [use('x')]);
+  plug.isBroken = true;
+  await assert.rejects(disks.use('b', [use('x'), use('y')]), /no/);
+  plug.isBroken = false;
+  await disks.release('b');
+  assert.deepEqual(plug.removed, [], 'the one that another has stays');
+  await disks.use('b', [use('y')]);
+  assert.equal(plug.added.length, 2);
+});
+
+test("what the guest does not let go of is told, once, and stands in nobody's way", async () => {
+  const plug = new Plug();
+  const disks = new Disks(plug);
+  await disks.use('a', [use('x')]);
+  plug.isBroken = true;
+  await assert.rejects(disks.release('a'), /no/);
+  await disks.release('a');
+  plug.isBroken = false;
+  const [device] = await disks.use('b', [use('x')]);
+  assert.equal(device!.id, 'serial:bulkhead-disk-2');
 });
 
 test('no mkfs.ext4: the error says what to install', () => {

@@ -3,8 +3,8 @@
 import { SerialQueue } from '../../base/serial-queue.ts';
 import type { DiskSpec, HotPlug } from '../../vm/hypervisor.ts';
 import type { RootPlan } from '../root/root-parts.ts';
-import { explainPlug } from './disk-errors.ts';
 import { provideDisk } from './disk-image.ts';
+import { explainPlug } from './guest-errors.ts';
 import type { DiskFile, GuestStorage } from './guest-storage.ts';
 
 /** A block device that a container asks for. */

@@ -52,8 +52,6 @@ export const DISK_OPTIONS = ['rw', 'discard'];
 
 const SANDBOX_DIR = '/run/kata-containers/sandbox';
 const SHM_DIR = `${SANDBOX_DIR}/shm`;
-/** What containerd and Docker give a container that asks for no size. */
-const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
 
 /** The guest follows the shared folder and shows containers a copy: the host's changes raise no events by themselves. */
 export function watchedStorage(source: string): GuestStorage {
@@ -110,14 +108,7 @@ function diskStorages(mount: ClassifiedMount, diskSizeMib: number, ownershipOf: 
 function volumeStorage(mount: ClassifiedMount, localDir: string, ownershipOf: OwnershipOf): GuestStorage {
   const { kind, sizeBytes, pageSizeBytes, flags = [] } = mount;
   const size = sizeBytes === undefined ? [] : [`size=${sizeBytes}`];
-  if (kind === 'shm') {
-    const options = [
-      'mode=1777',
-      ...(sizeBytes === undefined ? [`size=${DEFAULT_SHM_BYTES}`] : size),
-      ...flags,
-    ];
-    return memory('shm', 'tmpfs', options, SHM_DIR);
-  }
+  if (kind === 'shm') return memory('shm', 'tmpfs', ['mode=1777', ...size, ...flags], SHM_DIR);
   const { path } = mount.volume!;
   const owner = ownership(path, mount.mount, ownershipOf);
   const name = volumeName(path);

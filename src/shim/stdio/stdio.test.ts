@@ -2,43 +2,25 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { openFds, textOf, useFifos } from '../../host/testing/fifos.ts';
 import type { GuestStreams, StdioPaths } from '../../sandbox/process.ts';
 import { loggerArguments } from './binary-logger.ts';
 import { openStdio as openFor, type StdioOptions } from './stdio.ts';
 import { StdioError } from './stdio-error.ts';
 
-let dir = '';
-before(() => {
-  dir = fs.mkdtempSync(path.join(os.tmpdir(), 'stdio-test-'));
-});
-after(() => fs.rmSync(dir, { recursive: true, force: true }));
-
-let count = 0;
-function makeFifo(): string {
-  const file = path.join(dir, `fifo-${count++}`);
-  execFileSync('mkfifo', [file]);
-  return file;
-}
+const { dir, newPath, makeFifo } = useFifos();
 function makeScript(body: string): string {
-  const file = path.join(dir, `script-${count++}`);
+  const file = newPath('script');
   fs.writeFileSync(file, `#!/bin/sh\n${body}\n`, { mode: 0o755 });
   return file;
 }
-const openFds = (): number => fs.readdirSync('/proc/self/fd').length;
 const limit = { timeout: 30_000 };
 const owner = { id: 'c1', namespace: 'ns1' };
 const base: StdioPaths = { stdin: '', stdout: '', stderr: '', terminal: false };
 const openStdio = (paths: StdioPaths, options?: StdioOptions) => openFor(paths, owner, options);
-
-async function textOf(stream: AsyncIterable<Buffer>): Promise<string> {
-  let text = '';
-  for await (const chunk of stream) text += chunk.toString();
-  return text;
-}
 
 /** A process whose output is given beforehand and whose input is recorded. */
 function guest(out: Iterable<Uint8Array> = [], err: Iterable<Uint8Array> = []) {
@@ -120,7 +102,8 @@ test('100 MiB of two streams at once, intact', limit, async () => {
 });
 
 test('a vanished reader stalls the drain, loses nothing, and holds up nobody else', limit, async () => {
-  const slow = await openStdio({ ...base, stdout: makeFifo() });
+  const file = makeFifo();
+  const slow = await openStdio({ ...base, stdout: file });
   const total = 3_000_000;
   slow.start(guest(repeat(Buffer.alloc(300_000, 'x'), total / 300_000)).streams);
   const fast = await openStdio({ ...base, stdout: makeFifo() }, { lingerMs: 0 });
@@ -131,7 +114,6 @@ test('a vanished reader stalls the drain, loses nothing, and holds up nobody els
   assert.ok(performance.now() - start < 2_000);
   await fast.close();
   // The reader comes back: everything is still there.
-  const file = path.join(dir, `fifo-${count - 2}`);
   const wc = spawn('sh', ['-c', 'wc -c <"$1"', 'sh', file], { stdio: ['ignore', 'pipe', 'ignore'] });
   assert.equal(Number(await textOf(wc.stdout)), total);
   assert.equal(await slow.drain({ stalledMs: 1_000, limitMs: 1_000 }), 'drained');

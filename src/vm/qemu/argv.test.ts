@@ -19,7 +19,7 @@ const spec: VmSpec = {
 const tcg = { accelerator: 'tcg', kernel: '/kernel' } as const;
 const kvm = { accelerator: 'kvm', kernel: '/kernel' } as const;
 
-/** The values of all options of one name. */
+/** The values of all options with a name. */
 function values(argv: readonly string[], option: string): string[] {
   return argv.flatMap((a, i) => (argv[i - 1] === option ? [a] : []));
 }
@@ -27,8 +27,11 @@ function values(argv: readonly string[], option: string): string[] {
 test('sizes, accelerator and CPU follow the spec', () => {
   const argv = qemuArgv(spec, tcg);
   assert.equal(argv[0], '/usr/bin/qemu');
-  assert.deepEqual(values(argv, '-smp'), ['cpus=2,sockets=1,cores=2,threads=1']);
+  assert.deepEqual(values(argv, '-smp'), ['cpus=2,maxcpus=2,sockets=1,cores=2,threads=1']);
   assert.deepEqual(values(argv, '-m'), ['512M']);
+  const grows = qemuArgv({ ...spec, maxVcpus: 8, maxMemoryMib: 4096 }, tcg);
+  assert.deepEqual(values(grows, '-smp'), ['cpus=2,maxcpus=8,sockets=1,cores=8,threads=1']);
+  assert.deepEqual(values(grows, '-m'), ['512M,maxmem=4096M']);
   assert.deepEqual(values(argv, '-cpu'), ['max,-erms,-fsrm']);
   assert.deepEqual(values(argv, '-object'), ['memory-backend-memfd,id=ram,size=512M,share=on']);
   assert.deepEqual(values(argv, '-name'), ['guest=bulkhead-pod_1_x,debug-threads=on']);
@@ -38,14 +41,14 @@ test('sizes, accelerator and CPU follow the spec', () => {
   assert.deepEqual(values(argv, '-accel'), ['tcg,tb-size=128']);
 });
 
-test('the machine has nothing that no guest needs', () => {
+test('the machine has only what guests need', () => {
   const absent = 'usb=off,vmport=off,sata=off,smbus=off,hpet=off,smm=off,i8042=off,dump-guest-core=off';
   for (const facts of [tcg, kvm]) {
     assert.equal(values(qemuArgv(spec, facts), '-machine')[0], `q35,memory-backend=ram,${absent}`);
   }
 });
 
-test('the image is the first disk, read-only and without locks, and was opened for QEMU', () => {
+test('the image is the first disk, read-only, without locks, and passed as a descriptor', () => {
   const [node] = values(qemuArgv(spec, tcg), '-blockdev');
   assert.deepEqual(JSON.parse(node ?? ''), {
     driver: 'raw',
@@ -67,7 +70,7 @@ test('without a shared folder there is no file system device, and the memory is 
   assert.match(values(argv, '-object')[0] ?? '', /share=off/);
 });
 
-test('boot devices and the bridge for later ones', () => {
+test('boot devices, and the bridge for hot-plugged ones', () => {
   const disks = [{ serial: 'data-1', path: '/dev/x', readOnly: false }];
   const nics = [{ id: 'eth0', tap: 'tap0', mac: '02:00:00:00:00:01' }];
   const argv = qemuArgv({ ...spec, disks, nics }, tcg, () => 'host_device');
@@ -89,7 +92,7 @@ test('configured kernel parameters come last', () => {
   );
 });
 
-test('QEMU is confined and cannot be told anything by its environment', () => {
+test('QEMU is confined, and no user configuration is read', () => {
   const argv = qemuArgv(spec, tcg);
   assert.match(
     values(argv, '-sandbox')[0] ?? '',

@@ -1,4 +1,4 @@
-/** Files behind disks. The VMM may open none itself: each is opened here, as what it was checked to be. */
+/** Files behind disks. The VMM cannot open any itself: they are opened and checked here. */
 import { spawn } from 'node:child_process';
 import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
 import type { Socket } from 'node:net';
@@ -11,15 +11,15 @@ import type { QmpClient } from './qmp.ts';
 
 type OpenDisk = Omit<DiskSpec, 'serial'>;
 
-/** QEMU's word for what a path leads to. */
+/** QEMU's block driver for what is at a path. */
 export function diskKind(path: string): 'file' | 'host_device' {
   return statSync(path).isBlockDevice() ? 'host_device' : 'file';
 }
 
-/** @throws Error when it cannot be opened, or is neither a file nor a block device. */
+/** Opens a disk's file. @throws Error when that fails, or it is neither a file nor a block device. */
 export function openDisk({ path, readOnly, isOwn = false }: OpenDisk): number {
   const { O_RDONLY, O_RDWR, O_NONBLOCK, O_NOFOLLOW } = constants;
-  // Not blocking: a FIFO would wait for its other end.
+  // Non-blocking, because opening a FIFO would wait for its other end.
   const flags = (readOnly ? O_RDONLY : O_RDWR) | O_NONBLOCK | (isOwn ? O_NOFOLLOW : 0);
   const fd = openSync(path, flags);
   const stat = fstatSync(fd);
@@ -29,8 +29,8 @@ export function openDisk({ path, readOnly, isOwn = false }: OpenDisk): number {
 }
 
 /**
- * Gives a running QEMU a file.
- * @returns the number of the set that it is in now (`remove-fd` takes it away again).
+ * Passes a file to a running QEMU.
+ * @returns the id of the fd set that it is in (`remove-fd` removes it again).
  * @throws QmpError, or Error when the file cannot be opened.
  */
 export async function handOver(qmp: QmpClient, disk: OpenDisk): Promise<number> {
@@ -42,7 +42,7 @@ export async function handOver(qmp: QmpClient, disk: OpenDisk): Promise<number> 
     };
     const set = answer['fdset-id'];
     if (typeof set === 'number') return set;
-    throw new Error('QEMU does not tell where it has put the file');
+    throw new Error('QEMU did not return an fd set for the file');
   } finally {
     closeSync(fd);
   }

@@ -1,15 +1,15 @@
-/** Devices that come and go while a QEMU VM runs. */
+/** Hot-plug for QEMU. */
 import { hostThread } from '../../host/process.ts';
 import { type DiskSpec, type HotPlug, type NicSpec, VmError } from '../hypervisor.ts';
 import { blockNode, diskDevice, fdSetPath, HOT_PLUG_BUS, nicBackend, nicDevice } from './argv.ts';
 import { diskKind, handOver } from './disk-file.ts';
 import { type QmpClient, QmpError } from './qmp.ts';
 
-/** A guest that does not let go of a device within this time is not going to. */
+/** A guest that has not released a device by then is not going to. */
 const UNPLUG_MS = 10_000;
 
 /**
- * @param pid QEMU's.
+ * @param pid QEMU's, on the host.
  * @throws VmError
  */
 export function createHotPlug(qmp: QmpClient, pid: number): HotPlug {
@@ -46,7 +46,7 @@ export function createHotPlug(qmp: QmpClient, pid: number): HotPlug {
     plugged.delete(device);
   };
 
-  /** Numbers of the host, by id: each is one container's alone, whatever QEMU says. */
+  /** Thread ids on the host, by name: each is used once, whatever QEMU says. */
   const threads = new Map<string, number>();
   const removeThread = async (id: string): Promise<void> => {
     const name = `thread-${id}`;
@@ -77,7 +77,7 @@ export function createHotPlug(qmp: QmpClient, pid: number): HotPlug {
           { command: 'device_add', args: diskDevice(device, node, disk.serial, HOT_PLUG_BUS) },
         ]);
       } finally {
-        // The block node holds a copy, and with that the set; so it ends with the node.
+        // The block node holds a duplicate, which keeps the set until the node is deleted.
         await qmp.execute('remove-fd', { 'fdset-id': set }).catch(() => undefined);
       }
     },
@@ -116,7 +116,7 @@ export function createHotPlug(qmp: QmpClient, pid: number): HotPlug {
   };
 }
 
-/** The number of a thread on the host. @throws Error when QEMU does not tell, or it is not a thread of QEMU. */
+/** The id of a thread on the host. @throws Error when QEMU does not report one, or it is not QEMU's. */
 async function numberOf(qmp: QmpClient, pid: number, name: string): Promise<number> {
   const told = await qmp.execute('query-iothreads');
   const threads = Array.isArray(told) ? (told as readonly Record<string, unknown>[]) : [];
@@ -146,7 +146,7 @@ function kindOf({ serial, path }: DiskSpec): 'file' | 'host_device' {
   }
 }
 
-/** Asks the guest for the device and waits for QEMU's word that it is gone; one that is gone is fine. */
+/** Asks the guest to release the device and waits for DEVICE_DELETED; a device that does not exist is fine. */
 async function removeDevice(qmp: QmpClient, device: string): Promise<void> {
   const gone = Promise.withResolvers<void>();
   const off = qmp.onEvent(({ event, data }) => {

@@ -1,4 +1,4 @@
-/** Starts a VM under QEMU: checks, processes, machine protocol; all or nothing. */
+/** Starts a VM under QEMU: checks, processes, QMP; all or nothing. */
 import { closeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { descriptorOf } from '../../host/descriptor.ts';
@@ -13,7 +13,7 @@ import { QmpClient, QmpError } from './qmp.ts';
 import { DEATH_MS, FILES_END_MS, QemuVm } from './running-vm.ts';
 
 export interface QemuOptions {
-  /** From the start of QEMU to its first word; 20 s unless told, for hosts under heavy load. */
+  /** Limit from QEMU's start to its QMP greeting; by default 20 s, for hosts under heavy load. */
   readonly startMs?: number;
 }
 
@@ -34,15 +34,15 @@ export async function startQemu(spec: VmSpec, signal: AbortSignal, options: Qemu
     const connection = files?.connection;
     vmm = startStage('vmm', spec.hypervisorPath, () => startVmm(spec, accelerator, connection, signal));
     vmm.catch(() => undefined);
-    // The daemon's error first: without it the VMM fails too.
+    // The daemon's error goes first: without the daemon the VMM fails too.
     const daemon = await startStage('files', spec.shared?.program ?? '', async () => files?.daemon);
     const qemu = await vmm;
-    // QEMU has an end of its own.
+    // QEMU has inherited the connection.
     files?.connection.destroy();
     throwIfAborted(signal);
     return await connect(spec, qemu, daemon, signal, options.startMs ?? DEFAULT_START_MS);
   } catch (error) {
-    // Last started first: without its peer, the daemon ends by itself.
+    // In reverse order: without its peer, the daemon exits by itself.
     const qemu = await vmm?.catch(() => undefined);
     qemu?.kill();
     await qemu?.exited;
@@ -61,7 +61,7 @@ async function startDaemon(spec: VmSpec, signal: AbortSignal): Promise<FilesDaem
   return startStage('files', shared.program, () => startFiles({ shared, dir, cgroup, oomScoreAdj, signal }));
 }
 
-/** What the VMM may not open by itself is opened here and inherited. */
+/** Files that the VMM cannot open itself are opened here and inherited. */
 async function startVmm(
   spec: VmSpec,
   accelerator: 'kvm' | 'tcg',
@@ -94,7 +94,7 @@ async function startStage<T>(stage: 'vmm' | 'files', path: string, start: () => 
   }
 }
 
-/** Waits for QEMU's first word, for the death of either process, for the caller, and for the clock. */
+/** Waits for QMP; fails when either process dies, when `signal` aborts, and after `startMs`. */
 async function connect(
   spec: VmSpec,
   qemu: VmChild,
@@ -105,7 +105,7 @@ async function connect(
   const [qmpChannel, agent, console] = qemu.channels;
   if (!qmpChannel || !agent || !console) throw new VmError('vmm', 'the channels to QEMU could not be made');
   const qmp = new QmpClient(qmpChannel);
-  const vm = new QemuVm({ qemu, files, qmp, agent, console, cgroup: spec.cgroup });
+  const vm = new QemuVm({ qemu, files, qmp, agent, console, cgroup: spec.cgroup, limits: spec });
   const failed = Promise.withResolvers<never>();
   const onAbort = () => failed.reject(abortError(signal));
   signal.addEventListener('abort', onAbort, { once: true });
@@ -120,10 +120,10 @@ async function connect(
   }
 }
 
-/** How long a VMM that has closed its protocol channel may take to end by itself, and so say why. */
+/** How long a VMM that has closed its QMP channel may take to exit by itself and so give the reason. */
 const LAST_WORDS_MS = 1000;
 
-/** The protocol's failure is only how the end of a process shows first. */
+/** Finds the reason: a QMP failure is usually just the first sign of a process that died. */
 async function explain(vm: QemuVm, error: unknown): Promise<VmError> {
   const timer = setTimeout(() => vm.kill(), LAST_WORDS_MS);
   if (error instanceof QmpError && error.className === 'Timeout') await vm.kill();

@@ -1,41 +1,14 @@
 import assert from 'node:assert/strict';
-import { Duplex } from 'node:stream';
 import { test } from 'node:test';
-import { QmpClient, QmpError, type QmpEvent } from './qmp.ts';
-
-interface Peer {
-  readonly client: QmpClient;
-  /** What the client has sent, parsed. */
-  readonly sent: { execute: string; arguments?: unknown; id: number }[];
-  say(text: string): void;
-  end(): void;
-}
-
-/** A QEMU that is played by the test; `answer` replies to each command. */
-function createPeer(answer?: (command: { execute: string; id: number }, peer: Peer) => void): Peer {
-  const sent: Peer['sent'] = [];
-  const channel = new Duplex({
-    read() {},
-    write(chunk: Buffer, _encoding, done) {
-      for (const line of chunk.toString().trim().split('\n')) {
-        const command = JSON.parse(line) as Peer['sent'][number];
-        sent.push(command);
-        answer?.(command, peer);
-      }
-      done();
-    },
-  });
-  const say = (text: string) => void channel.push(text);
-  const peer: Peer = { client: new QmpClient(channel), sent, say, end: () => void channel.push(null) };
-  return peer;
-}
+import { playQmp } from '../testing/played-qmp.ts';
+import { QmpError, type QmpEvent } from './qmp.ts';
 
 const GREETING = '{"QMP": {"version": {}, "capabilities": ["oob"]}}\r\n';
-const ok: Parameters<typeof createPeer>[0] = ({ id }, peer) =>
+const ok: Parameters<typeof playQmp>[0] = ({ id }, peer) =>
   peer.say(`{"return": {"n": ${id}}, "id": ${id}}\r\n`);
 
 test('greeting in pieces, capabilities, commands, and answers out of order', async () => {
-  const peer = createPeer(({ execute, id }) => {
+  const peer = playQmp(({ execute, id }) => {
     if (execute === 'qmp_capabilities') peer.say(`{"return": {}, "id": ${id}}\r\n`);
     if (execute === 'second') peer.say(`{"return": 2, "id": ${id}}\r\n{"return": 1, "id": ${id - 1}}\r\n`);
   });
@@ -51,7 +24,7 @@ test('greeting in pieces, capabilities, commands, and answers out of order', asy
 });
 
 test('an error answer carries its class', async () => {
-  const peer = createPeer(({ id }) =>
+  const peer = playQmp(({ id }) =>
     peer.say(`{"error": {"class": "DeviceNotFound", "desc": "no x"}, "id": ${id}}\n`),
   );
   await assert.rejects(peer.client.execute('device_del'), (error: unknown) => {
@@ -62,8 +35,8 @@ test('an error answer carries its class', async () => {
   });
 });
 
-test('events go to every listener until it is taken off', async () => {
-  const peer = createPeer(ok);
+test('events go to every listener until it is removed', async () => {
+  const peer = playQmp(ok);
   const seen: QmpEvent[] = [];
   const off = peer.client.onEvent((e) => seen.push(e));
   peer.say(
@@ -79,14 +52,14 @@ test('events go to every listener until it is taken off', async () => {
   ]);
 });
 
-test('no greeting and no answer end in time', async () => {
-  const peer = createPeer();
+test('a missing greeting or answer is a timeout', async () => {
+  const peer = playQmp();
   await assert.rejects(peer.client.connect({ timeoutMs: 20 }), /nothing came within 20 ms/);
   await assert.rejects(peer.client.execute('x', undefined, { timeoutMs: 20 }), /no answer within 20 ms/);
 });
 
-test('the end of the channel fails all that waits, and all that comes later', async () => {
-  const peer = createPeer();
+test('the end of the channel fails all pending and all later commands', async () => {
+  const peer = playQmp();
   const waiting = peer.client.execute('x');
   const greeting = peer.client.connect();
   peer.end();
@@ -97,22 +70,22 @@ test('the end of the channel fails all that waits, and all that comes later', as
 });
 
 test('garbage and endless lines close the channel instead of filling memory', async () => {
-  const garbage = createPeer();
+  const garbage = playQmp();
   garbage.say('hello\n');
   assert.match(await garbage.client.closed, /not JSON/);
-  const endless = createPeer();
+  const endless = playQmp();
   for (let i = 0; i < 20; i++) endless.say('x'.repeat(100_000));
   assert.match(await endless.client.closed, /more than 262144 bytes/);
-  const odd = createPeer(ok);
+  const odd = playQmp(ok);
   odd.say('[]\n"x"\nnull\n{"return": 1, "id": 99}\n{"event": "X", "data": 5}\n\n');
   await odd.client.execute('still-works');
 });
 
-test('events without end close the channel; a day of honest ones does not', async (t) => {
+test('endless events close the channel; a day of honest ones does not', async (t) => {
   let now = 0;
   t.mock.method(performance, 'now', () => now);
   const event = '{"event": "RTC_CHANGE", "data": {"offset": 1}}\r\n';
-  const honest = createPeer(ok);
+  const honest = playQmp(ok);
   honest.say(GREETING);
   await honest.client.connect();
   for (let n = 0; n < 5_000; n++) {
@@ -129,7 +102,7 @@ test('events without end close the channel; a day of honest ones does not', asyn
     'other values': '17\r\n',
   };
   for (const [what, line] of Object.entries(floods)) {
-    const peer = createPeer();
+    const peer = playQmp();
     peer.say(GREETING);
     peer.say(line.repeat(1_001));
     assert.match(await peer.client.closed, /events without end/, what);
@@ -138,7 +111,7 @@ test('events without end close the channel; a day of honest ones does not', asyn
 });
 
 test('large events count more', async () => {
-  const peer = createPeer();
+  const peer = playQmp();
   const event = JSON.stringify({ event: 'X', data: { text: 'x'.repeat(200 * 1024) } });
   peer.say(GREETING);
   peer.say(`${event}\n`.repeat(6));

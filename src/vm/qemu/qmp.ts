@@ -1,4 +1,4 @@
-/** Client of QEMU's machine protocol: greeting, commands with a time limit, events. One JSON object per line. */
+/** Client of QMP, QEMU's machine protocol: greeting, commands with timeouts, events. One JSON object per line. */
 import type { Duplex } from 'node:stream';
 import { Rate } from '../../base/rate.ts';
 
@@ -7,7 +7,7 @@ export interface QmpEvent {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-/** A command that QEMU refused (`className` is its error class), or that got no answer ('Closed', 'Timeout'). */
+/** A command that QEMU refused (`className` is its error class) or did not answer ('Closed', 'Timeout', 'Unsent'). */
 export class QmpError extends Error {
   readonly command: string;
   readonly className: string;
@@ -27,11 +27,11 @@ interface Pending {
   readonly timer: NodeJS.Timeout;
 }
 
-/** QEMU is only half trusted (the guest may have taken it over): it may neither fill our memory nor keep us busy. */
+/** QEMU is not trusted (the guest may have taken it over): it may neither fill our memory nor keep us busy. */
 const MAX_LINE_BYTES = 256 * 1024;
-/** Parts of a line are put together when there are so many. */
+/** The parts of a line are concatenated when there are this many. */
 const MAX_PARTS = 64;
-/** What is not the answer to a command, in portions of 1 KiB. Honest events come now and then. */
+/** Limit of what is not an answer to a command, in units of 1 KiB. Genuine events are rare. */
 const UNASKED = { perSecond: 20, burst: 1_000 };
 const PORTION_BYTES = 1024;
 
@@ -39,7 +39,7 @@ const DEFAULT_TIMEOUT_MS = 5000;
 
 export interface ExecuteOptions {
   readonly timeoutMs?: number;
-  /** Sends the command in another way than by a write to the channel. */
+  /** Sends the command other than by writing to the channel. */
   readonly send?: (line: string) => Promise<void>;
 }
 
@@ -61,19 +61,19 @@ export class QmpClient {
   constructor(channel: Duplex) {
     this.channel = channel;
     this.closed = this.#closing.promise;
-    this.#greeting.promise.catch(() => undefined); // whoever waits for it sees it
+    this.#greeting.promise.catch(() => undefined); // seen by whoever awaits it
     channel.on('data', (chunk: Buffer) => this.#receive(chunk));
     channel.on('error', (error) => this.close(error.message));
     channel.on('end', () => this.close('QEMU closed the channel'));
     channel.on('close', () => this.close('the channel is closed'));
   }
 
-  /** What QEMU sent that it must not, if that closed the channel. */
+  /** How QEMU broke the protocol, if that closed the channel. */
   get breach(): string | undefined {
     return this.#breach;
   }
 
-  /** Waits for the greeting and leaves the negotiation mode: from then on commands work. */
+  /** Waits for the greeting and leaves capabilities negotiation, after which commands work. @throws QmpError */
   async connect(options: ExecuteOptions = {}): Promise<void> {
     const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     const timer = setTimeout(() => {
@@ -88,7 +88,7 @@ export class QmpClient {
   }
 
   /**
-   * Runs one command and gives its return value.
+   * Runs one command and returns its result. `timeoutMs` is 5 s by default.
    * @throws QmpError
    */
   execute(
@@ -111,13 +111,13 @@ export class QmpClient {
     });
   }
 
-  /** Calls back for each event until the returned function is called. */
+  /** Calls the listener for each event, until the returned function is called. */
   onEvent(listener: (event: QmpEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** Ends the channel; what waits for an answer fails with the reason. */
+  /** Closes the channel; pending commands fail with the reason. */
   close(reason = 'closed by us'): void {
     if (this.#closedBy !== undefined) return;
     this.#closedBy = reason;
@@ -186,7 +186,7 @@ export class QmpClient {
     pending.reject(new QmpError(pending.command, className, reason));
   }
 
-  /** False when nobody waits for it: its time was over. */
+  /** Returns false when nobody awaits it: the command has timed out. */
   #answer(id: number, message: Readonly<Record<string, unknown>>): boolean {
     const pending = this.#pending.get(id);
     if (!pending) return false;

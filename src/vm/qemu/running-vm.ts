@@ -1,4 +1,4 @@
-/** A VM under QEMU that runs: its console, its end and why, pause and resume. */
+/** A running QEMU VM: its console, its exit and the reason, pause and resume. */
 import type { Socket } from 'node:net';
 import { delay } from '../../base/delay.ts';
 import type { Cgroup } from '../../host/cgroup.ts';
@@ -10,6 +10,7 @@ import { type Vm, VmError, type VmExit, type VmExitCause, type VmProcess } from 
 import { type ChildExit, describeExit, ended, type VmChild } from '../vm-child.ts';
 import { createHotPlug } from './hot-plug.ts';
 import type { QmpClient, QmpEvent } from './qmp.ts';
+import { type ResizeLimits, Resizer } from './resize.ts';
 
 export interface QemuParts {
   readonly qemu: VmChild;
@@ -18,38 +19,37 @@ export interface QemuParts {
   readonly agent: Socket;
   readonly console: Socket;
   readonly cgroup: Cgroup | undefined;
+  readonly limits: ResizeLimits;
 }
 
-/** How long what is left of a VM in its cgroup may take to die after SIGKILL. */
+/** How long processes left in the VM's cgroup may take to die after SIGKILL. */
 export const DEATH_MS = 3000;
 
-/**
- * The file system daemon ends by itself within some milliseconds of QEMU.
- */
+/** How long to wait for the files daemon: it exits by itself within some milliseconds of QEMU. */
 export const FILES_END_MS = 200;
 
-/** How long `kill` waits; all that follows the end of QEMU takes less where nothing hangs. */
+/** How long `kill` waits; everything after QEMU's exit takes less unless something hangs. */
 const KILL_MS = 5_000;
 const STUCK = 'QEMU does not end after SIGKILL: it waits for a device or a file system of the host';
 
-/** How long a guest that panics may take to write why and to reset itself. */
+/** How long a panicking guest may take to print why and reset itself. */
 const PANIC_MS = 3000;
 
-/** How long QEMU may take to be gone after it has closed its connection to the file system daemon. */
+/** How long QEMU may take to exit after closing its connection to the files daemon. */
 const QEMU_END_MS = 1000;
 
 const TAIL_LINES = 20;
 
-/** The control group counts these kills, whether its own limit was reached, one above it or the end of the host's memory. */
+/** The cgroup counts OOM kills, whether they were for its own limit, an ancestor's, or the host's memory. */
 const OUT_OF_MEMORY =
-  'the kernel of the host killed the VM: its control group or the node ran out of memory; give the pod more, for the VM needs its ' +
-  'own besides';
+  'the kernel of the host killed the VM: its control group or the node ran out of memory; give the pod more, ' +
+  'for the VM needs its own besides';
 const FROM_OUTSIDE =
   "sent by an operator or a program of this host: neither bulkhead nor the kernel's OOM killer ended it";
 
 /**
- * QEMU's serial port writes byte by byte, and a socket holds few such writes: while reading pauses, the guest soon waits for its
- * port. Its kernel waits 10 ms for each byte of a panic, and then drops it: the pause is shorter.
+ * QEMU's serial port writes byte by byte, and a socket buffers few such writes: while reading pauses, the guest soon
+ * waits for its port. Its kernel waits 10 ms for each byte of a panic and then drops it, so the pause is shorter.
  */
 const CONSOLE_PACE = { burst: 200, perSecond: 50, pauseMs: 4 };
 const QMP_PACE = { burst: 1_000, perSecond: 200, pauseMs: 5 };
@@ -60,10 +60,11 @@ export class QemuVm implements Vm {
   readonly agent: Socket;
   readonly exited: Promise<VmExit>;
   readonly devices;
+  readonly size: Resizer;
   readonly #parts: QemuParts;
   readonly #console = new ConsoleRing();
   readonly #consoleReading: PacedReading;
-  /** What QEMU said of the guest's end, before it ended itself. */
+  /** How the guest ended, as QEMU reported it before exiting. */
   #guestEnd: VmExitCause | undefined;
   #killed = false;
   #oomKills = 0;
@@ -79,6 +80,7 @@ export class QemuVm implements Vm {
     ];
     this.agent = agent;
     this.devices = createHotPlug(qmp, this.pid);
+    this.size = new Resizer(qmp, parts.limits, files !== undefined);
     parts.console.on('data', (data: Buffer) => this.#console.push(data));
     this.#consoleReading = new PacedReading(parts.console, CONSOLE_PACE);
     new PacedReading(qmp.channel, QMP_PACE);
@@ -131,7 +133,7 @@ export class QemuVm implements Vm {
     this.#guestEnd = data.reason === 'guest-shutdown' ? 'guest-powered-off' : 'guest-reset';
   }
 
-  /** A guest resets itself after a panic; one that does not is ended here. */
+  /** A guest resets itself after a panic; one that does not is killed here. */
   #endPanic(): void {
     if (this.#guestEnd) return;
     this.#guestEnd = 'guest-panicked';
@@ -139,7 +141,7 @@ export class QemuVm implements Vm {
     void this.#parts.qemu.exited.then(() => clearTimeout(timer));
   }
 
-  /** Either process's end is the end of the VM. */
+  /** The exit of either process is the end of the VM. */
   async #watch(): Promise<VmExit> {
     const { qemu, files, qmp, console } = this.#parts;
     const first = await Promise.race([
@@ -160,7 +162,7 @@ export class QemuVm implements Vm {
     return this.#describe(exit, alone || this.#filesFailed(exit));
   }
 
-  /** The daemon ends by itself, with code 0, when QEMU dies, and that can be seen before QEMU is gone. */
+  /** Whether QEMU outlives the daemon, which exits with code 0 when QEMU dies; that may be seen before QEMU's exit. */
   async #outlivesFiles(): Promise<boolean> {
     const { qemu, files } = this.#parts;
     const exit = files?.exit;
@@ -175,14 +177,14 @@ export class QemuVm implements Vm {
     return qemu.exit === undefined;
   }
 
-  /** While the VM starts, QEMU gives up when the daemon does, and may be gone before that is seen. */
+  /** During start-up QEMU exits when the daemon fails, and its exit may be seen first. */
   #filesFailed(exit: ChildExit): boolean {
     const failed = (code: number | null | undefined) => typeof code === 'number' && code !== 0;
     return !this.#killed && failed(exit.code) && failed(this.#parts.files?.exit?.code);
   }
 
   async #clearCgroup(): Promise<void> {
-    // What cannot be killed is for `delete` to report; the VM itself is gone.
+    // `delete` reports what cannot be killed; the VM itself is gone.
     await this.#parts.cgroup?.kill({ timeoutMs: DEATH_MS }).catch(() => undefined);
   }
 

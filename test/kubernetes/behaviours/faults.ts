@@ -19,7 +19,7 @@ async function sandboxOf(pod: Pod): Promise<string> {
   const { stdout } = await pod.side.node.containerd.mustCtr([
     'containers',
     'ls',
-    `labels."io.kubernetes.pod.uid"==${uid},labels."io.cri-containerd.kind"==sandbox`,
+    `labels."io.kubernetes.pod.uid"=="${uid}",labels."io.cri-containerd.kind"==sandbox`,
     '-q',
   ]);
   return stdout.trim();

@@ -14,7 +14,8 @@ const cpuMax =
   'cat /sys/fs/cgroup/cpu.max 2>/dev/null || echo $(cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu/cpu.cfs_period_us)';
 
 /** Takes so many MiB of memory for a moment. */
-const hold = (mib: number): string => `head -c ${mib}m /dev/zero | tail >/dev/null; echo "took it: $?"`;
+const hold = (mib: number): string =>
+  `dd if=/dev/zero of=/dev/null bs=${mib}M count=1 2>/dev/null; echo "took it: $?"`;
 
 /** The status of the container after its end, from an end that is past, too. */
 const lastEnd = (status: Json): string | undefined => {
@@ -73,7 +74,11 @@ export const resources: Record<string, Behaviour> = {
   },
   'in-place resize within the VM': async (side) => {
     const pod = await side.ready({ containers: [container(undefined, limits('200Mi', '300m'))] });
-    const patch = { spec: { containers: [{ name: 'main', ...limits('100Mi', '200m') }] } };
+    // Requests are what the limits were, unless told.
+    const smaller = { memory: '100Mi', cpu: '200m' };
+    const patch = {
+      spec: { containers: [{ name: 'main', resources: { limits: smaller, requests: smaller } }] },
+    };
     await side.must(['patch', 'pod', pod.name, '--subresource=resize', '-p', JSON.stringify(patch)]);
     const told = await pod.until(
       'new limits',

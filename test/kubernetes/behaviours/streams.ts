@@ -1,11 +1,12 @@
 // Logs, exec, attach, cp, port-forward, debug; and what the node tells about pods.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { run } from '../../../scripts/stand/command.ts';
-import { waitFor } from '../../../scripts/stand/wait.ts';
-import { type Behaviour, container, type Json, type Side, statusOf } from '../side.ts';
+import { waitFor, within } from '../../../scripts/stand/wait.ts';
+import { Terminal } from '../../support/pty.ts';
+import { type Behaviour, container, isTrue, type Json, type Side, statusOf } from '../side.ts';
 
 const MIB = 1 << 20;
 
@@ -19,19 +20,9 @@ function bytes(count: number): Buffer {
 
 const sha256 = (data: Uint8Array | string): string => createHash('sha256').update(data).digest('hex');
 
-/** A user's kubectl at a terminal that types `input`. */
-async function atTerminal(
-  side: Side,
-  args: readonly string[],
-  input: string,
-  after: RegExp,
-): Promise<string> {
-  const quoted = side.kubectlCommand(args).map((word) => `'${word}'`);
-  const result = await run('script', ['-qec', quoted.join(' '), '/dev/null'], {
-    ...{ env: side.node.containerd.env, input, inputAfter: after },
-  });
-  return `${result.stdout.replaceAll('\r', '')}exit ${result.code}`;
-}
+/** A user's kubectl at a terminal. */
+const atTerminal = (side: Side, args: readonly string[]): Promise<Terminal> =>
+  Terminal.start(side.kubectlCommand(args), { ...side.node.containerd.env, TERM: 'dumb' }, 31, 97);
 
 export const streams: Record<string, Behaviour> = {
   'logs of both streams, --tail, --timestamps': async (side) => {
@@ -58,8 +49,16 @@ export const streams: Record<string, Behaviour> = {
     return (await pod.logs('--follow')).replaceAll('\n', ' ');
   },
   'logs --previous': async (side) => {
-    const pod = await side.make({ containers: [container('echo life; exit 1')] });
-    await pod.until('second life', ({ status }) => statusOf(status)?.restartCount >= 1);
+    const volumeMounts = [{ name: 'v', mountPath: '/v' }];
+    const script = 'test -e /v/lived && exec sleep 1000; touch /v/lived; echo first life; exit 1';
+    const pod = await side.make({
+      volumes: [{ name: 'v', emptyDir: {} }],
+      containers: [container(script, { volumeMounts })],
+    });
+    await pod.until(
+      'second life',
+      ({ status }) => statusOf(status)?.restartCount === 1 && isTrue(status, 'Ready'),
+    );
     return await pod.logs('--previous');
   },
   'logs: a line of 200,000 characters, and 100,000 lines': async (side) => {
@@ -99,18 +98,18 @@ export const streams: Record<string, Behaviour> = {
   },
   'exec -it: a terminal, its size, and an exit code': async (side) => {
     const pod = await side.ready();
-    const said = await atTerminal(
-      side,
-      ['exec', '-it', pod.name, '--', 'sh'],
-      'tty; stty -echo; exit 5\n',
-      /[#$] $/,
-    );
-    return `${/^\/dev\/pts\/\d+$/m.test(said) ? 'a terminal' : said}, ${said.slice(said.lastIndexOf('exit'))}`;
+    const terminal = await atTerminal(side, ['exec', '-it', pod.name, '--', 'sh']);
+    await terminal.expect(/# /);
+    terminal.type('tty; stty size; exit 5\r');
+    const code = await within('end of the terminal', 30_000, terminal.exited);
+    const tty = /^\/dev\/pts\/\d+/m.test(terminal.output) ? 'a terminal' : 'none';
+    return `${tty}, ${/^\d+ \d+/m.exec(terminal.output)?.[0]}, exit ${code}`;
   },
   'exec -it: a missing command': async (side) => {
     const pod = await side.ready();
-    const said = await atTerminal(side, ['exec', '-it', pod.name, '--', '/no/such'], '', /./);
-    return `names it: ${said.includes('/no/such')}, ${said.slice(said.lastIndexOf('exit'))}`;
+    const terminal = await atTerminal(side, ['exec', '-it', pod.name, '--', '/no/such']);
+    const code = await within('end of the terminal', 30_000, terminal.exited);
+    return `names it: ${terminal.output.includes('/no/such')}, exit ${code}`;
   },
   'attach -i: what is typed arrives, and the output comes': async (side) => {
     const script = 'echo ready; while read line; do echo "got $line"; done; echo end';
@@ -154,8 +153,11 @@ export const streams: Record<string, Behaviour> = {
       ? 'the same'
       : 'other bytes';
   },
-  'port-forward: two connections in turn, and a port that nobody has': async (side) => {
-    const pod = await side.ready({ containers: [container('while :; do echo hello | nc -l -p 8080; done')] });
+  'port-forward: two connections, then to a port that nobody has': async (side) => {
+    const pod = await side.ready({
+      containers: [container('mkdir /www; echo hello >/www/f; httpd -p 8080 -h /www; sleep 1000')],
+    });
+    await waitFor('server', async () => (await pod.sh('netstat -ltn')).includes(':8080'), 20_000, 300);
     const port = side.handler === 'runc' ? 7101 : 7102;
     const [program, ...args] = side.kubectlCommand([
       'port-forward',
@@ -163,12 +165,18 @@ export const streams: Record<string, Behaviour> = {
       `${port}:8080`,
       `${port + 10}:9`,
     ]);
-    const child = spawn(program!, args, { env: side.node.containerd.env, stdio: 'ignore' });
+    const child = spawn(program!, args, {
+      env: side.node.containerd.env,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
     try {
-      const ask = async (of: number) =>
-        (await side.node.inside(['busybox', 'nc', '-w', '5', '127.0.0.1', String(of)])).stdout.trim();
-      const first = await waitFor('answer', async () => (await ask(port)) || undefined, 20_000, 300);
-      return `${first}, ${await waitFor('answer', async () => (await ask(port)) || undefined, 20_000, 300)}, "${await ask(port + 10)}"`;
+      await within('forwarding', 30_000, once(child.stdout!, 'data'));
+      const nc = ['busybox', 'nc', '-w', '10', '127.0.0.1'];
+      const ask = async (of: number) => {
+        const { stdout } = await side.node.inside([...nc, String(of)], { input: 'GET /f HTTP/1.0\r\n\r\n' });
+        return stdout.split('\n').at(-2) ?? '';
+      };
+      return `${await ask(port)}, ${await ask(port)}, "${await ask(port + 10)}"`;
     } finally {
       child.kill('SIGKILL');
     }

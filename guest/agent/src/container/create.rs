@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::task::spawn_local;
 
+use super::home::Users;
 use super::{Container, Process, Reservation, late, sources, targets};
 use crate::agent::Agent;
 use crate::blocking;
@@ -64,6 +65,7 @@ pub async fn create(agent: &Rc<Agent>, request: CreateContainerRequest, limit: O
 
 /// What a creation gives.
 struct Created {
+    users: Users,
     init: Rc<Process>,
     cgroup: Cgroup,
     termination_message: Option<PathBuf>,
@@ -93,7 +95,7 @@ async fn create_from(
         crate::guest::set_sysctl(key, value)?;
     }
     fs::create_dir_all(bundle).context(|| format!("make {}", bundle.display()))?;
-    let (spec, _held) = look_at_files(agent, spec, bundle).await?;
+    let (spec, users, _held) = look_at_files(agent, spec, bundle).await?;
     fs::write(bundle.join("config.json"), spec.to_string()).context(|| "write config.json")?;
 
     let (streams, ends) = if fitted.terminal {
@@ -108,19 +110,23 @@ async fn create_from(
     let pid_file = bundle.join("pid");
     let mut arguments: Vec<OsString> = vec!["create".into(), "--bundle".into(), bundle.into()];
     arguments.extend(["--pid-file".into(), pid_file.clone().into()]);
-    Launch { agent, container: id, process: &init, pid_file: &pid_file }.run(arguments, ends).await?;
+    Launch { agent, container: id, process: &init, pid_file: &pid_file, oom_score_adj: None }
+        .run(arguments, ends)
+        .await?;
     unfinished.finish();
-    Ok(Created { init, cgroup, termination_message, owns_users, owns_pids: pid_namespace.is_none() })
+    Ok(Created { users, init, cgroup, termination_message, owns_users, owns_pids: pid_namespace.is_none() })
 }
 
 /// What looks at the root file system and the sources of mounts, whose server may not answer.
-async fn look_at_files(agent: &Agent, mut spec: Value, bundle: &Path) -> Result<(Value, Vec<sources::Held>)> {
+async fn look_at_files(agent: &Agent, mut spec: Value, bundle: &Path) -> Result<(Value, Users, Vec<sources::Held>)> {
     let (volumes, bundle) = (agent.storages.volumes(), bundle.to_owned());
     let look = move || {
         sources::check(&spec)?;
+        let users = Users::of(&spec);
+        users.give_home(&mut spec["process"]);
         let held = sources::hold(&volumes, &mut spec, &bundle)?;
         targets::resolve(&mut spec)?;
-        Ok((spec, held))
+        Ok((spec, users, held))
     };
     blocking::run("the container's root file system or the source of one of its mounts", look).await
 }
@@ -144,13 +150,14 @@ impl Drop for Unfinished {
 
 fn enter(agent: &Rc<Agent>, place: Reservation<'_>, created: Created, bundle: PathBuf, storages: Vec<String>) {
     let id = place.id.clone();
-    let Created { init, cgroup, termination_message, owns_users, owns_pids } = created;
+    let Created { users, init, cgroup, termination_message, owns_users, owns_pids } = created;
     agent.oom.watch(&id, &cgroup);
     place.fill(Rc::new(Container {
         id: id.clone(),
         init,
         cgroup,
         termination_message,
+        users,
         bundle,
         storages,
         execs: RefCell::new(HashMap::new()),
@@ -186,6 +193,8 @@ pub(super) struct Launch<'a> {
     pub container: &'a str,
     pub process: &'a Rc<Process>,
     pub pid_file: &'a Path,
+    /// Of what crun starts, where it does not set that itself.
+    pub oom_score_adj: Option<i64>,
 }
 
 impl Launch<'_> {
@@ -196,21 +205,21 @@ impl Launch<'_> {
         match &self.process.streams.terminal {
             None => {
                 arguments.push(self.container.into());
-                crun.run(&arguments, ends).await?;
+                crun.run_scored(&arguments, ends, self.oom_score_adj).await?;
             }
             Some(terminal) => {
                 let socket = ConsoleSocket::bind(crun.scratch_file("tty"))?;
                 arguments.extend(["--console-socket".into(), socket.path().into()]);
                 arguments.push(self.container.into());
-                let running = crun.run(&arguments, None);
+                let running = crun.run_scored(&arguments, None, self.oom_score_adj);
                 tokio::pin!(running);
-                // crun ends only after it has sent the terminal, so its end without one is its failure.
+                // crun ends only after it has sent the terminal, so its end without one is its failure. A failure that comes
+                // later, or in the middle, is crun's to tell: all that the socket knows is that nothing came.
                 let master = tokio::select! {
                     biased;
                     master = socket.receive() => {
-                        let master = master?;
                         running.await?;
-                        master
+                        master?
                     }
                     ended = &mut running => {
                         ended?;

@@ -5,9 +5,12 @@ use std::fs;
 use std::rc::Rc;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::create::Launch;
 use super::{Container, Process, check_id, late};
 use crate::agent::Agent;
+use crate::blocking;
 use crate::r#gen::grpc::ExecProcessRequest;
 use crate::spec;
 use crate::stdio::Streams;
@@ -30,12 +33,11 @@ pub async fn exec(agent: &Rc<Agent>, request: ExecProcessRequest, limit: Option<
     };
     let process = Rc::new(Process::new(streams));
     container.enter(&request.exec_id, &process)?;
-    let description = description.to_string();
     let outcome = tokio::select! {
         biased;
         _ = process.given_up.wait() => Err(Status::new(Code::FailedPrecondition, "killed before it was started")),
         status = late("the start of the process", limit) => Err(status),
-        outcome = launch(agent, &container, &process, &description, ends) => outcome,
+        outcome = launch(agent, &container, &process, description, ends) => outcome,
     };
     if outcome.is_err() {
         container.execs.borrow_mut().remove(&request.exec_id);
@@ -50,13 +52,21 @@ async fn launch(
     agent: &Rc<Agent>,
     container: &Container,
     process: &Rc<Process>,
-    description: &str,
+    mut description: Value,
     ends: Option<crate::stdio::ChildEnds>,
 ) -> Result<()> {
+    let users = container.users.clone();
+    let give_home = move || {
+        users.give_home(&mut description);
+        Ok(description)
+    };
+    let description = blocking::run("the container's /etc/passwd", give_home).await?;
     let file = agent.crun.scratch("process");
     let pid_file = agent.crun.scratch("pid");
-    fs::write(file.path(), description).context(|| "write the process file")?;
+    fs::write(file.path(), description.to_string()).context(|| "write the process file")?;
     let mut arguments: Vec<OsString> = vec!["exec".into(), "--detach".into()];
     arguments.extend(["--process".into(), file.path().into(), "--pid-file".into(), pid_file.path().into()]);
-    Launch { agent, container: &container.id, process, pid_file: pid_file.path() }.run(arguments, ends).await
+    let oom_score_adj = description["oomScoreAdj"].as_i64();
+    let launch = Launch { agent, container: &container.id, process, pid_file: pid_file.path(), oom_score_adj };
+    launch.run(arguments, ends).await
 }

@@ -2,6 +2,7 @@
 
 mod create;
 mod exec;
+mod home;
 mod process;
 mod remove;
 mod sources;
@@ -39,6 +40,7 @@ pub struct Container {
     pub cgroup: Cgroup,
     /// Where the file with the termination message is in the guest, if the specification named one.
     pub termination_message: Option<PathBuf>,
+    users: home::Users,
     bundle: PathBuf,
     storages: Vec<String>,
     execs: RefCell<HashMap<String, Rc<Process>>>,

@@ -20,7 +20,7 @@ pub struct ReleaseOutputRequest {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DialRequest {
-    /// Chosen by the host, which never uses one twice.
+    /// Chosen by the host, which never reuses one.
     #[prost(uint32, tag = "1")]
     pub id: u32,
     #[prost(uint32, tag = "2")]
@@ -48,7 +48,7 @@ pub struct WriteConnectionRequest {
     pub id: u32,
     #[prost(bytes = "bytes", tag = "2")]
     pub data: ::prost::bytes::Bytes,
-    /// Nothing follows: the peer reads its end.
+    /// Nothing follows: the peer gets EOF.
     #[prost(bool, tag = "3")]
     pub end: bool,
 }
@@ -66,7 +66,7 @@ pub struct ServeNamesRequest {
 pub struct Query {
     #[prost(uint32, tag = "1")]
     pub id: u32,
-    /// As it came, without the length that TCP puts before it.
+    /// As received, without TCP's length prefix.
     #[prost(bytes = "bytes", tag = "2")]
     pub message: ::prost::bytes::Bytes,
     #[prost(bool, tag = "3")]
@@ -88,7 +88,7 @@ pub struct RefreshVolumeRequest {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ForgetFilesRequest {
-    /// Those too of which it has read content.
+    /// Also those whose content is cached.
     #[prost(bool, tag = "1")]
     pub with_content: bool,
 }

@@ -22,11 +22,14 @@ pub fn provide(options: &MountOptions) -> Result<()> {
         let text = fs::read_to_string(&file).context(|| format!("huge pages of {page} bytes: {file}"))?;
         text.trim().parse().context(|| format!("content of {file}"))
     };
-    let wanted = read()? + size.div_ceil(page);
+    let before = read()?;
+    let wanted = before + size.div_ceil(page);
     fs::write(&file, wanted.to_string()).context(|| format!("write {wanted} to {file}"))?;
     // The kernel takes what it can get without an error.
     let got = read()?;
     if got < wanted {
+        // What it took would be missed, by a guest that has too little already.
+        let _ = fs::write(&file, before.to_string());
         return Err(Status::new(
             Code::ResourceExhausted,
             format!("the guest has memory for {got} huge pages of {page} bytes, {wanted} are needed"),

@@ -95,7 +95,9 @@ pub fn watch(source: &Path, at: &Path) -> Result<Option<Watching>> {
     for dir in [at, &copy] {
         fs::create_dir_all(dir).context(|| format!("make {}", dir.display()))?;
     }
-    let size = format!("mode=0755,size={}", 4 * BYTE_LIMIT);
+    let about = fs::metadata(source).context(|| source.display())?;
+    let (mode, uid, gid) = (about.mode() & 0o7777, about.uid(), about.gid());
+    let size = format!("mode={mode:o},uid={uid},gid={gid},size={}", 4 * BYTE_LIMIT);
     mount(Some("watchable"), &copy, Some("tmpfs"), MsFlags::MS_NODEV | MsFlags::MS_NOSUID, Some(size.as_str()))
         .context(|| format!("mount tmpfs at {}", copy.display()))?;
     let watching = Watching { bell: Arc::default(), copy: copy.clone() };
@@ -126,31 +128,38 @@ fn follow(source: &Path, copy: &Path, bell: &Bell, mut seen: Option<State>) {
 }
 
 /// By what one can tell, without reading it, that a volume of the kubelet's form has changed: where its link leads, and
-/// when something was last made, renamed or removed in it. `None` for folders of other forms.
-type State = (PathBuf, i64, i64);
+/// when it was last changed itself, or something made, renamed or removed in it. `None` for folders of other forms.
+type State = (PathBuf, (i64, i64), (i64, i64));
 
 fn state(source: &Path) -> Option<State> {
     let link = fs::read_link(source.join(DATA)).ok()?;
     let about = fs::metadata(source).ok()?;
-    Some((link, about.mtime(), about.mtime_nsec()))
+    Some((link, (about.mtime(), about.mtime_nsec()), (about.ctime(), about.ctime_nsec())))
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Kind {
     Dir,
     Link(PathBuf),
     File { mtime: (i64, i64), size: u64 },
 }
 
+#[derive(Debug, PartialEq)]
 struct Found {
     kind: Kind,
     mode: u32,
     owner: (u32, u32),
 }
 
-/// What a folder holds, by path below it, folders before their content.
+impl Found {
+    fn new(kind: Kind, about: &fs::Metadata) -> Self {
+        Self { kind, mode: about.mode() & 0o7777, owner: (about.uid(), about.gid()) }
+    }
+}
+
+/// What a folder is (by an empty path) and holds, by path below it, folders before their content.
 fn scan(root: &Path) -> io::Result<BTreeMap<PathBuf, Found>> {
-    let mut found = BTreeMap::new();
+    let mut found = BTreeMap::from([(PathBuf::new(), Found::new(Kind::Dir, &fs::metadata(root)?))]);
     let mut open = vec![PathBuf::new()];
     while let Some(dir) = open.pop() {
         for entry in fs::read_dir(root.join(&dir))? {
@@ -164,8 +173,8 @@ fn scan(root: &Path) -> io::Result<BTreeMap<PathBuf, Found>> {
             } else {
                 Kind::File { mtime: (about.mtime(), about.mtime_nsec()), size: about.size() }
             };
-            found.insert(name, Found { kind, mode: about.mode() & 0o7777, owner: (about.uid(), about.gid()) });
-            if found.len() > ENTRY_LIMIT {
+            found.insert(name, Found::new(kind, &about));
+            if found.len() > ENTRY_LIMIT + 1 {
                 return Err(io::Error::other("too many entries"));
             }
         }
@@ -182,12 +191,14 @@ fn is_small(root: &Path) -> bool {
 /// removals; each file and link replaces its predecessor atomically.
 fn sync(from: &Path, to: &Path) -> io::Result<()> {
     let (wanted, there) = (scan(from)?, scan(to)?);
-    let differs = |name: &Path, found: &Found| there.get(name).is_none_or(|old| old.kind != found.kind);
+    let differs = |name: &Path, found: &Found| there.get(name) != Some(found);
     for (name, found) in &wanted {
         let target = to.join(name);
         match &found.kind {
             Kind::Dir if differs(name, found) => {
-                fs::create_dir(&target)?;
+                if there.get(name).is_none_or(|old| old.kind != Kind::Dir) {
+                    fs::create_dir(&target)?;
+                }
                 set_owner(&target, found)?;
             }
             Kind::File { mtime, .. } if differs(name, found) => {
@@ -296,6 +307,36 @@ mod tests {
     }
 
     #[test]
+    fn a_copy_has_mode_and_owner_of_the_folder_and_all_in_it_and_follows_them() {
+        let root = std::env::temp_dir().join(format!("bulkhead-owner-{}", std::process::id()));
+        let (from, to) = (root.join("from"), root.join("to"));
+        for dir in [&from.join("sub"), &to] {
+            fs::create_dir_all(dir).unwrap();
+        }
+        fs::write(from.join("sub/key"), "text").unwrap();
+        let is_root = nix::unistd::geteuid().is_root();
+        let set = |name: &str, mode: u32, group: u32| {
+            if is_root {
+                lchown(from.join(name), None, Some(group)).unwrap();
+            }
+            fs::set_permissions(from.join(name), Permissions::from_mode(mode)).unwrap();
+        };
+        let about = |name: &str| {
+            let about = fs::metadata(to.join(name)).unwrap();
+            (about.mode() & 0o7777, if is_root { about.gid() } else { 0 })
+        };
+        for (top, sub, key, group) in [(0o2777, 0o2770, 0o440, 2345), (0o1777, 0o755, 0o644, 0)] {
+            for (name, mode) in [("", top), ("sub", sub), ("sub/key", key)] {
+                set(name, mode, group);
+            }
+            sync(&from, &to).unwrap();
+            let group = if is_root { group } else { 0 };
+            assert_eq!([about(""), about("sub"), about("sub/key")], [(top, group), (sub, group), (key, group)]);
+        }
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
     fn a_copy_follows_the_kubelets_atomic_switch() {
         let root = std::env::temp_dir().join(format!("bulkhead-watch-{}", std::process::id()));
         let (from, to) = (root.join("from"), root.join("to"));
@@ -314,7 +355,7 @@ mod tests {
         fs::remove_dir_all(from.join("..1")).unwrap();
         sync(&from, &to).unwrap();
         assert_eq!(fs::read_to_string(to.join("key")).unwrap(), "two");
-        assert_eq!(scan(&to).unwrap().len(), 4);
+        assert_eq!(scan(&to).unwrap().len(), 5);
         fs::remove_dir_all(root).unwrap();
     }
 }
