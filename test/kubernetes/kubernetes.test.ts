@@ -6,7 +6,7 @@ import { defaultFlavour } from '../../scripts/stand/containerd.ts';
 import { kubernetesVersion } from '../../scripts/stand/fetch-kubernetes.ts';
 import type { Handler } from '../support/cri-config.ts';
 import { faults } from './behaviours/faults.ts';
-import { life } from './behaviours/life.ts';
+import { life, many } from './behaviours/life.ts';
 import { resources } from './behaviours/resources.ts';
 import { security } from './behaviours/security.ts';
 import { streams } from './behaviours/streams.ts';
@@ -17,17 +17,18 @@ import { KubeNode } from './node.ts';
 import { type Row, report } from './report.ts';
 import { type Behaviour, Side } from './side.ts';
 
-const FAULTS = 'Faults';
-
-/** Groups in the table's order. */
+/** Groups in the table's order. Those of `apart` are asked one by one and one side after the other: a fault strikes what both share. */
 const groups: Record<string, Record<string, Behaviour>> = {
   'Life cycle': life,
   'Streams, and what is told': streams,
   Volumes: volumes,
   Security: security,
   'Resources and probes': resources,
-  [FAULTS]: faults,
+  'Many at once': many,
+  Faults: faults,
 };
+
+const apart: ReadonlySet<string> = new Set(['Many at once', 'Faults']);
 
 const flavour = process.env.BULKHEAD_TEST_CONTAINERD === undefined ? '2.3' : defaultFlavour();
 const rows: Row[] = [];
@@ -50,14 +51,13 @@ after(async () => {
 
 let count = 0;
 for (const [group, behaviours] of Object.entries(groups)) {
-  describe(group, { concurrency: group === FAULTS ? 1 : 2 }, () => {
+  describe(group, { concurrency: apart.has(group) ? 1 : 2 }, () => {
     for (const [name, behaviour] of Object.entries(behaviours)) {
       test(name, { timeout: 700_000 }, async () => {
         const label = `b${++count}`;
         const sides = (['runc', 'bulkhead'] as const).map((handler) => () => ask(handler, label, behaviour));
-        // A fault strikes what both sides share.
         const first = sides[0]!();
-        if (group === FAULTS) await first;
+        if (apart.has(group)) await first;
         const [runc, bulkhead] = await Promise.all([first, sides[1]!()]);
         const why = differences[name];
         rows.push({ group, name, runc: runc.answer, bulkhead: bulkhead.answer, why });

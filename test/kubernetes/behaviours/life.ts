@@ -264,6 +264,10 @@ export const life: Record<string, Behaviour> = {
     await pod.until('another', (one) => one.metadata.uid !== uid && isTrue(one.status, 'Ready'));
     return (await pod.sh('hostname')).replace(name, 'NAME');
   },
+};
+
+/** Asked alone: pods of others would have a part of the time. */
+export const many: Record<string, Behaviour> = {
   'ten pods at once': async (side) => {
     const pods = await Promise.all(Array.from({ length: 10 }, (_, n) => side.make({}, {}, `many${n}`)));
     await Promise.all(pods.map((pod) => pod.ready(300_000)));
