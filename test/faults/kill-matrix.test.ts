@@ -34,7 +34,7 @@ async function finish(shim: Shim): Promise<void> {
 const sample: readonly (readonly [step: string, ...victims: Victim[]])[] = [
   ['share', 'helper'],
   ['jail-files', 'shim', 'helper'],
-  ['jail-qemu', 'files'],
+  ['jail-qemu', 'helper'],
   ['root', 'QEMU', 'files', 'helper'],
   ['hook', 'shim', 'helper'],
   ['guest-create', 'containerd'],
