@@ -1,7 +1,7 @@
 /**
  * Where a sandbox's shim listens. Every container of a pod must find the same socket from its annotations alone,
- * so the path is a hash of what they share: containerd's address, the namespace and the sandbox id.
- * Convention of containerd's own shims: /run/containerd/s/<sha256 hex>, folder 0700, socket 0600.
+ * so the path is a hash of what they have in common: containerd's address, the namespace and the sandbox id.
+ * This is the convention of containerd's own shims: /run/containerd/s/<sha256 hex>, folder 0700, socket 0600.
  */
 import { join } from 'node:path';
 import { sha256Hex } from '../host/sha256.ts';

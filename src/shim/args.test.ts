@@ -42,8 +42,8 @@ test('says which word it did not understand', () => {
 
 test('refuses ids and namespaces that would be no names of folders', () => {
   for (const bad of ['../web', 'a/b', '.', '..', '-x', 'a\nb', 'a\0b', 'ä', 'x'.repeat(256)]) {
-    assert.throws(() => parseArgs(['-id', bad, 'start']), /flag -id: .* is no name/);
-    assert.throws(() => parseArgs(['-namespace', bad, 'delete']), /flag -namespace: .* is no name/);
+    assert.throws(() => parseArgs(['-id', bad, 'start']), /flag -id: .* is not a valid name/);
+    assert.throws(() => parseArgs(['-namespace', bad, 'delete']), /flag -namespace: .* is not a valid name/);
   }
   assert.equal(parseArgs(['-id', 'A_b.c-1', 'start']).id, 'A_b.c-1');
 });

@@ -1,6 +1,6 @@
 /**
  * The command line that containerd and CRI-O use: Go flags (one or two dashes, `-flag value` or `-flag=value`)
- * followed by the action. node:util's parseArgs would split `-namespace` into letters.
+ * followed by the action. parseArgs of node:util would split `-namespace` into single letters.
  */
 
 /** Flags of a shim invocation (containerd runtime v2 contract). Absent flags are empty. */
@@ -28,7 +28,7 @@ const VALUE_FLAGS = new Map<string, 'namespace' | 'id' | 'address' | 'publishBin
 
 /**
  * @param argv the words after the program's name.
- * @throws Error that names the word that was not understood.
+ * @throws Error that names the unknown word.
  */
 export function parseArgs(argv: readonly string[]): ShimArgs {
   const values = { namespace: '', id: '', address: '', publishBinary: '', bundle: '', socket: '' };
@@ -60,15 +60,15 @@ export function parseArgs(argv: readonly string[]): ShimArgs {
   return { ...values, debug, action };
 }
 
-/** They become names of folders, sockets and control groups. */
+/** Flags whose values become names of folders, sockets and control groups. */
 const NAMES: ReadonlySet<string> = new Set(['namespace', 'id']);
 
-/** No less than containerd's own identifiers (pkg/identifiers of containerd) and what CRI-O and Docker make up. */
+/** Accepts all of containerd's own identifiers (pkg/identifiers of containerd) and those that CRI-O and Docker generate. */
 function requireName(flag: string, value: string): void {
   if (/^[A-Za-z0-9][A-Za-z0-9_.-]{0,254}$/.test(value)) return;
   throw new Error(
-    `flag -${flag}: ${JSON.stringify(value)} is no name: it must begin with a letter or digit and have only these, ".", "_" ` +
-      'and "-", at most 255',
+    `flag -${flag}: ${JSON.stringify(value)} is not a valid name: it must begin with a letter or digit and contain only ` +
+      'letters, digits, ".", "_" and "-", at most 255 characters',
   );
 }
 

@@ -4,6 +4,6 @@ import type { Log } from './log.ts';
 
 export interface ShimContext extends SandboxContext {
   readonly log: Log;
-  /** Ends the shim after the reply that is under way: events are flushed, the socket goes. */
+  /** Ends the shim after the current reply: removes the socket and flushes events. */
   exit(): void;
 }

@@ -1,4 +1,4 @@
-/** Create: reads the bundle's spec and options, places the container, boots its VM or adds it to the one that runs. */
+/** Create: reads the bundle's spec and options, places the container, and boots its VM or adds it to the running one. */
 
 import { messageOf, ShimError } from '../base/errors.ts';
 import { applyAnnotations, type Config, loadConfig } from '../config/config.ts';
@@ -15,9 +15,9 @@ import { openProcessIo } from './process-io.ts';
 
 /**
  * @param sandbox the sandbox that this shim already serves.
- * @param files of the pod, when its manager made none.
- * @returns the sandbox that has the container now.
- * @throws with nothing of the container left, nor of a VM booted for it.
+ * @param files the pod's /etc files, if its manager made none.
+ * @returns the sandbox that the container is in.
+ * @throws with nothing left of the container, or of a VM booted for it.
  */
 export async function createSandboxOrContainer(
   context: ShimContext,
@@ -40,7 +40,7 @@ export async function createSandboxOrContainer(
       if (sandbox === undefined || sandbox.id !== placement.sandboxId || sandbox.isGone) {
         throw new ShimError(
           'failed-precondition',
-          `container ${request.id} belongs to sandbox ${placement.sandboxId}, whose VM does not run here: ` +
+          `container ${request.id} belongs to sandbox ${placement.sandboxId}, whose VM does not run in this shim: ` +
             placement.reasons.join('; '),
         );
       }
@@ -62,7 +62,7 @@ export async function bootSandbox(
   signal: AbortSignal,
 ): Promise<Sandbox> {
   const { sharedFs, ...rest } = await configOf(context, options, first.spec);
-  // A `local` emptyDir lies in the sandbox's own root, which is not on the host's disk here.
+  // A `local` emptyDir is in the root of the sandbox's own container, which is in the guest's image here.
   const isLocal = sharedFs.diskEmptyDir === 'local' && first.guestRoot !== undefined;
   const config = {
     ...rest,
@@ -72,8 +72,8 @@ export async function bootSandbox(
 }
 
 /**
- * containerd passes the runtime's options as runtimeoptions.v1.Options; some versions put runc's options here
- * although the runtime is another, which say nothing to us.
+ * containerd passes the runtime's options as runtimeoptions.v1.Options. Some versions pass runc's options to every
+ * runtime; those are ignored.
  */
 async function configOf(context: ShimContext, options: Any | undefined, spec: Spec): Promise<Config> {
   const isOurs = options?.typeUrl.endsWith('runtimeoptions.v1.Options') === true;
@@ -83,7 +83,7 @@ async function configOf(context: ShimContext, options: Any | undefined, spec: Sp
     const { config, ignored } = applyAnnotations(file, spec.annotations ?? {});
     context.log.setLevel(config.log.level);
     if (ignored.length > 0)
-      context.log('warn', 'annotations without effect: not on annotations.allow', { ignored });
+      context.log('warn', 'annotations without effect: not in annotations.allow', { ignored });
     return config;
   } catch (error) {
     throw new ShimError('invalid-argument', messageOf(error), { cause: error });

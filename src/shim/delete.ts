@@ -1,7 +1,7 @@
 /**
- * `delete`: containerd runs it after every lost connection to a shim, a planned end included. It removes what the
- * task left on the host and answers with a DeleteResponse. It may run twice, in parallel, and for a pod's containers
- * all at once; it must end well within containerd's 5 seconds and never waits for a guest.
+ * `delete`: containerd runs it after every lost connection to a shim, even if the shim ended as planned. It removes what
+ * the task left on the host and answers with a DeleteResponse. It may run twice, in parallel, and for all containers of a
+ * pod at once. It must finish well within containerd's 5 seconds and never waits for a guest.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,9 +15,9 @@ import { readRecord, removeNamespaceDir, type SandboxRecord, sandboxDir } from '
 import { socketPath } from './address.ts';
 import type { ShimArgs } from './args.ts';
 
-/** What is reported for a task whose shim is gone: killed by signal 9, now (as runc's shim does). */
+/** The exit status of a task whose shim is gone: killed by signal 9, as runc's shim reports it. */
 const KILLED = 137;
-/** How long a shim may take for an answer from memory. */
+/** How long a shim may take to answer from memory. */
 const ANSWER_MS = 500;
 
 /** @returns the encoded DeleteResponse for stdout. */
@@ -28,14 +28,14 @@ export async function deleteTask(args: ShimArgs, bundle: string): Promise<Uint8A
   if (endsSandbox(sandboxId === args.id, record)) {
     const socket = record?.socket ?? socketPath(args.address, args.namespace, sandboxId);
     if ((record === undefined || isAlive(record.shim)) && (await isInUse(socket, args.id))) {
-      // An error, so that containerd keeps the bundle, which is the new life's.
+      // With an error containerd keeps the bundle, which belongs to the new sandbox.
       throw new Error(
-        `the shim of ${args.namespace}/${sandboxId} lives and has a connection: this delete is of a former life of the same id, ` +
-          'and removes nothing',
+        `the shim of ${args.namespace}/${sandboxId} is alive and has a connection: this delete is for an earlier sandbox of ` +
+          'the same id, and removes nothing',
       );
     }
     if (existsSync(dir)) await reapSandbox(args.namespace, sandboxId);
-    else removeNamespaceDir(dir); // a shim that was killed just before it would have done that
+    else removeNamespaceDir(dir); // in case the shim was killed just before it did this
     await removeDeadSocket(socket);
   }
   const now = Date.now();
@@ -46,15 +46,15 @@ export async function deleteTask(args: ShimArgs, bundle: string): Promise<Uint8A
 }
 
 /**
- * containerd deletes a shim when its connection to it is gone. So a shim that somebody is connected to, and that
- * answers, is not the one that is meant, but the next one of the same id: a client may use the id again as soon as its Delete was answered, while
- * this program is still to run, in the new bundle even. One that hangs is meant, whoever is connected: containerd gives a
- * shim up that does not answer its Connect.
+ * containerd deletes a shim when its connection to the shim is gone. So a shim that has a connection and answers is not
+ * the one to delete, but the next one of the same id: a client may reuse the id as soon as its Delete was answered, before
+ * this program has run, and it may even run in the new bundle. A shim that hangs is the one to delete, even if it has a
+ * connection: containerd gives up a shim that does not answer Connect.
  */
 async function isInUse(socket: string, id: string): Promise<boolean> {
   const { connected, waiting } = await peersOf(socket);
   if (connected + waiting === 0 || !(await answers(socket, id))) return false;
-  // What waited is accepted, or known to be gone, when one that came later was answered.
+  // Connections that waited have been accepted or dropped by now, because a later one was answered.
   return (await peersOf(socket)).connected > 0;
 }
 
@@ -71,15 +71,16 @@ async function answers(socket: string, id: string): Promise<boolean> {
 }
 
 /**
- * The end of a container does not end its pod: only the sandbox's own delete takes the VM down. When that has been while
- * other containers ran, their shim does it; when it is dead, the first delete of one of them.
+ * The end of a container does not end its pod: only the delete of the sandbox's own container takes the VM down. If that
+ * one was deleted while others ran, the shim ends the VM with the last of them; if the shim is dead, the first delete of one of
+ * them does.
  */
 function endsSandbox(isOwn: boolean, record: SandboxRecord | undefined): boolean {
   if (record?.isOwnDeleted === true) return !isAlive(record.shim);
   return isOwn;
 }
 
-/** A bundle that cannot be read any more belongs, for all we know, to a sandbox of that id. */
+/** A bundle that can no longer be read is taken for that of a sandbox with this id. */
 function sandboxOf(id: string, bundle: string): string {
   try {
     const spec = JSON.parse(readFileSync(join(bundle, 'config.json'), 'utf8')) as {

@@ -1,4 +1,4 @@
-/** Turns whatever was thrown into a ttrpc status, at the server's edge and nowhere else. */
+/** Turns whatever was thrown into a ttrpc status. Only the server's outermost layer does this. */
 import { Code, TtrpcError } from 'ttrpc-ts';
 import { type ErrorCode, ShimError } from '../base/errors.ts';
 
@@ -15,7 +15,7 @@ const CODES: Record<ErrorCode, number> = {
   internal: Code.Internal,
 };
 
-/** The status that containerd gets for an error; a TtrpcError passes as it is. */
+/** The status that containerd gets for an error; a TtrpcError is passed on unchanged. */
 export function toStatus(error: unknown): TtrpcError {
   if (error instanceof TtrpcError) return error;
   if (error instanceof ShimError) return status(CODES[error.code], error);

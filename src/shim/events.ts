@@ -1,6 +1,6 @@
 /**
- * Publishes the shim's events to containerd: in order, one at a time, from a bounded queue that outlives a restart of
- * containerd. Nobody waits for it but `flush`.
+ * Publishes the shim's events to containerd: in order, one at a time, from a bounded queue that survives a restart of
+ * containerd. Only `flush` waits for it.
  */
 import { type Client, Code, type Connection, connect, createClient, TtrpcError } from 'ttrpc-ts';
 import { EventsService } from '../gen/events.ts';
@@ -8,18 +8,18 @@ import type { Timestamp } from '../gen/google.ts';
 import { timestamp } from './timestamp.ts';
 
 export interface PublisherOptions {
-  /** containerd's ttrpc socket (`TTRPC_ADDRESS`); empty: there is nobody to tell, as with CRI-O. */
+  /** containerd's ttrpc socket (`TTRPC_ADDRESS`); empty, as with CRI-O: events are discarded. */
   readonly address: string;
   readonly namespace: string;
-  /** Told when events are given up. */
+  /** Called when events are discarded. */
   readonly onDropped?: (count: number, reason: string) => void;
   readonly limits?: Partial<PublisherLimits>;
 }
 
 export interface PublisherLimits {
-  /** Events that wait at most; the oldest go first. */
+  /** Maximum number of waiting events; beyond it the oldest are discarded. */
   readonly queue: number;
-  /** Longest wait for a connection and for an answer. */
+  /** Time limit for a connection and for an answer. */
   readonly callMs: number;
   /** First and longest pause between attempts while containerd is away; it doubles each time. */
   readonly minPauseMs: number;
@@ -65,7 +65,7 @@ export class EventPublisher {
     this.#onDropped = options.onDropped ?? (() => {});
   }
 
-  /** How many events have not been taken by containerd yet. */
+  /** How many events containerd has not accepted yet. */
   get pending(): number {
     return this.#queue.length;
   }
@@ -78,7 +78,7 @@ export class EventPublisher {
   publish(topic: string, typeUrl: string, value: Uint8Array): void {
     if (this.#path === '' || this.#isClosed) return;
     if (this.#queue.length >= this.#limits.queue) {
-      // The first one may be under way: what is dropped is the oldest that certainly is not.
+      // The first one may be in transit: drop the oldest that is certainly not.
       this.#queue.splice(this.#isSending ? 1 : 0, 1);
       this.#onDropped(1, `more than ${this.#limits.queue} events wait for containerd`);
     }
@@ -87,7 +87,7 @@ export class EventPublisher {
   }
 
   /**
-   * Waits until containerd has taken every event, at most `timeoutMs`.
+   * Waits until containerd has accepted every event, at most `timeoutMs`.
    * @returns whether it has.
    */
   async flush({ timeoutMs }: { readonly timeoutMs: number }): Promise<boolean> {
@@ -101,7 +101,7 @@ export class EventPublisher {
     return isFlushed;
   }
 
-  /** Lets go of the connection and of all that still waits. */
+  /** Closes the connection and discards all waiting events. */
   close(): void {
     this.#isClosed = true;
     const left = this.#queue.splice(0).length;
@@ -111,7 +111,7 @@ export class EventPublisher {
     this.#settleFlushes(left === 0);
   }
 
-  /** The only place that sends, and only once at a time: an event leaves the queue when containerd has answered. */
+  /** The only place that sends; runs once at a time. An event leaves the queue when containerd has answered. */
   async #sendAll(): Promise<void> {
     this.#isSending = true;
     let pauseMs = this.#limits.minPauseMs;
@@ -148,7 +148,7 @@ export class EventPublisher {
     }
   }
 
-  /** A containerd that is away may come back, for as long as it takes; one that refuses an event will not change. */
+  /** Retries for as long as containerd is away; an event that containerd refuses is retried a few times only. */
   #judge(event: QueuedEvent, error: TtrpcError): 'done' | 'retry' {
     const isAway =
       error.code === Code.Unavailable || error.code === Code.DeadlineExceeded || error.code === Code.Canceled;
@@ -159,7 +159,7 @@ export class EventPublisher {
     event.attempts += 1;
     const isFinal = error.code === Code.InvalidArgument || error.code === Code.Unimplemented;
     if (!isFinal && event.attempts < this.#limits.attempts) return 'retry';
-    this.#onDropped(1, `containerd does not take ${event.topic}: ${error.message}`);
+    this.#onDropped(1, `containerd does not accept ${event.topic}: ${error.message}`);
     return 'done';
   }
 

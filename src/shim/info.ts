@@ -3,10 +3,10 @@ import { RuntimeInfo } from '../gen/runtimeinfo.ts';
 import { RAW_MOUNT_TYPES } from '../sandbox/root/guest-stack.ts';
 import { VERSION } from './version.ts';
 
-/** typeurl of the OCI runtime spec's features.json. */
+/** Type URL of the OCI runtime spec's features.json. */
 const FEATURES_TYPE = 'types.containerd.io/opencontainers/runtime-spec/1/features/Features';
 
-/** What a manager may ask of this runtime; containerd's CRI reads it for runc only up to 2.1. */
+/** What a manager may ask of this runtime. Up to 2.1, containerd's CRI reads it for runc only. */
 const features = {
   ociVersionMin: '1.0.0',
   ociVersionMax: '1.2.0',
@@ -42,7 +42,7 @@ const features = {
   ],
   linux: {
     namespaces: ['cgroup', 'ipc', 'mount', 'network', 'pid', 'user', 'uts'],
-    // containerd refuses mounts with mapped owners without it.
+    // Without this containerd refuses mounts with mapped owners.
     mountExtensions: { idmap: { enabled: true } },
     cgroup: { v1: false, v2: true, systemd: false, systemdUser: false },
     seccomp: { enabled: true },
@@ -57,7 +57,7 @@ export function runtimeInfo(): Uint8Array {
   return RuntimeInfo.encode({
     name: 'io.containerd.bulkhead.v2',
     version: { version: VERSION, revision: '' },
-    // What containerd's mount manager leaves to us (2.2 and later), instead of mounting it on the host.
+    // Mount types that containerd's mount manager (2.2 and later) leaves to us instead of mounting them on the host.
     annotations: new Map([['containerd.io/runtime-allow-mounts', RAW_MOUNT_TYPES.join(',')]]),
     features: { typeUrl: FEATURES_TYPE, value: Buffer.from(JSON.stringify(features)) },
   });

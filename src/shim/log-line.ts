@@ -1,14 +1,14 @@
-// One log record as one line of logrus' text form, which containerd and its readers know: key=value pairs.
+// Formats a log record as one line of logrus' text format, as in containerd's own log: key=value pairs.
 
-/** PIPE_BUF: a line of at most this size reaches the log FIFO whole or not at all, and is never mixed with another. */
+/** PIPE_BUF: a line of at most this size reaches the log FIFO whole or not at all, and is never interleaved with another. */
 const MAX_LINE_BYTES = 4096;
 
-/** Characters that a value may have without quotes; those that logrus leaves bare. */
+/** Values of these characters need no quotes, as in logrus. */
 const BARE = /^[A-Za-z0-9\-._/@^+]+$/;
 /** Control characters that JSON.stringify leaves as they are. */
 const CONTROL = /[\u007f-\u009f\u2028\u2029]/g;
 
-/** Text of a field's value; anything is allowed. */
+/** The text of a field's value, which may be anything. */
 export function textOf(value: unknown): string {
   if (typeof value === 'string') return value;
   if (value instanceof Error) return value.message;
@@ -16,7 +16,7 @@ export function textOf(value: unknown): string {
   try {
     return JSON.stringify(value) ?? '';
   } catch {
-    return '[unprintable]'; // a circle or a bigint inside
+    return '[unprintable]'; // a cycle, or a bigint inside
   }
 }
 
@@ -28,7 +28,7 @@ function quote(text: string): string {
   );
 }
 
-/** Cuts at a character's start, so that the line stays valid UTF-8. */
+/** Cuts between characters, so that the line stays valid UTF-8. */
 function cut(line: string): string {
   const bytes = Buffer.from(line);
   if (bytes.length < MAX_LINE_BYTES) return line;

@@ -1,6 +1,6 @@
-// The shim's log: few lines at info, through the bundle's log FIFO into containerd's own log; a flight recorder of
-// what was too detailed to write, written after all when something fails. Never throws, and on a descriptor that does not
-// block never waits: what finds no room is counted and left out.
+// The shim's log. It goes through the bundle's log FIFO into containerd's own log, with few lines at info level. The latest
+// lines of all levels are kept in memory; an error also writes those that were below the level. Logging never throws. If
+// the descriptor is non-blocking it never waits either: lines that do not fit into the pipe are dropped and counted.
 
 import fs from 'node:fs';
 import type { Logger as Pino } from 'pino';
@@ -9,24 +9,23 @@ import { formatLine, textOf } from './log-line.ts';
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error';
 type Fields = Readonly<Record<string, unknown>>;
 
-/** A function that logs, with what is needed to steer it. */
+/** A function that logs, with its controls. */
 export interface Log {
   (level: LogLevel, message: string, fields?: Fields): void;
-  /** From now on lines below `level` are only remembered. `-debug` of containerd stays the more detailed one. */
+  /** From now on lines below `level` are only kept in memory. With containerd's -debug the level is at least `debug`. */
   setLevel(level: LogLevel): void;
   /** The last lines of every level, oldest first. */
   recent(): string[];
-  /** Resolves when all lines so far are written. */
+  /** Resolves when all lines so far are written or dropped. */
   flush(): Promise<void>;
 }
 
-/** What `createLog` needs to know. */
 export interface LogOptions {
   /** containerd's -debug flag. */
   readonly debug: boolean;
-  /** Fields of every line. */
+  /** Fields that every line has. */
   readonly fields: Fields;
-  /** Where lines go; a pipe that is full holds up its writer unless it is non-blocking. */
+  /** Where lines go. It should be non-blocking: otherwise a full pipe blocks the whole process. */
   readonly fd: number;
 }
 
@@ -40,12 +39,12 @@ interface Line {
 
 const RANK: Record<LogLevel, number> = { trace: 10, debug: 20, info: 30, warn: 40, error: 50 };
 const RING_LINES = 200;
-/** Of the remembered lines, how many are written when an error happens. */
+/** How many of the lines kept in memory an error writes. */
 const REPLAY_LINES = 30;
-/** A message or field of the guest's making must not fill the ring's memory. */
+/** Limits the memory that messages and fields from the guest can take in the ring. */
 const MAX_TEXT = 4096;
 
-/** Writes whole lines to a pipe; when it is full the line is dropped and counted, never waited for. */
+/** Writes whole lines. A line that cannot be written (the pipe is full, or nobody reads) is dropped and counted. */
 function createOutput(fd: number): (line: string) => void {
   let dropped = 0;
   return (line) => {
@@ -64,7 +63,7 @@ function createOutput(fd: number): (line: string) => void {
   };
 }
 
-/** pino's records come as JSON lines; containerd's log is logrus text. */
+/** pino writes JSON lines; containerd's log is logrus text. */
 function createDestination(output: (line: string) => void): { write(json: string): void } {
   return {
     write(json) {
@@ -74,7 +73,7 @@ function createDestination(output: (line: string) => void): { write(json: string
   };
 }
 
-/** Loaded when the first line is to be written: it costs about 10 ms, which `start` and the first reply must not pay. */
+/** pino is loaded when the first line is written: it takes about 10 ms, which must not delay the first reply. */
 async function loadPino(output: (line: string) => void, fields: Fields): Promise<Pino> {
   const { pino } = await import('pino');
   return pino(
@@ -102,7 +101,7 @@ class Recorder {
     this.#options = options;
     this.#output = createOutput(options.fd);
     this.#threshold = options.debug ? RANK.debug : RANK.info;
-    // An exit before pino is there must not swallow the reason for it.
+    // If the process exits before pino is loaded, the reason must still be logged.
     process.once('exit', () => this.#writePlain());
   }
 
@@ -134,7 +133,7 @@ class Recorder {
     await this.#loading;
   }
 
-  /** Writes what led to an error, if it was too detailed to be written at the time. */
+  /** Writes the lines before an error that were below the level at the time. */
   #replay(): void {
     const unwritten = this.#ring.slice(0, -1).filter((line) => !line.written);
     for (const line of unwritten) line.written = true;
@@ -162,7 +161,7 @@ class Recorder {
     try {
       pino[line.level]({ time: new Date(line.time).toISOString(), ...line.fields }, line.message);
     } catch {
-      // A field that cannot be serialized is no reason to fail a container.
+      // A field that cannot be serialized must not fail a container.
       this.#output(this.#format({ ...line, fields: {} }));
     }
   }
@@ -178,7 +177,7 @@ class Recorder {
   }
 }
 
-/** Makes the log of this process. */
+/** Creates the log of this process. */
 export function createLog(options: LogOptions): Log {
   const recorder = new Recorder(options);
   const log = (level: LogLevel, message: string, fields?: Fields): void =>

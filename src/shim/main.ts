@@ -1,6 +1,6 @@
 /**
- * `containerd-shim-bulkhead-v2`: what containerd, CRI-O and dockerd execute. `start` and `delete` live for some
- * milliseconds, so this entry loads only what the action needs; the server is a program of its own (server.ts).
+ * `containerd-shim-bulkhead-v2`, which containerd, CRI-O and dockerd run. `start` and `delete` take only milliseconds,
+ * so this entry loads only what the action needs; the server is a separate program (server.ts).
  */
 import { parseArgs, type ShimArgs } from './args.ts';
 import { start } from './start.ts';
@@ -23,7 +23,7 @@ async function run(args: ShimArgs): Promise<string | Uint8Array> {
     case 'help':
       return USAGE;
     case 'serve':
-      throw new Error('serve is the part of server.cjs, which start runs');
+      throw new Error('serve belongs to server.cjs, which start runs');
   }
 }
 

@@ -1,16 +1,16 @@
 /**
- * The files that containerd makes for a pod's containers when it runs the pause container itself, and leaves to the shim
- * with the sandbox API: host name, hosts, resolver. They lie in the sandbox's bundle, which containerd removes.
+ * /etc/hostname, /etc/hosts and /etc/resolv.conf of a pod's containers. containerd makes them when it runs a pause
+ * container, but leaves them to the shim with the sandbox API. They are in the sandbox's bundle, which containerd removes.
  */
 import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DNSConfig } from '../gen/pod-sandbox.ts';
 import type { Spec } from '../oci/spec.ts';
 
-/** Path in a container -> the file of the host. */
+/** Path in a container -> file on the host. */
 export type PodFiles = ReadonlyMap<string, string>;
 
-/** @param dns of the pod; without one it gets the node's resolver. */
+/** @param dns the pod's; if undefined, the pod gets the node's resolv.conf. */
 export function makePodFiles(bundle: string, hostname: string, dns: DNSConfig | undefined): PodFiles {
   const dir = join(bundle, 'etc');
   mkdirSync(dir, { recursive: true, mode: 0o755 });
@@ -23,13 +23,13 @@ export function makePodFiles(bundle: string, hostname: string, dns: DNSConfig | 
   return files;
 }
 
-/** The text, or else the node's own file, or else nothing. */
+/** Writes the text, else a copy of the node's own file, else an empty file. */
 function write(path: string, text: string | undefined, own: string): void {
   if (text === undefined && existsSync(own)) copyFileSync(own, path);
   else writeFileSync(path, text ?? '');
 }
 
-/** In resolv.conf(5)'s form; undefined when the pod says nothing. */
+/** The text of a resolv.conf(5); undefined if the pod configures nothing. */
 export function resolvConf(dns: DNSConfig | undefined): string | undefined {
   if (dns === undefined) return undefined;
   const { servers, searches, options } = dns;
@@ -41,7 +41,7 @@ export function resolvConf(dns: DNSConfig | undefined): string | undefined {
   return lines.length === 0 ? undefined : `${lines.join('\n')}\n`;
 }
 
-/** Binds the pod's files where the spec has nothing of its own. */
+/** Adds binds of the pod's files where the spec has no mount of its own. */
 export function withPodFiles(spec: Spec, files: PodFiles): Spec {
   const taken = new Set(spec.mounts?.map(({ destination }) => destination));
   const options = ['rbind', 'rprivate', ...(spec.root?.readonly === true ? ['ro'] : [])];

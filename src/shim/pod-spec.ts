@@ -1,4 +1,4 @@
-// The spec of what stands in for a pause container, from what the sandbox API tells of the pod. Pure.
+// The spec of the stand-in for a pause container, from the sandbox API's description of the pod. Pure.
 import { ShimError } from '../base/errors.ts';
 import {
   type IDMapping,
@@ -8,10 +8,10 @@ import {
 } from '../gen/pod-sandbox.ts';
 import type { Linux, Namespace, Spec } from '../oci/spec.ts';
 
-/** Where the guest's image has the stand-in's root; see guest/image/build.sh. */
+/** Where the stand-in's root is in the guest's image; see guest/image/build.sh. */
 export const GUEST_PAUSE_ROOT = '/usr/lib/pause';
 
-/** The annotation of containerd's CRI that holds one of the pod's limits. */
+/** The pod's limits: names of containerd's CRI annotations (io.kubernetes.cri.sandbox-*) and of the API's fields. */
 const LIMITS = {
   'cpu-period': 'cpuPeriod',
   'cpu-quota': 'cpuQuota',
@@ -19,7 +19,7 @@ const LIMITS = {
   memory: 'memoryLimitInBytes',
 } as const;
 
-/** @param network undefined for the host's. */
+/** @param network undefined: the host's. */
 export function podSpec(id: string, pod: PodSandboxConfig, network: Namespace | undefined): Spec {
   const { linux } = pod;
   const own = ['pid', 'ipc', 'uts', 'mount'].map((type) => ({ type }));
@@ -86,7 +86,7 @@ function limits(pod: PodSandboxConfig): Record<string, string> {
   );
 }
 
-/** In the form of the cgroup driver that the parent's name shows. */
+/** In the syntax of the cgroup driver that the parent's name belongs to. */
 function cgroupsPath(parent: string, id: string): string {
   if (parent === '') return '';
   return parent.endsWith('.slice') ? `${parent.split('/').at(-1)}:cri-containerd:${id}` : `${parent}/${id}`;

@@ -1,4 +1,4 @@
-/** Opens what containerd named as a process's stdio, and tells the log when an output breaks while the process runs. */
+/** Opens a process's stdio as named by containerd, and logs when an output fails while the process runs. */
 import { messageOf } from '../base/errors.ts';
 import type { ProcessIo, StdioPaths } from '../sandbox/process.ts';
 import type { ShimContext } from './context.ts';
@@ -16,7 +16,7 @@ export function openProcessIo(
     {
       onLogger: (pid) => context.cgroup.letGo(pid),
       onBroken: (stream, error) => {
-        context.log('warn', 'an output broke, the rest of it is dropped', {
+        context.log('warn', 'an output failed, the rest of it is dropped', {
           container: containerId,
           stream,
           error: messageOf(error),

@@ -1,4 +1,4 @@
-/** Task events in their wire form: topic, type and message (containerd.events.*). */
+/** Task events in wire form: topic, type and message (containerd.events.*). */
 import {
   TaskCreate,
   TaskDelete,
@@ -15,7 +15,7 @@ import { timestamp } from './timestamp.ts';
 
 export interface WireEvent {
   readonly topic: string;
-  /** Full name of the message, which is also its type URL. */
+  /** Full name of the message, also its type URL. */
   readonly type: string;
   readonly value: Uint8Array;
 }

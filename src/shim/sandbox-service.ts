@@ -1,6 +1,6 @@
 /**
- * containerd's sandbox service (containerd.runtime.sandbox.v1.Sandbox), for `sandboxer = "shim"`: a pod without a pause
- * container. The VM runs a stand-in of its own, known to the task service under the sandbox's id.
+ * containerd's sandbox service (containerd.runtime.sandbox.v1.Sandbox), for `sandboxer = "shim"`: pods without a pause
+ * container. The VM runs a stand-in instead, which the task service knows by the sandbox's id.
  */
 import type { Server } from 'ttrpc-ts';
 import { ShimError } from '../base/errors.ts';
@@ -23,11 +23,11 @@ const EMPTY = {};
 const NOT_STARTED = 128;
 const NO_IO = { stdin: '', stdout: '', stderr: '', terminal: false };
 
-/** What CreateSandbox has told. */
+/** What CreateSandbox passed. */
 interface Pod {
   readonly id: string;
   readonly bundle: string;
-  /** undefined asks for the host's. */
+  /** undefined: the host's. */
   readonly network: Namespace | undefined;
   readonly config: PodSandboxConfig;
 }
@@ -59,13 +59,13 @@ class SandboxService {
     if (request.rootfs.length > 0) {
       throw new ShimError(
         'invalid-argument',
-        `sandbox ${id} has a root file system, which bulkhead gives no use`,
+        `sandbox ${id} has a root file system, which bulkhead does not support`,
       );
     }
     this.#tasks.leaveEndToSandboxService();
     const isPod = options?.typeUrl.endsWith('runtime.v1.PodSandboxConfig') === true;
     const config = isPod ? PodSandboxConfig.decode(options.value) : PodSandboxConfig.create();
-    // CRI names no namespace for a pod on the host's network; other clients just have none.
+    // For CRI an empty path means the host's network; for other clients it means a new namespace.
     const network = { type: 'network', ...(netns === '' ? {} : { path: netns }) };
     this.#pod = { id, bundle, network: isPod && netns === '' ? undefined : network, config };
     return EMPTY;
@@ -83,7 +83,7 @@ class SandboxService {
       this.#startedAt = new Date();
       return { pid: sandbox.pid, createdAt: timestamp(this.#startedAt), spec: undefined };
     } catch (error) {
-      // Somebody may wait for it.
+      // A WaitSandbox may be pending.
       this.#exited.resolve({ status: NOT_STARTED, at: new Date() });
       throw error;
     }
@@ -96,7 +96,7 @@ class SandboxService {
       const container = sandbox.find(pod.id)!;
       await container.start('');
       if (this.#exit !== undefined)
-        throw new ShimError('canceled', `sandbox ${pod.id} was stopped meanwhile`);
+        throw new ShimError('canceled', `sandbox ${pod.id} was stopped while it started`);
       void container.init.exited.then(this.#exited.resolve);
       return sandbox;
     } catch (error) {
@@ -124,7 +124,7 @@ class SandboxService {
     return { platform };
   }
 
-  /** Ends the VM, and so every container; also before the start, while it boots, and again. */
+  /** Ends the VM, and so every container. May be called before the start, during the boot, and repeatedly. */
   async stopSandbox(request: api.StopSandboxRequest): Promise<object> {
     this.#known(request.sandboxId);
     if (this.#sandbox === undefined) this.#exited.resolve({ status: 0, at: new Date() });
@@ -156,7 +156,7 @@ class SandboxService {
     return EMPTY;
   }
 
-  /** The last call: the VM goes, and then the shim. */
+  /** The last call: ends the VM, then the shim. */
   async shutdownSandbox(): Promise<object> {
     await this.#tasks.end('containerd removed the sandbox');
     this.#context.exit();
@@ -164,7 +164,7 @@ class SandboxService {
   }
 
   sandboxMetrics(): never {
-    throw new ShimError('unimplemented', 'the cgroup of the pod on the host has the numbers of a sandbox');
+    throw new ShimError('unimplemented', "a sandbox's metrics are those of the pod's cgroup on the host");
   }
 
   #known(id: string): Pod {
@@ -173,7 +173,7 @@ class SandboxService {
   }
 }
 
-/** @param onCall told of each call. */
+/** @param onCall called on each RPC. */
 export function addSandboxService(
   server: Server,
   context: ShimContext,

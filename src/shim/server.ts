@@ -1,6 +1,6 @@
 /**
  * The shim's server: one process per sandbox, on the socket that `start` bound and passed as fd 3. It is kept lean,
- * because its start and its memory are paid per pod: logging and configuration are loaded when first needed.
+ * because every pod pays for its start and memory: pino and the TOML parser are loaded when first needed.
  */
 import { existsSync, rmSync } from 'node:fs';
 import { Server } from 'ttrpc-ts';
@@ -18,17 +18,17 @@ import { wireEvent } from './publish.ts';
 import { TaskService, taskHandlers } from './task-service.ts';
 
 /**
- * A shim without a task for so long is what a containerd that died during Create or Delete has left: nobody will ever
- * ask it to shut down, so it ends itself. containerd's next call comes within milliseconds in both cases.
+ * A shim that has had no task for this long was left by a containerd that died during Create or Delete: nobody will
+ * ask it to shut down, so it ends itself. Normally containerd's next call comes within milliseconds in both cases.
  */
 const UNUSED_MS = 20_000;
-/** How long an end may take that waits for calls under way and for containerd to close its connections. */
+/** How long the end waits for running calls and for containerd to close its connections. */
 const SERVER_END_MS = 2_500;
-/** How long containerd may take to close a connection on which it was just answered. */
+/** How long containerd may take to close a connection after an answer on it. */
 const PEER_CLOSES_MS = 2_000;
-/** How long a planned end waits for events to reach containerd. */
+/** How long the end waits for events to reach containerd. */
 const FLUSH_MS = 3_000;
-/** Limit of the whole end; each of its parts has one of its own. */
+/** Limit for the whole end; each of its parts has its own. */
 const END_MS = 30_000;
 
 /** Node waits for its threads when it exits, also for one that a file system of the host never answers; the kernel does not. */
@@ -48,12 +48,12 @@ async function serve(): Promise<void> {
   const server = new Server();
   let isEnding = false;
 
-  /** @param code exit code; not 0 for an end that nobody asked for. */
+  /** @param code exit code; not 0 if nobody asked for the end. */
   async function end(reason: string, code = 0): Promise<void> {
     if (isEnding) return;
     isEnding = true;
     log(code === 0 ? 'debug' : 'error', 'shim ends', { reason });
-    // Whatever hangs or fails: what is left then is for containerd's delete.
+    // If something hangs, containerd's delete removes the rest.
     setTimeout(() => exit(1), END_MS);
     try {
       await service.end(reason);
@@ -85,14 +85,14 @@ async function serve(): Promise<void> {
   server.add(TaskV2, handlers);
   server.add(TaskV3, handlers);
   if (!existsSync('config.json')) {
-    // The bundle of a sandbox that has no container of its own: containerd uses the sandbox API.
+    // A sandbox's bundle without a container: containerd uses the sandbox API.
     const { addSandboxService } = await import('./sandbox-service.ts');
     addSandboxService(server, context, service, () => memory.active());
   }
 
   process.on('SIGTERM', () => void end('SIGTERM'));
   process.on('SIGINT', () => void end('SIGINT'));
-  // Nobody knows what holds any more: the VM is not left to a shim that is wrong about it.
+  // The shim's state can no longer be trusted, so it must not keep a VM.
   process.on('uncaughtException', (error) => {
     log('error', 'bug in the shim', { error: error.stack ?? error.message });
     void end(`bug in the shim: ${error.message}`, 1);

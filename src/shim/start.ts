@@ -1,8 +1,8 @@
 /**
- * `start`: answers with the address of the shim that serves this container. A plain container and a pod's sandbox
- * get a shim of their own; a container of a pod gets the address of its sandbox's shim, and nothing is started.
+ * `start`: prints the address of the shim that serves this container. A plain container and a pod's sandbox
+ * get a shim of their own; for another container of a pod it is the address of the sandbox's shim, and nothing is started.
  *
- * This process binds the socket and hands it to the server as fd 3, so the address is good before the server runs
+ * This process binds the socket and passes it to the server as fd 3. So the address is valid before the server runs,
  * and containerd's first connection waits in the kernel's backlog.
  */
 import { spawn } from 'node:child_process';
@@ -17,15 +17,15 @@ import { place } from '../sandbox/placement.ts';
 import { socketPath } from './address.ts';
 import type { ShimArgs } from './args.ts';
 
-/** Small heap, and a collection on demand (idle-memory.ts); SIGUSR1 must not open Node's inspector. */
+/** A small heap, collection on demand (idle-memory.ts), and no inspector on SIGUSR1. */
 const SERVER_FLAGS = ['--max-semi-space-size=1', '--expose-gc', '--disable-sigusr1', '--no-warnings'];
 
-/** glibc returns freed memory to the host instead of keeping it for later: 1.5 MiB per shim. */
+/** Makes glibc return freed memory to the host instead of keeping it: 1.5 MiB per shim. */
 const SERVER_ENV = { MALLOC_ARENA_MAX: '1', MALLOC_TRIM_THRESHOLD_: '65536', MALLOC_TOP_PAD_: '0' };
 
 /**
  * @param bundle the container's bundle folder (containerd: the working directory).
- * @returns the address to print: `unix://<path>`, the one form that every containerd and CRI-O understands.
+ * @returns the address to print, `unix://<path>`: the form that every containerd and CRI-O understands.
  * @throws Error when the bundle cannot be read, placement rejects the container, or its sandbox is gone.
  */
 export async function start(args: ShimArgs, bundle: string): Promise<string> {
@@ -43,8 +43,8 @@ export async function start(args: ShimArgs, bundle: string): Promise<string> {
     );
   }
   const address = `unix://${path}`;
-  // containerd 1.6/1.7 and CRI-O find the shim again by this file after their restart. Written first: a server whose
-  // address cannot be kept must not run.
+  // containerd 1.6/1.7 and CRI-O find the shim by this file after a restart. It is written first, because a server whose
+  // address cannot be saved must not run.
   writeFileSync(join(bundle, 'address'), address, { mode: 0o600 });
   if (!running) await startServer(args, bundle, path);
   return address;
@@ -56,7 +56,7 @@ function requireFlags(args: ShimArgs): void {
     throw new Error('flag -namespace is missing: the shim is started by containerd or CRI-O');
 }
 
-/** A bundle without a spec is that of a sandbox, which will be described through the sandbox API: no annotations. */
+/** A bundle without a spec belongs to a sandbox that the sandbox API will describe: it has no annotations. */
 function readAnnotations(bundle: string): Record<string, string> {
   const path = join(bundle, 'config.json');
   let spec: unknown;
@@ -73,8 +73,8 @@ function readAnnotations(bundle: string): Record<string, string> {
 
 async function startServer(args: ShimArgs, bundle: string, path: string): Promise<void> {
   const listener = await bind(path);
-  // A crash of the server must be seen somewhere: its stderr is the bundle's log FIFO, which containerd copies into
-  // its own log. O_RDWR neither blocks nor fails when nobody reads.
+  // The server's stderr is the bundle's log FIFO, which containerd copies into its own log, so that a crash is logged.
+  // Opening it O_RDWR neither blocks nor fails if nobody reads.
   const log = openLog(bundle);
   try {
     const child = spawn(
@@ -133,7 +133,7 @@ function serverArgs(args: ShimArgs, socket: string): string[] {
   return [...flags, 'serve'];
 }
 
-/** containerd's environment without what would change our Node. */
+/** containerd's environment without variables that affect Node. */
 function serverEnv(): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('NODE_'));
   return { ...Object.fromEntries(inherited), ...SERVER_ENV };

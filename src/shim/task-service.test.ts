@@ -89,7 +89,7 @@ test(
     assert.equal((await task.state({ id: 'a' })).status, Status.STOPPED);
     await assert.rejects(shim.create('b'), {
       code: Code.FailedPrecondition,
-      message: /whose VM does not run here/,
+      message: /whose VM does not run in this shim/,
     });
     for (const id of ['a', 's']) assert.equal((await task.delete({ id })).exitStatus, 137);
     await shim.run('s');

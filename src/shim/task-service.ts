@@ -1,6 +1,6 @@
 /**
- * containerd's task service (containerd.task.v2.Task and v3, the same messages): one short method per call, which
- * checks the request, finds the container and asks the sandbox. Errors become a status in `guarded`.
+ * containerd's task service (containerd.task.v2.Task and v3, which have the same messages): one short method per call,
+ * which checks the request, finds the container and calls the sandbox. `guard` turns errors into a status.
  */
 
 import { messageOf, ShimError } from '../base/errors.ts';
@@ -20,7 +20,7 @@ import type { PodFiles } from './pod-files.ts';
 import { openProcessIo } from './process-io.ts';
 import { timestamp } from './timestamp.ts';
 
-/** What a call brings besides its request. */
+/** What a call has besides its request. */
 export interface CallContext {
   readonly signal: AbortSignal;
 }
@@ -31,44 +31,44 @@ export class TaskService {
   readonly #context: ShimContext;
   #sandbox: Sandbox | undefined;
   #podFiles: PodFiles | undefined;
-  /** Whether the sandbox service ends this shim. */
+  /** The sandbox service ends this shim, not Shutdown. */
   #isOfSandboxApi = false;
-  /** Containers that are being created, by their ids: a second Create of the same id is refused at once. */
+  /** Containers that are being created, by id: a second Create of the same id is refused at once. */
   readonly #creating = new Map<string, Promise<unknown>>();
-  /** containerd has asked for the end of the shim. */
+  /** containerd has called Shutdown. */
   #isToEnd = false;
-  /** Ends what is being created, when the shim ends. */
+  /** Aborts what is being created when the shim ends. */
   readonly #stop = new AbortController();
 
   constructor(context: ShimContext) {
     this.#context = context;
   }
 
-  /** No task exists and none is being made. */
+  /** No task exists and none is being created. */
   get isIdle(): boolean {
     return this.#creating.size === 0 && (this.#sandbox?.containers.length ?? 0) === 0;
   }
 
-  /** Takes the VM down, one that is just booting, too; for the end of the shim, or of its sandbox: nothing begins any more. */
+  /** Takes the VM down, even one that is booting, at the end of the shim or of its sandbox. Nothing can be created afterwards. */
   async end(reason: string): Promise<void> {
     this.#stop.abort(new ShimError('canceled', `the sandbox is ending: ${reason}`));
     const ended = this.#sandbox?.end(reason);
-    // A boot undoes itself.
+    // A boot that is aborted undoes itself.
     await Promise.allSettled(this.#creating.values());
     await (ended ?? this.#sandbox?.end(reason));
   }
 
-  /** For the sandbox service: from now on Shutdown leaves the shim to it. */
+  /** For the sandbox service: from now on Shutdown does not end the shim. */
   leaveEndToSandboxService(): void {
     this.#isOfSandboxApi = true;
   }
 
-  /** For the sandbox service: the VM of a pod, with what stands in for its pause container. */
+  /** For the sandbox service: boots the VM of a pod with the stand-in for its pause container. */
   async bootPod(first: CreateContainer, files: PodFiles, signal: AbortSignal): Promise<Sandbox> {
     if (!this.isIdle) throw new ShimError('already-exists', `sandbox ${first.id} runs already`);
     this.#podFiles = files;
     const { emit } = this.#context;
-    // containerd knows no task of the stand-in.
+    // containerd knows no task for the stand-in.
     const context = {
       ...this.#context,
       emit: (event: TaskEvent) => event.containerId !== first.id && emit(event),
@@ -76,7 +76,7 @@ export class TaskService {
     return this.#create(first.id, signal, (either) => bootSandbox(context, first, { pod: true }, either));
   }
 
-  /** @param make ends, with nothing left, when its signal aborts. */
+  /** @param make rejects, with nothing left, when its signal aborts. */
   async #create(
     id: string,
     signal: AbortSignal,
@@ -92,7 +92,7 @@ export class TaskService {
     try {
       return await making;
     } catch (error) {
-      // What failed because of that says less.
+      // If the shim is ending, that is the better reason.
       this.#stop.signal.throwIfAborted();
       throw error;
     } finally {
@@ -152,7 +152,7 @@ export class TaskService {
     };
   }
 
-  /** Never empty while the container lives: containerd 1.7 and later take an empty list for a leaked shim. */
+  /** Never empty while the container lives: containerd 1.7 and later take a shim with an empty list for leaked. */
   pids(request: task.PidsRequest): task.PidsResponse {
     const container = this.#container(request.id);
     return { processes: container.init.isOver ? [] : [{ pid: container.pid, info: undefined }] };
@@ -226,8 +226,8 @@ export class TaskService {
   }
 
   /**
-   * Ends the shim, unless it still has something to serve; one that is being created decides when that is over. containerd 2.3 asks
-   * after each task that it has deleted.
+   * Ends the shim, unless it still has a task; if one is being created, that is decided when the creation is over.
+   * containerd 2.3 calls this after each task that it has deleted.
    */
   shutdown(): object {
     this.#isToEnd = true;
@@ -245,7 +245,7 @@ export class TaskService {
     return container;
   }
 
-  /** Of a container that is not there yet the sandbox's, and 0 without one. */
+  /** The container's pid; for an unknown container the sandbox's pid, or 0 without a sandbox. */
   #pid(id: string): number {
     return this.#sandbox?.find(id)?.pid ?? this.#sandbox?.pid ?? 0;
   }
@@ -253,7 +253,7 @@ export class TaskService {
 
 type Method<Service, Req, Res> = (this: Service, request: Req, call: CallContext) => Res | Promise<Res>;
 
-/** Makes a ttrpc handler of a service's method: it tells of the call and turns every error into a status. */
+/** Makes a service's method a ttrpc handler that calls `onCall` first and turns every error into a status. */
 export function guard<Service>(service: Service, onCall: () => void) {
   return <Req, Res>(method: Method<Service, Req, Res>) => {
     return async (request: Req, call: CallContext): Promise<Res> => {
@@ -269,7 +269,7 @@ export function guard<Service>(service: Service, onCall: () => void) {
 
 /**
  * The service's methods as ttrpc handlers, with every error turned into a status.
- * @param onCall told of each call.
+ * @param onCall called on each RPC.
  */
 export function taskHandlers(service: TaskService, onCall: () => void) {
   const guarded = guard(service, onCall);
@@ -314,7 +314,7 @@ export function stdioPaths(request: StdioPaths): StdioPaths {
   return { stdin, stdout, stderr, terminal };
 }
 
-/** Registered Go structs travel as JSON inside an Any. */
+/** containerd sends registered Go structs as JSON inside an Any. */
 function jsonOf(any: Any | undefined, missing: string): Uint8Array {
   if (any === undefined || any.value.length === 0) throw new ShimError('invalid-argument', missing);
   return any.value;

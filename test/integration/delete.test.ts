@@ -20,32 +20,36 @@ const { fake, clean } = await useFakeContainerd();
 const spec = (id: string) =>
   containerSpec(['sh', '-c', 'echo up; exec sleep 1000'], `/${fake.namespace}/${id}`);
 
-test('a late delete of a former life leaves the next one alone, in each of its states', limit, async () => {
-  const id = 'again';
-  const former = await fake.shim(id, spec(id));
-  await former.run();
-  await former.remove();
+test(
+  'a late delete for an earlier sandbox leaves the next one alone, in each of its states',
+  limit,
+  async () => {
+    const id = 'again';
+    const former = await fake.shim(id, spec(id));
+    await former.run();
+    await former.remove();
 
-  // The same path, so the late delete runs in the new bundle.
-  const next = await fake.shim(id, spec(id));
-  assert.equal(next.bundle, former.bundle);
-  const refused = async (state: string): Promise<void> => {
-    const late = await former.deleteBinary();
-    assert.equal(late.code, 1, `${state}: containerd must not take the bundle away: ${describe(late)}`);
-    assert.match(late.stderr, /this delete is of a former life/);
-    assert.equal(late.stdoutBytes.length, 0);
-  };
-  await refused('started');
-  const io = await next.create();
-  await refused('created');
-  await next.task.start({ id });
-  await io.expect(/up/);
-  await refused('running');
-  const { status } = await next.task.state({ id });
-  assert.equal(status, 2, 'running');
-  await next.remove();
-  await assertNothingNew(fake, clean, [id]);
-});
+    // The same path, so the late delete runs in the new bundle.
+    const next = await fake.shim(id, spec(id));
+    assert.equal(next.bundle, former.bundle);
+    const refused = async (state: string): Promise<void> => {
+      const late = await former.deleteBinary();
+      assert.equal(late.code, 1, `${state}: containerd must not take the bundle away: ${describe(late)}`);
+      assert.match(late.stderr, /this delete is for an earlier sandbox of the same id/);
+      assert.equal(late.stdoutBytes.length, 0);
+    };
+    await refused('started');
+    const io = await next.create();
+    await refused('created');
+    await next.task.start({ id });
+    await io.expect(/up/);
+    await refused('running');
+    const { status } = await next.task.state({ id });
+    assert.equal(status, 2, 'running');
+    await next.remove();
+    await assertNothingNew(fake, clean, [id]);
+  },
+);
 
 test('a shim that hangs is ended although somebody is connected to it', limit, async () => {
   const id = 'hangs';

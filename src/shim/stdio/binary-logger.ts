@@ -1,7 +1,7 @@
 // A logger program named by `binary:///path?key=value`: started once per process, fed through pipes.
 //
-// Contract of containerd: arguments are the query's keys and values, the environment holds CONTAINER_ID and
-// CONTAINER_NAMESPACE only, fd 3 and 4 carry stdout and stderr, and fd 5 is closed or written to when it is ready.
+// containerd's contract: the arguments are the query's keys and values, the environment has only CONTAINER_ID and
+// CONTAINER_NAMESPACE, fds 3 and 4 carry stdout and stderr, and the program closes or writes to fd 5 when it is ready.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -21,32 +21,32 @@ export interface LoggerLimits {
 
 export const LOGGER_LIMITS: LoggerLimits = { readyMs: 10_000, finishMs: 2_000, termMs: 12_000 };
 
-/** After EOF on the ready pipe, how long the program's end is waited for before it counts as ready. */
+/** After EOF on the ready pipe: if the program does not exit within this time, it counts as ready. */
 const EXIT_CHECK_MS = 20;
 
-/** The running logger. Its process is stopped and reaped by `stop()`, after both sinks have ended. */
+/** A running logger. `stop()` ends and reaps its process, after both sinks have ended. */
 export interface BinaryLogger {
   readonly pid: number;
   readonly stdout: Sink;
   readonly stderr: Sink;
-  /** Closes the pipes, then waits for the program: by itself, SIGTERM, SIGKILL. Idempotent; resolves when it is gone. */
+  /** Closes the pipes and waits for the program to exit, then sends SIGTERM, then SIGKILL. Idempotent; resolves when it is gone. */
   stop(): Promise<void>;
 }
 
-/** Loggers that run. The shim may end before they do: they are told to end then, as their pipes do already. */
+/** Running loggers. If the shim ends before them, they get SIGTERM; their pipes are closed by then. */
 const running = new Set<ChildProcess>();
 process.on('exit', () => {
   for (const child of running) child.kill('SIGTERM');
 });
 
-/** Arguments of the logger: each key of the query, followed by its first value. */
+/** The logger's arguments: each key of the query, followed by its first value. */
 export function loggerArguments(uri: URL): string[] {
   const args: string[] = [];
   for (const key of new Set(uri.searchParams.keys())) args.push(key, uri.searchParams.get(key) ?? '');
   return args;
 }
 
-/** One byte or EOF is the sign; an EOF that comes with the program's end is the sign of a failure. */
+/** One byte or EOF means ready; an EOF because the program has exited means failure. */
 async function waitReady(
   reader: FifoReader,
   exited: Promise<void>,
@@ -84,7 +84,7 @@ async function stopProcess(child: ChildProcess, exited: Promise<void>, limits: L
   await exited;
 }
 
-/** A promise of the child's end, whether it ran or could not be started. */
+/** Resolves when the child has ended or could not be started. */
 function exitOf(child: ChildProcess): { exited: Promise<void>; failure: () => Error | undefined } {
   let failure: Error | undefined;
   running.add(child);
@@ -101,7 +101,7 @@ function exitOf(child: ChildProcess): { exited: Promise<void>; failure: () => Er
 
 /**
  * Starts the logger of `uri` and waits until it is ready.
- * @throws StdioError when it cannot be started, ends before it is ready, or is not ready in time; nothing is left.
+ * @throws StdioError with nothing left, when it cannot be started, ends before it is ready, or is not ready in time.
  */
 export async function startBinaryLogger(
   stream: 'stdout' | 'stderr',
@@ -139,7 +139,7 @@ export async function startBinaryLogger(
   const error = failure();
   const { pid } = child;
   if (error === undefined && state === 'ready' && pid !== undefined) return { pid, stdout, stderr, stop };
-  // Not started properly: no grace, it has nothing to finish.
+  // It did not start properly and has nothing to finish: kill it at once.
   stopping = Promise.all([stdout.close(), stderr.close()]).then(() => {
     child.kill('SIGKILL');
     return exited;

@@ -2,7 +2,7 @@
 
 import type { Sink } from './sink.ts';
 
-/** Asked for per read. Two buffers of this size are in memory at most: one being written, one read ahead. */
+/** Size of a read. At most two buffers of this size are in memory: one being written, one read ahead. */
 export const READ_BYTES = 1024 * 1024;
 
 /** Reads up to `length` bytes of the guest's stream; an empty answer is EOF. */
@@ -19,23 +19,23 @@ export class Pump {
   #finished = false;
   #isDelivering = false;
 
-  /** @param onBroken told once when the sink fails; from then on output is read and dropped. */
+  /** @param onBroken called once when the sink fails; from then on output is read and dropped. */
   constructor(sink: Sink, onBroken: (error: unknown) => void) {
     this.#sink = sink;
     this.#onBroken = onBroken;
   }
 
-  /** Grows with every byte that arrives or is delivered: two equal values mean that nothing moved. */
+  /** Grows with every byte that arrives or is delivered: if two values are equal, nothing has moved. */
   get progress(): number {
     return this.#received + this.#sink.written + this.#dropped;
   }
 
-  /** True after EOF (or the end of the guest) when all was delivered. */
+  /** True after EOF (or the end of the guest), once everything has been delivered. */
   get finished(): boolean {
     return this.#finished;
   }
 
-  /** True while a reader has still to take what has arrived. */
+  /** True while the reader has not taken everything that has arrived. */
   get isDelivering(): boolean {
     return this.#isDelivering;
   }
@@ -47,7 +47,7 @@ export class Pump {
     this.#sink.end();
   }
 
-  /** No further read is sent; what is under way is dropped when it arrives. */
+  /** Sends no further read; the result of a pending one is dropped. */
   stop(): void {
     this.#isStopped = true;
   }
@@ -80,7 +80,7 @@ export class Pump {
   }
 }
 
-/** A failed read is the end of the stream: the VM or its agent is gone, which others report. */
+/** A failed read ends the stream: the VM or its agent is gone, which is reported elsewhere. */
 async function readOrEnd(read: ReadGuest): Promise<Uint8Array | undefined> {
   try {
     return await read(READ_BYTES);

@@ -1,4 +1,4 @@
-// Where a process' output goes: a FIFO, a file, a logger's pipe, or nowhere.
+// Where a process's output goes: a FIFO, a file, a logger's pipe, or nowhere.
 
 import fs from 'node:fs';
 import path from 'node:path';
@@ -6,20 +6,20 @@ import { FifoWriter, isFifo } from '../../host/fifo.ts';
 import { makeFolders } from '../../host/folders.ts';
 import { errnoText, StdioError } from './stdio-error.ts';
 
-/** How long a FIFO without any reader is kept open after the process' end, for a client that is still coming. */
+/** How long a FIFO without a reader is kept open after the process's end, for a client that opens it late. */
 const LINGER_MS = 5_000;
 
 /** A destination of output. `write` is called with one chunk at a time. */
 export interface Sink {
-  /** Resolves when the chunk is accepted; rejects when the destination is broken for good or closed. */
+  /** Resolves when the chunk is accepted; rejects when the destination has failed for good or is closed. */
   write(data: Uint8Array): Promise<void>;
-  /** Bytes accepted so far, also of a chunk that is under way. */
+  /** Bytes accepted so far, including those of a chunk that is being written. */
   readonly written: number;
-  /** The process has no more output: readers get EOF. Returns at once; `closed` tells when nothing is open. */
+  /** The process has no more output: readers get EOF. Returns at once. */
   end(): void;
   /**
-   * Lets go of everything at once; a pending write rejects. After `end()` it changes nothing: what was accepted is
-   * still kept for a reader that comes late. Idempotent.
+   * Releases everything at once; a pending write rejects. After `end()` it changes nothing for a FIFO: accepted data is
+   * still kept for a late reader. Idempotent.
    */
   close(): Promise<void>;
 }
@@ -55,7 +55,7 @@ class FifoSink implements Sink {
   }
 }
 
-/** Output appended to a file; a slow disk occupies one thread of the pool for one chunk, never the event loop. */
+/** Output appended to a file. A slow disk blocks one thread of the pool per chunk, never the event loop. */
 class FileSink implements Sink {
   readonly #handle: fs.promises.FileHandle;
   #written = 0;
@@ -95,7 +95,7 @@ class FileSink implements Sink {
   }
 }
 
-/** Output that nobody asked for: read from the guest, so that the process does not block, and dropped. */
+/** Output that nobody asked for: read from the guest, so that the process does not block, and discarded. */
 export class DiscardSink implements Sink {
   #written = 0;
 
@@ -118,7 +118,7 @@ export function createPipeSink(fd: number, name: string): Sink {
 }
 
 /**
- * Opens a path without a scheme: normally a FIFO; a file or a character device is appended to, as runc's shim does.
+ * Opens a path without a scheme: normally a FIFO; a file or a character device is appended to, as by runc's shim.
  * @throws StdioError when there is nothing at the path or it cannot be opened.
  */
 export async function openPathSink(stream: OutputStream, file: string, lingerMs = LINGER_MS): Promise<Sink> {
@@ -131,7 +131,7 @@ export async function openPathSink(stream: OutputStream, file: string, lingerMs 
 }
 
 /**
- * Opens `file:///path`, with its folders, for appending.
+ * Opens `file:///path` for appending and creates its folders.
  * @throws StdioError
  */
 export async function openFileSink(stream: OutputStream, uri: URL): Promise<Sink> {

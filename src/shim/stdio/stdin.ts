@@ -1,4 +1,4 @@
-// Feeds a guest process' stdin from the client's FIFO, as fast as the guest accepts and no faster.
+// Feeds a guest process's stdin from the client's FIFO, as fast as the guest accepts data.
 
 import { delay } from '../../base/delay.ts';
 import { FifoReader, isFifo } from '../../host/fifo.ts';
@@ -10,25 +10,25 @@ export interface GuestStdin {
   closeStdin(): Promise<void>;
 }
 
-/** After CloseIO, how long an empty FIFO that a client still holds open is waited for. */
+/** After CloseIO: how long to wait for more data in an empty FIFO that a client still has open. */
 const QUIET_MS = 1_000;
-/** Pause before a write of which the guest accepted nothing is tried again. */
+/** Pause before a retry after the guest accepted no byte. */
 const RETRY_MS = 20;
 
-/** Sends all of `data`, in as many writes as the guest wants. */
+/** Sends all of `data`, in as many writes as the guest needs. */
 async function writeAll(guest: GuestStdin, data: Uint8Array, isClosed: () => boolean): Promise<void> {
   let offset = 0;
   while (offset < data.length && !isClosed()) {
     const accepted = await guest.writeStdin(data.subarray(offset));
-    // The guest is not trusted to count: never step back or beyond the end.
+    // The guest's count is not trusted: never go back or beyond the end.
     offset += Math.min(Math.max(0, Math.trunc(accepted) || 0), data.length - offset);
     if (accepted <= 0) await delay(RETRY_MS);
   }
 }
 
 /**
- * stdin of one process. The FIFO never ends while we hold our own writer, so a client may detach and come back;
- * CloseIO lets go of it, the rest of the FIFO is delivered, and then the guest's stdin is closed.
+ * stdin of one process. We hold a writer of the FIFO ourselves, so it never ends and a client may detach and come back.
+ * CloseIO releases that writer; then the rest of the FIFO is delivered and the guest's stdin is closed.
  */
 export class Stdin {
   readonly #file: string;
@@ -43,9 +43,9 @@ export class Stdin {
   }
 
   /**
-   * Checks the FIFO; it is opened by `run()`. Opened earlier, at Create or Exec, it would let a client copy and close
-   * its input before that call has returned, and ctr, which knows only then whom to send CloseIO to, never would.
-   * @throws StdioError when it is not there or is no FIFO.
+   * Checks the FIFO; `run()` opens it. If it were opened earlier, at Create or Exec, a client could write all its input and
+   * close the FIFO before that call has returned; ctr, which knows only then where to send CloseIO, would never send it.
+   * @throws StdioError when there is no FIFO.
    */
   static open(file: string): Stdin {
     try {
@@ -70,10 +70,10 @@ export class Stdin {
         if (next.done) break;
         await writeAll(guest, next.value, () => this.#isClosed);
       }
-      // `close()` is the end of the process: its stdin is nobody's business any more.
+      // After `close()` the process has ended and has no stdin.
       if (!this.#isClosed) await guest.closeStdin();
     } catch {
-      // The process closed its stdin or is gone. Nobody reads any more: the client gets EPIPE, as from a pipe.
+      // The process closed its stdin or is gone. Nobody reads, so the client gets EPIPE, as from a pipe.
     } finally {
       this.#wait(false);
       this.#reader?.close();
@@ -88,14 +88,14 @@ export class Stdin {
     if (this.#isWaiting) this.#wait(true);
   }
 
-  /** Lets go of the FIFO at once. Idempotent. */
+  /** Releases the FIFO at once. Idempotent. */
   close(): void {
     this.#isClosed = true;
     this.#wait(false);
     this.#reader?.close();
   }
 
-  /** While the FIFO is empty after CloseIO, a client that keeps its end open must not keep stdin open for ever. */
+  /** After CloseIO, a client that keeps an empty FIFO open must not keep stdin open for ever. */
   #wait(isWaiting: boolean): void {
     this.#isWaiting = isWaiting;
     clearTimeout(this.#quietTimer);

@@ -1,8 +1,8 @@
-// The one error of opening stdio: a path or URI of the request that cannot be used.
+// The error for a path or URI of a request that cannot be used for stdio.
 
 import { ShimError } from '../../base/errors.ts';
 
-/** What containerd asked for cannot be opened; the message names the stream, the path and the cause. */
+/** The message names the stream, the path and the cause. */
 export class StdioError extends ShimError {
   readonly stream: 'stdin' | 'stdout' | 'stderr';
 
@@ -13,7 +13,7 @@ export class StdioError extends ShimError {
   }
 }
 
-/** Short text of an errno error: "ENOENT: no such file or directory" instead of Node's sentence with the call. */
+/** The short text of an errno error: "ENOENT: no such file or directory", without Node's system call and path. */
 export function errnoText(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   return message.split(', ')[0] ?? message;

@@ -1,4 +1,4 @@
-// The stdio of one process: what containerd named in Create or Exec, connected to the guest's streams.
+// The stdio of one process: connects what containerd named in Create or Exec to the guest's streams.
 
 import type { GuestStreams, StdioPaths } from '../../sandbox/process.ts';
 import { type BinaryLogger, LOGGER_LIMITS, type LoggerLimits, startBinaryLogger } from './binary-logger.ts';
@@ -7,28 +7,27 @@ import { DiscardSink, openFileSink, openPathSink, type Sink } from './sink.ts';
 import { Stdin } from './stdin.ts';
 import { StdioError } from './stdio-error.ts';
 
-/** Whose streams they are: what a `binary://` logger is told. */
+/** The owner of the streams, as a `binary://` logger gets it. */
 export interface StdioOwner {
   /** The container's id, also for an exec. */
   readonly id: string;
   readonly namespace: string;
 }
 
-/** Optional knobs of `openStdio`. */
 export interface StdioOptions {
-  /** Told when a destination fails while the process runs (disk full, logger gone); its output is dropped from then on. */
+  /** Called when a destination fails while the process runs (disk full, logger gone); its output is dropped from then on. */
   readonly onBroken?: (stream: 'stdout' | 'stderr', error: unknown) => void;
-  /** How long a FIFO that no client has open stays open after the end of the process. Default 5 s. */
+  /** How long a FIFO without a reader stays open after the end of the process. Default 5 s. */
   readonly lingerMs?: number;
   readonly loggerLimits?: LoggerLimits;
-  /** Told the pid of a `binary://` logger, which outlives the shim until it has read its pipes. */
+  /** Called with the pid of a `binary://` logger, which may outlive the shim until it has read its pipes. */
   readonly onLogger?: (pid: number) => Promise<void>;
 }
 
 interface Parts {
   stdin: Stdin | undefined;
   stdout: Sink | undefined;
-  /** Undefined with a terminal: there is nothing to read from the guest. */
+  /** Undefined with a terminal, which has no stderr to read. */
   stderr: Sink | undefined;
   logger: BinaryLogger | undefined;
 }
@@ -61,7 +60,7 @@ async function openOutput(
     case 'file:':
       return openFileSink(stream, uri as URL);
     case 'binary:':
-      // Both streams name the same program: it runs once, with a pipe for each.
+      // Both streams name the same program: it runs once, with a pipe for each stream.
       parts.logger ??= await startBinaryLogger(
         stream,
         uri as URL,
@@ -90,13 +89,13 @@ function openInput(value: string): Stdin | undefined {
 async function closeParts(parts: Parts): Promise<void> {
   parts.stdin?.close();
   await Promise.all([parts.stdout?.close(), parts.stderr?.close()]);
-  // Bounded by its own limits, and nobody's exit waits for it.
+  // It has time limits of its own, and no exit waits for it.
   void parts.logger?.stop();
 }
 
 /**
- * Opens what `paths` name, without ever waiting for a client.
- * @throws StdioError (missing FIFO, unknown scheme, logger that does not start); nothing is left open then.
+ * Opens what `paths` name, without waiting for a client.
+ * @throws StdioError with nothing left open (missing FIFO, unknown scheme, logger that does not start).
  */
 export async function openStdio(
   paths: StdioPaths,
@@ -129,33 +128,33 @@ export class Stdio {
     this.#options = options;
   }
 
-  /** Begins copying. Call once, when the process exists in the guest. */
+  /** Starts copying. To be called once, when the process exists in the guest. */
   start(streams: GuestStreams): void {
     if (this.#closing !== undefined) return;
     this.#streams = streams;
     const { stdin, stdout, stderr } = this.#parts;
     if (stdin !== undefined) void stdin.run(streams);
-    // As with /dev/null: a process that reads although nobody writes sees the end, not an endless wait.
+    // As with /dev/null: a process that reads although nobody writes gets EOF instead of waiting for ever.
     else if (stderr !== undefined) void streams.closeStdin().catch(() => undefined);
     const running = [
       this.#startPump('stdout', stdout, (length) => streams.readStdout(length)),
       this.#startPump('stderr', stderr, (length) => streams.readStderr(length)),
     ];
-    // stdin stays: a process may close its outputs and go on reading.
+    // stdin stays open: a process may close its outputs and keep reading.
     this.#finished = Promise.all(running).then(() => {
       void this.#parts.logger?.stop();
     });
   }
 
-  /** CloseIO: what the client has written is delivered, then the guest's stdin is closed. Remembered when early. */
+  /** CloseIO: what the client has written is delivered, then the guest's stdin is closed. Before `start` it is remembered. */
   closeStdin(): void {
     this.#parts.stdin?.requestClose();
   }
 
   /**
-   * Waits until all output is delivered ('drained'), or nothing came from the guest for `quietMs` (as `stalledMs` unless told; a descendant keeps
-   * the output open), or nothing was taken for `stalledMs` (a reader that is slow or gone), or `limitMs` passed: all
-   * 'stalled'. Copying goes on until `close()`.
+   * Waits until all output is delivered: 'drained'. Resolves with 'stalled' if nothing came from the guest for `quietMs` (by
+   * default `stalledMs`; a descendant keeps the output open), if the reader took nothing for `stalledMs`, or after `limitMs`.
+   * Copying continues until `close()`.
    */
   drain(limits: { quietMs?: number; stalledMs: number; limitMs: number }): Promise<'drained' | 'stalled'> {
     if (this.#finished === undefined || this.#pumps.every((pump) => pump.finished))
@@ -186,13 +185,13 @@ export class Stdio {
   }
 
   /**
-   * Lets go of every descriptor at once; undelivered output is lost. Of a drained stream a FIFO that no client has open
-   * yet is kept a little longer, and a logger is ended in the background. Idempotent.
+   * Closes every descriptor at once; undelivered output is lost. But a drained FIFO that no client has opened yet is kept
+   * a little longer, and a logger is ended in the background. Idempotent.
    */
   close(): Promise<void> {
     if (this.#closing === undefined) {
       for (const pump of this.#pumps) pump.stop();
-      // Also when the VM is gone, which makes it fail at once.
+      // If the VM is gone, this fails at once.
       if (this.#pumps.some((pump) => !pump.finished)) void this.#streams?.release().catch(() => undefined);
       this.#closing = closeParts(this.#parts);
     }
