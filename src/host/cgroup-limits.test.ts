@@ -36,6 +36,23 @@ test('version 2: the files of one folder', () => {
   }
 });
 
+test('limits grow and shrink again; devices that are not named stay', async () => {
+  const cgroup = await createCgroup(groupBeside('', `limits-${process.pid}`));
+  try {
+    assert.deepEqual(cgroup.limit(limits), []);
+    const rules = read(cgroup.folders, 'devices.list');
+    const { devices: _, ...others } = limits;
+    for (const mib of [1024, 256]) {
+      assert.deepEqual(cgroup.limit({ ...others, memoryBytes: mib << 20 }), []);
+      const limit = read(cgroup.folders, 'memory.limit_in_bytes') ?? read(cgroup.folders, 'memory.max');
+      assert.equal(limit, String(mib << 20));
+    }
+    assert.equal(read(cgroup.folders, 'devices.list'), rules);
+  } finally {
+    await cgroup.remove();
+  }
+});
+
 test('what no hierarchy can limit is told', () => {
   const told = applyLimits(['/nonexistent'], limits).join('\n');
   for (const what of [/^memory is not limited/m, /^CPU time is not limited/m, /^the number of processes/m])

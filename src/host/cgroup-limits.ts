@@ -15,8 +15,8 @@ export interface CgroupLimits {
   readonly cpus: number;
   /** Processes and threads. */
   readonly pids: number;
-  /** Read and write, not mknod. Version 1 only: version 2 takes a BPF program, which the jail attaches. */
-  readonly devices: readonly AllowedDevice[];
+  /** Read and write, not mknod. Version 1 only: version 2 takes a BPF program, which the jail attaches. Absent: as before. */
+  readonly devices?: readonly AllowedDevice[];
 }
 
 const PERIOD_US = 100_000;
@@ -85,7 +85,7 @@ function limitPids(folders: readonly string[], { pids }: CgroupLimits): string |
 /** A device that the parent group denies cannot be allowed here; only what needs that device notices. */
 function limitDevices(folders: readonly string[], { devices }: CgroupLimits): string | undefined {
   const folder = holderOf(folders, 'devices.deny');
-  if (folder === undefined) return undefined;
+  if (folder === undefined || devices === undefined) return undefined;
   const problem = write(join(folder, 'devices.deny'), 'a');
   if (problem !== undefined) return `devices are not limited: ${problem}`;
   const opened = devices.map(({ type, major, minor }) => `${type} ${major}:${minor} rw`);

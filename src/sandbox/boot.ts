@@ -218,7 +218,9 @@ export async function bootVm(
     root,
     disks,
     allow(grown) {
-      cgroup.limit(hostLimitsOf(grown, config.vm));
+      // Its devices stay: while their rules are written anew, QEMU could open none.
+      const { devices: _, ...limits } = hostLimitsOf(grown, config.vm);
+      cgroup.limit(limits);
       state.update(grown);
     },
     first: { ...prepared, begin: agentReady },

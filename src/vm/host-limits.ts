@@ -2,7 +2,7 @@
 import type { AllowedDevice, CgroupLimits } from '../host/cgroup-limits.ts';
 import { TRANSLATION_MIB } from './qemu/argv.ts';
 
-export interface HostLimits extends CgroupLimits {
+export interface HostLimits extends Required<CgroupLimits> {
   /** One sentence each for memory and CPU time, for the operator. */
   readonly reasons: readonly string[];
   /** How many of the host's files the guest may hold. */

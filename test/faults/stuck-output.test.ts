@@ -74,7 +74,7 @@ test('the disk of a log file is full: the container goes on, the log says what b
       { timeoutMs: 90_000 },
     );
     await shim.task.start({ id }, { timeoutMs: 30_000 });
-    await waitFor('words about it', () => /an output broke.*ENOSPC/.test(shim.log()), 30_000);
+    await waitFor('words about it', () => /an output failed.*ENOSPC/.test(shim.log()), 30_000);
     assert.ok(statSync(file).size > 0);
     await endsInTime(shim);
   } finally {
