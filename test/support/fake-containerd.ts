@@ -77,6 +77,7 @@ export class FakeContainerd {
     }
     await mustRun('mkfifo', ['-m', '700', join(bundle, 'log')]);
     // containerd reads the log FIFO from before `start` on.
+    this.#logs.get(id)?.stop(); // of an earlier life of the id
     this.#logs.set(id, drain(join(bundle, 'log'), join(this.dir, `${id}.log`)));
     return bundle;
   }
@@ -314,10 +315,9 @@ function readText(file: string): string {
 
 /** Copies a FIFO into a file until stopped, holding it open for reading and writing as containerd does. */
 function drain(fifo: string, file: string): Drain {
-  const from = openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK);
+  const from = openSync(fifo, constants.O_RDWR);
   const to = openSync(file, 'a');
-  const child = spawn('sh', ['-c', 'exec cat <> "$0"', fifo], { stdio: ['ignore', to, 'ignore'] });
-  closeSync(to);
-  child.once('spawn', () => closeSync(from));
+  const child = spawn('cat', { stdio: [from, to, 'ignore'] });
+  for (const fd of [from, to]) closeSync(fd);
   return { file, pid: child.pid, stop: () => void child.kill('SIGKILL') };
 }
