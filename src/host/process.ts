@@ -65,19 +65,32 @@ export function killRef(ref: ProcessRef, signal: NodeJS.Signals = 'SIGKILL'): bo
 }
 
 /**
- * The thread id, in our pid namespace, of a thread that is in another.
+ * The thread id, in our pid namespace, of a thread that is in another; undefined when there is none.
  * @param pid its process, in our pid namespace.
  * @param number the thread's id in its own pid namespace.
- * @throws the errno error when the process or one of its threads exits meanwhile.
  */
 export function hostThread(pid: number, number: number): number | undefined {
-  const folder = `/proc/${pid}/task`;
-  return readdirSync(folder)
-    .map(Number)
-    .find((thread) => {
-      const numbers = /^NSpid:\s+(.*)$/m.exec(readFileSync(`${folder}/${thread}/status`, 'utf8'))?.[1];
-      return Number(numbers?.split('\t').at(-1)) === number;
-    });
+  return threadsOf(pid).find((thread) => {
+    const numbers = /^NSpid:\s+(.*)$/m.exec(statusOf(pid, thread))?.[1];
+    return Number(numbers?.split('\t').at(-1)) === number;
+  });
+}
+
+function threadsOf(pid: number): number[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`).map(Number);
+  } catch {
+    return []; // the process is gone
+  }
+}
+
+/** Threads come and go while they are looked at. */
+function statusOf(pid: number, thread: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/task/${thread}/status`, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 /**
