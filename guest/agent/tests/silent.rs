@@ -66,10 +66,12 @@ fn a_file_system_that_does_not_answer_stops_nothing_else() {
         eprintln!("SKIPPED: a_file_system_that_does_not_answer_stops_nothing_else: {why}");
         return;
     }
-    let silent = SilentFs::mount(&folder("silent"));
+    let mounted = SilentFs::mount(&folder("silent"));
     let scratch = folder("storages");
     fs::create_dir_all(scratch.join("good")).unwrap();
     let (_agent, guest) = HostAgent::start("silent");
+    // Goes before the agent, whose end waits for it.
+    let silent = mounted;
     guest.run("well", "exec sleep 1000");
     silent.silence();
 
@@ -163,10 +165,12 @@ fn an_exec_that_its_caller_has_given_up_does_not_run() {
         eprintln!("SKIPPED: an_exec_that_its_caller_has_given_up_does_not_run: {why}");
         return;
     }
-    let silent = SilentFs::mount(&folder("silent-exec"));
+    let mounted = SilentFs::mount(&folder("silent-exec"));
     let evidence = folder("evidence");
     fs::create_dir_all(&evidence).unwrap();
     let (_agent, guest) = HostAgent::start("silent-exec");
+    // Goes before the agent, whose end waits for it.
+    let silent = mounted;
     let mut spec = with_mount(&guest, &silent.folder());
     let source = evidence.display().to_string();
     let more = json!({"destination": "/more", "type": "bind", "source": source, "options": ["rbind", "rw"]});

@@ -79,6 +79,7 @@ impl Drop for SilentFs {
     fn drop(&mut self) {
         let _ = umount2(&self.dir, MntFlags::MNT_FORCE);
         let _ = umount2(&self.dir, MntFlags::MNT_DETACH);
+        let _ = fs::remove_dir(&self.dir);
     }
 }
 
