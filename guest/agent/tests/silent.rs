@@ -133,6 +133,7 @@ fn a_file_system_that_does_not_answer_stops_nothing_else() {
     assert_eq!(short.code, DEADLINE_EXCEEDED, "{short:?}");
     assert!(short.message.contains("given up"), "{short:?}");
     guest.create("short", &spec(&guest.rootfs, &["true"])).unwrap();
+    guest.remove("short").unwrap();
 
     // The rest is told why.
     for (n, pending) in creating.into_iter().chain([root]).enumerate() {
