@@ -5,7 +5,13 @@ import { checkedPath, groupOf, parentOf } from './cgroup-path.ts';
 import { sha256Hex } from './sha256.ts';
 
 /** Prefix of the names of our own groups. */
-export const OWN_PREFIX = 'bulkhead-';
+const OWN_PREFIX = 'bulkhead-';
+
+/** Whether a group's name is of ours; systemd's for our own units (`bulkhead-gc.service`) are not. */
+export function isOwnName(name: string): boolean {
+  return name.startsWith(OWN_PREFIX) && /:|^(shim-)?[0-9a-f]{32}$/.test(name.slice(OWN_PREFIX.length));
+}
+
 /** NAME_MAX less our prefix. */
 const MAX_NAME = 255 - OWN_PREFIX.length;
 

@@ -34,6 +34,7 @@ import { Share } from './volumes/share.ts';
 /** A VM that runs, its agent that answers, and the first container, prepared on the host. */
 export interface BootedVm {
   readonly vm: Vm;
+  /** At boot: what the guest has in any case, however it grows and shrinks later. */
   readonly memoryMib: number;
   readonly agent: GuestAgent;
   /** Of the VM's processes. */

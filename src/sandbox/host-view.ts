@@ -1,6 +1,6 @@
 /**
- * What a container's plan reads of the host: the mount table, and what lies at a path. What others may have mounted is looked
- * at before, in bounded time; folders of the kubelet and of snapshotters lie on the host's own disk.
+ * What a container's plan reads of the host: the mount table, and what is at a path. Bind sources may be on file systems of
+ * others, so they are looked at beforehand, with a time limit; folders of the kubelet and of snapshotters are on the host's own disk.
  */
 import { lstatSync, opendirSync, readFileSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { openCgroup, readHierarchies } from '../host/cgroup.ts';
 import { isWithin, readMountinfo } from '../host/mountinfo.ts';
 import { isAlive } from '../host/process.ts';
-import { OWN_PREFIX } from '../host/sandbox-groups.ts';
+import { isOwnName } from '../host/sandbox-groups.ts';
 import { canConnect } from '../host/socket-peers.ts';
 import { claimedParents, releaseParents } from './cgroup-parents.ts';
 import { reapSandbox } from './reap.ts';
@@ -101,7 +101,7 @@ function ownGroups(): string[] {
     const look = (path: string): void => {
       for (const name of foldersOf(join(mountPoint, path))) {
         const below = `${path}/${name}`;
-        if (name.startsWith(OWN_PREFIX)) paths.add(below);
+        if (isOwnName(name)) paths.add(below);
         else look(below);
       }
     };

@@ -45,7 +45,7 @@ class Standing {
 
 /**
  * Undoes all that a sandbox left behind, for another process than its shim: the shim, VMM and file system daemon, cgroups, taps,
- * user, mounts, socket and folder. Works on any half of it, twice and in parallel. Each part is tried, whatever becomes of the
+ * user, mounts, socket and folder. Works on whatever is left of it, twice and in parallel. Each part is tried, whatever becomes of the
  * others; the record stays as long as something of it stands. A new life of the same id that begins meanwhile is left alone.
  * @param seen only if the record is still the one of that life.
  * @throws Error when something still stands, saying all of it.

@@ -27,14 +27,17 @@ export class VmGrowth {
   readonly #context: VmGrowthContext;
   readonly #containers = new Map<string, ContainerLimits>();
   readonly #queue = new SerialQueue();
+  /** vCPUs that the guest uses; one that was plugged in is not among them before the guest has said so. */
+  #online: number;
 
   constructor(context: VmGrowthContext) {
     this.#context = context;
+    this.#online = context.size.vcpus;
   }
 
   /**
    * The container is to have these limits from now on; what is not among them stays as it was. The VM has grown when this resolves.
-   * @throws VmError or AgentError when the VM cannot: then it counts with what it had.
+   * @throws VmError or AgentError when the VM cannot: then the container counts with what it had, and memory goes back.
    */
   set(containerId: string, resources: Resources | undefined): Promise<void> {
     return this.#queue.run(async () => {
@@ -77,10 +80,10 @@ export class VmGrowth {
   }
 
   async #grow(): Promise<void> {
-    const { size, agent, allow, log } = this.#context;
+    const { size, allow, log } = this.#context;
     const wanted = this.#wanted();
     const before = { vcpus: size.vcpus, memoryMib: size.memoryMib };
-    if (wanted.vcpus <= before.vcpus && wanted.memoryMib <= before.memoryMib) return;
+    if (wanted.vcpus <= this.#online && wanted.memoryMib <= before.memoryMib) return;
     const begin = performance.now();
     const most = {
       vcpus: Math.max(wanted.vcpus, before.vcpus),
@@ -89,14 +92,29 @@ export class VmGrowth {
     allow(most);
     try {
       if (wanted.memoryMib > before.memoryMib) await size.setMemory(wanted.memoryMib);
-      if (wanted.vcpus > before.vcpus) {
-        const nbCpus = await size.growVcpus(wanted.vcpus);
-        await agent.call('onlineCPUMem', 'taking new vCPUs into use', { nbCpus, cpuOnly: true, wait: true });
-      }
+      if (wanted.vcpus > this.#online) await this.#growVcpus(wanted.vcpus);
     } catch (error) {
-      allow({ vcpus: size.vcpus, memoryMib: size.memoryMib });
+      await this.#takeBack(before.memoryMib);
       throw error;
     }
     log('info', 'the VM has grown', { ...most, ms: Math.round(performance.now() - begin) });
+  }
+
+  async #growVcpus(vcpus: number): Promise<void> {
+    const { size, agent } = this.#context;
+    const nbCpus = await size.growVcpus(vcpus);
+    await agent.call('onlineCPUMem', 'taking new vCPUs into use', { nbCpus, cpuOnly: true, wait: true });
+    this.#online = nbCpus;
+  }
+
+  /** After a failure, which is what the caller hears of. */
+  async #takeBack(memoryMib: number): Promise<void> {
+    const { size, allow, log } = this.#context;
+    try {
+      await size.setMemory(memoryMib);
+      allow({ vcpus: size.vcpus, memoryMib: size.memoryMib });
+    } catch (error) {
+      log('warn', 'the VM does not give memory back', { error: messageOf(error) });
+    }
   }
 }

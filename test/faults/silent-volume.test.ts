@@ -1,28 +1,21 @@
 // A volume of one container whose server does not answer any more: what needs no files of the share goes on.
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { runtime } from '../../scripts/stand/runtime.ts';
 import { within } from '../../scripts/stand/wait.ts';
 import { Status } from '../../src/gen/task.ts';
-import { FakeContainerd } from '../support/fake-containerd.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
-import { SilentFs } from '../support/silent-fs.ts';
+import { HungVolume } from '../support/hung-volume.ts';
+import { assertNothingNew } from '../support/leaks.ts';
 import { containerSpec, processSpec } from '../support/spec.ts';
+import { useFakeContainerd } from '../support/stands.ts';
 
 const type = 'io.kubernetes.cri.container-type';
 const limit = { timeoutMs: 45_000 };
 /** More than the agent and the shim give a creation. */
 const slow = { timeoutMs: 60_000 };
 
-let fake: FakeContainerd;
-let clean: Belongings;
-before(async () => {
-  fake = await FakeContainerd.start();
-  clean = belongings(fake);
-});
-after(() => fake.stop());
+const { fake, clean } = await useFakeContainerd();
 
 const spec = (id: string, annotations: Record<string, string>) => ({
   ...containerSpec(['sleep', '100000'], `/${fake.namespace}/${id}`),
@@ -34,7 +27,7 @@ test('State, statistics, signals; a creation is told why it fails, and can be tr
   timeout: 300_000,
 }, async (t) => {
   const podId = `${fake.namespace}-pod`;
-  const silent = await SilentFs.mount(join(fake.dir, 'silent'));
+  const silent = await HungVolume.mount(fake.dir);
   t.after(() => silent.end());
   const shim = await fake.shim(podId, spec(podId, { [type]: 'sandbox' }));
   await shim.run();
@@ -53,14 +46,14 @@ test('State, statistics, signals; a creation is told why it fails, and can be tr
     await task.exec({ id, execId, spec: { typeUrl, value: Buffer.from(JSON.stringify(process)) } }, limit);
     await task.start({ id, execId }, limit);
   };
-  await addToPod('hung', [{ destination: '/v', type: 'bind', source: silent.dir, options: ['rbind'] }]);
-  await exec('hung', 'before', ['ls', '/v/folder']);
+  await addToPod('hung', [{ destination: '/v', type: 'bind', source: silent.path, options: ['rbind'] }]);
+  await exec('hung', 'before', ['cat', '/v/file']);
   assert.equal((await task.wait({ id: 'hung', execId: 'before' }, limit)).exitStatus, 0);
 
   await addToPod('fine');
-  silent.silence();
+  await silent.hang();
   // The daemon of the share waits for it, too, so nothing of the share is answered any more.
-  exec('hung', 'after', ['ls', '/v/folder']).catch(() => undefined);
+  exec('hung', 'after', ['cat', '/v/file']).catch(() => undefined);
   const creating = addToPod('late');
   creating.catch(() => undefined);
 

@@ -2,26 +2,21 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { mustRun } from '../../scripts/stand/command.ts';
 import { runtime } from '../../scripts/stand/runtime.ts';
 import { waitFor, within } from '../../scripts/stand/wait.ts';
 import { Status } from '../../src/gen/task.ts';
-import { FakeContainerd, type Shim } from '../support/fake-containerd.ts';
-import { assertNothingNew, type Belongings, belongings } from '../support/leaks.ts';
+import type { Shim } from '../support/fake-containerd.ts';
+import { assertNothingNew } from '../support/leaks.ts';
 import { containerSpec } from '../support/spec.ts';
+import { useFakeContainerd } from '../support/stands.ts';
 
 const options = { skip: !runtime.isVm && 'it is about our shim', timeout: 150_000 };
 const SOON = { timeoutMs: 5_000 };
 const FLOOD = 'echo up; exec dd if=/dev/zero bs=65536';
 
-let fake: FakeContainerd;
-let clean: Belongings;
-before(async () => {
-  fake = await FakeContainerd.start();
-  clean = belongings(fake);
-});
-after(() => fake.stop());
+const { fake, clean } = await useFakeContainerd();
 
 const specOf = (id: string, script: string) =>
   containerSpec(['sh', '-c', script], `/${fake.namespace}/${id}`);

@@ -77,7 +77,7 @@ test('memory and vCPUs beyond the VM, less again, and more than its ceiling', {
   const grown = await totalMib(shim);
   assert.ok(grown - before >= 460, `${before} MiB, then ${grown}`);
   assert.equal(await sh(shim, 'nproc'), '2');
-  assert.equal(await sh(shim, 'head -c 450m /dev/zero | tail | wc -c'), String(450 * MIB), 'it can be used');
+  assert.equal(await sh(shim, 'head -c 300m /dev/zero | tail | wc -c'), String(300 * MIB), 'it can be used');
   const { memoryMib, vcpus } = readRecord(join(fake.bulkheadState, fake.namespace, shim.id))!;
   assert.deepEqual([memoryMib, vcpus], [728, 2], 'as operators see it');
 
@@ -86,7 +86,7 @@ test('memory and vCPUs beyond the VM, less again, and more than its ceiling', {
     /its ceiling is 1024 MiB; raise vm\.max_memory_mib/,
   );
   assert.equal(await totalMib(shim), grown, 'nothing has changed');
-  assert.equal(await sh(shim, 'head -c 450m /dev/zero | tail | wc -c'), String(450 * MIB));
+  assert.equal(await sh(shim, 'head -c 300m /dev/zero | tail | wc -c'), String(300 * MIB));
 
   await update(shim, { memory: { limit: 128 * MIB, swap: 128 * MIB } });
   await waitFor('memory that goes back', async () => (await totalMib(shim)) <= grown - 128, 60_000, 1_000);
@@ -100,10 +100,10 @@ test('memory and vCPUs beyond the VM, less again, and more than its ceiling', {
 test('what a program has freed goes back to the host', { skip, timeout: 180_000 }, async (t) => {
   const shim = await start('free', 600);
   const idle = takenMib(shim);
-  assert.equal(await sh(shim, 'head -c 400m /dev/zero | tail | wc -c'), String(400 * MIB));
+  assert.equal(await sh(shim, 'head -c 250m /dev/zero | tail | wc -c'), String(250 * MIB));
   const used = takenMib(shim);
-  assert.ok(used >= idle + 300, `${idle} MiB idle, ${used} used`);
-  await waitFor('memory that goes back', () => takenMib(shim) < idle + 100, 60_000, 500);
+  assert.ok(used >= idle + 200, `${idle} MiB idle, ${used} used`);
+  await waitFor('memory that goes back', () => takenMib(shim) < idle + 80, 60_000, 500);
   t.diagnostic(`${idle} MiB idle, ${used} used, ${takenMib(shim)} after it was freed`);
   await shim.remove();
   await assertNothingNew(fake, clean, [shim.id]);

@@ -6,13 +6,10 @@ export const differences: Readonly<Record<string, string>> = {
     'to be mended: the kubelet does not find the pod of the VM in its control group',
   'metrics/cadvisor: interfaces of the pod':
     'the VM\'s tap is an interface of the pod\'s network namespace, too; sums should leave out `interface=~"bhtap.*"`',
-  'roots of configMap, secret, projected, downwardAPI':
-    'to be mended: the root of such a volume in the guest is always 0755 root:root; its files have their modes and groups',
   'hostPath: a mount that comes later (HostToContainer), and goes':
     'to be mended: the file system daemon holds what the guest has looked at; `umount -l` works',
   'hostPath: a mount of the container (Bidirectional)':
     'refused: a mount that is made in a VM cannot appear on the host',
-  'HOME of a user that passwd does not have': 'to be mended: HOME is not set',
   'hostIPC, hostPID':
     'the host of the pod is its VM, so its containers see each other and nothing of the node',
   hostNetwork: 'refused: a VM has no network of the host',

@@ -1,11 +1,10 @@
 // A file system of the host that stops answering: a FUSE server without a library, with one folder and one file `file` in it ("data\n").
-// hung-fs FOLDER mounts it there, prints "ready" and answers until SIGUSR1; from then on it takes no request any more, as an
-// NFS server that is gone. Its end aborts what waits.
+// hung-fs FOLDER mounts it there, prints "ready" and answers, unless it is stopped (SIGSTOP): then it is as an NFS server that is
+// gone. Its end aborts what waits.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,12 +15,6 @@
 
 static const char data[] = "data\n";
 enum { ROOT = 1, FILE_ID = 2 };
-static volatile sig_atomic_t hung;
-
-static void hang(int signal) {
-  (void)signal;
-  hung = 1;
-}
 
 static void answer(int fd, uint64_t unique, int error, const void *body, size_t size) {
   struct fuse_out_header head = {.len = sizeof head + size, .error = -error, .unique = unique};
@@ -87,8 +80,6 @@ static void serve(int fd, const struct fuse_in_header *in, const void *body) {
 
 int main(int argc, char **argv) {
   if (argc != 2) return fprintf(stderr, "usage: hung-fs FOLDER\n"), 2;
-  struct sigaction action = {.sa_handler = hang};
-  sigaction(SIGUSR1, &action, NULL);
   int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
   if (fd < 0) return perror("hung-fs: /dev/fuse"), 1;
   char options[100];
@@ -100,13 +91,10 @@ int main(int argc, char **argv) {
     struct fuse_in_header in;
     char bytes[64 * 1024];
   } request;
-  while (!hung) {
+  for (;;) {
     ssize_t size = read(fd, &request, sizeof request);
     if (size < 0 && errno == ENODEV) return 0;
     if (size < (ssize_t)sizeof request.in) continue;
     serve(fd, &request.in, request.bytes + sizeof request.in);
   }
-  puts("hung");
-  fflush(stdout);
-  for (;;) pause();
 }

@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { mustRun, run } from '../../scripts/stand/command.ts';
-import { within } from '../../scripts/stand/wait.ts';
+import { readProcess } from '../../scripts/stand/processes.ts';
+import { waitFor, within } from '../../scripts/stand/wait.ts';
 
 export class HungVolume {
   readonly path: string;
@@ -23,27 +24,24 @@ export class HungVolume {
     const path = mkdtempSync(join(dir, 'hung-'));
     const child = spawn(program, [path], { stdio: ['ignore', 'pipe', 'inherit'] });
     const volume = new HungVolume(path, child);
-    await volume.#says('ready');
+    await within('mount of hung-fs', 5_000, once(child.stdout!, 'data'));
     return volume;
   }
 
   /** From now on nothing that asks it gets an answer. */
   async hang(): Promise<void> {
-    const hung = this.#says('hung');
-    this.#child.kill('SIGUSR1');
-    await hung;
+    this.#child.kill('SIGSTOP');
+    await waitFor('stopped server', () => readProcess(this.#child.pid!)?.state === 'T');
+  }
+
+  /** It answers again. */
+  wake(): void {
+    this.#child.kill('SIGCONT');
   }
 
   /** Aborts what waits, and unmounts. */
   async end(): Promise<void> {
     this.#child.kill('SIGKILL');
     await run('umount', ['--lazy', this.path]);
-  }
-
-  async #says(word: string): Promise<void> {
-    const [line] = (await within(`"${word}" of hung-fs`, 5_000, once(this.#child.stdout!, 'data'))) as [
-      Buffer,
-    ];
-    if (line.toString().trim() !== word) throw new Error(`hung-fs says ${line}`);
   }
 }
